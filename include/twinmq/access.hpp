@@ -1,0 +1,94 @@
+#pragma once
+// Who may connect, and who may publish and receive what. An embedder implements these doors; the house's own
+// implementations read Mosquitto's password and ACL files.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <twinmq/message.hpp>
+#include <twinmq/reason_code.hpp>
+
+namespace twinmq {
+
+/// Who a connection acts for, after authentication.
+struct Identity {
+  std::string principal;  ///< the authenticated name; empty for an anonymous client
+  std::string client_id;
+  std::string username;   ///< as sent in CONNECT; may differ from the principal
+  std::string peer;       ///< remote address, "127.0.0.1:50712"; empty for an in-process client
+  std::string listener;   ///< name of the listener the client came through
+};
+
+/// What a client presented. Views are valid during the call only.
+struct Credentials {
+  std::string_view client_id;
+  bool has_username = false;
+  std::string_view username;
+  bool has_password = false;
+  std::string_view password;
+  std::string_view authentication_method;  ///< empty unless MQTT 5 enhanced authentication is used
+  std::string_view authentication_data;
+  std::string_view peer;
+  std::string_view listener;
+  std::string_view certificate_subject;  ///< empty without a client certificate
+  bool anonymous_allowed = false;        ///< the listener lets clients in without a user name
+};
+
+/// An authenticator's verdict.
+struct AuthenticationResult {
+  ReasonCode code = ReasonCode::NotAuthorized;  ///< Success, ContinueAuthentication, or the refusal
+  std::string principal;             ///< who this is, with Success
+  std::string authentication_data;   ///< to send in AUTH or CONNACK
+  std::string reason;                ///< reason string for the client; empty: none
+};
+
+/// One conversation with an authenticator. It lives as long as the connection (re-authentication,
+/// section 4.12.1, begins a new one) and is destroyed when the connection ends, which cancels it.
+class Authentication {
+ public:
+  using Done = std::function<void(AuthenticationResult)>;
+  virtual ~Authentication() = default;
+
+  /// Called first, with what CONNECT carried (or the first AUTH of a re-authentication). `done` is called
+  /// exactly once per call, at once or later, from any thread; after destruction it does nothing.
+  virtual void begin(const Credentials& credentials, Done done) = 0;
+
+  /// Called for each further AUTH packet of an enhanced authentication.
+  virtual void proceed(std::string_view authentication_data, Done done) = 0;
+};
+
+/// Decides who may connect. Called on shard threads: must not block; what takes time answers later.
+class Authenticator {
+ public:
+  virtual ~Authenticator() = default;
+
+  /// A new conversation. An empty `method` is plain CONNECT with or without user name. Null: this
+  /// authentication method is not known (0x8C) [MQTT-4.12.0-1].
+  virtual std::unique_ptr<Authentication> start(std::string_view method) = 0;
+};
+
+enum class Action : std::uint8_t {
+  Publish,    ///< topic is a topic name; also asked for wills and for the host's publishes on behalf of a client
+  Subscribe,  ///< topic is a topic filter, without its $share/name/ prefix
+  Receive,    ///< topic is a topic name about to be delivered
+};
+
+/// Decides what an identity may do. Called on shard threads, several at once; answers at once.
+class Authorizer {
+ public:
+  virtual ~Authorizer() = default;
+
+  /// Any error inside must answer false: rights fail closed.
+  virtual bool may(const Identity& identity, Action action, std::string_view topic, QoS qos, bool retain) = 0;
+
+  /// Grows when rights change, so that cached answers are dropped. Deliveries are asked again then.
+  virtual std::uint64_t epoch() const { return 0; }
+
+  /// False when Receive needs no question of its own: whatever was allowed to subscribe may be received.
+  virtual bool checks_receive() const { return true; }
+};
+
+}  // namespace twinmq
