@@ -1,0 +1,118 @@
+#pragma once
+// What a broker can be told, as plain values whose defaults are the documented ones. A file is one way to
+// make a Config (the daemon's); a host program sets the fields.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <twinmq/result.hpp>
+#include <twinmq/store.hpp>
+#include <twinmq/time.hpp>
+
+namespace twinmq {
+
+/// One address the broker listens on.
+struct ListenerConfig {
+  std::string url = "mqtt://127.0.0.1:1883";  ///< mqtt://host:port; port 0 picks a free one
+  std::string name;                           ///< for logs and access rules; empty: the url
+  std::optional<bool> anonymous;              ///< unset: access.anonymous
+  std::uint32_t connections_max = 0;          ///< 0: limits.connections_max alone counts
+};
+
+struct NodeConfig {
+  std::uint32_t shards = 0;  ///< event loops, one thread each; 0: one per core, at most 64
+};
+
+struct StorageConfig {
+  std::optional<Durability> durability;  ///< unset: the strongest the store can give
+};
+
+struct ModulesConfig {
+  bool sessions = true;  ///< QoS persistence; off: every session ends with its connection
+  bool retained = true;
+  bool access = true;    ///< off: everybody may do everything
+  bool sys = true;       ///< $SYS topics
+};
+
+/// What the broker offers to clients; announced in CONNACK where MQTT 5 has a field.
+struct MqttConfig {
+  std::uint16_t receive_maximum = 1000;      ///< unacknowledged QoS 1/2 messages from one client, 1..65535
+  std::uint16_t inflight_max = 1000;         ///< unacknowledged QoS 1/2 messages to one client, 1..65535
+  std::uint16_t topic_alias_maximum = 64;    ///< aliases a client may set, 0..65535
+  std::uint16_t topic_alias_send_max = 16;   ///< aliases the broker sets towards a client that allows them
+  std::uint16_t keep_alive_max = 0;          ///< seconds; 0: whatever the client asks, also none
+  std::uint32_t packet_size_max = 16'777'216;  ///< bytes, 1024..268435460
+  std::uint8_t qos_max = 2;                  ///< 0..2
+  bool retain_available = true;
+  bool wildcard_available = true;
+  bool shared_available = true;
+  std::uint32_t session_expiry_max = 604'800;  ///< seconds; 4294967295: no limit
+  std::uint32_t session_expiry_v3 = 604'800;   ///< seconds, of 3.1.1 sessions with clean session 0
+  std::uint32_t client_id_bytes_max = 256;     ///< 23..65535
+  /// Receive Maximum exceeded by a client: "enforce" (0x93 and close) or "warn" (log and go on).
+  bool receive_maximum_enforced = true;
+};
+
+/// What one message does when the queue of a session is full.
+enum class QueueFullV3 : std::uint8_t {
+  Close,   ///< the MQTT 3.1.1 publisher is closed without acknowledgement: nothing acknowledged is lost
+  Accept,  ///< it is acknowledged; the drop is counted and logged
+};
+
+struct LimitsConfig {
+  std::uint32_t connections_max = 1'000'000;
+  std::uint32_t connect_timeout_seconds = 10;        ///< from accept to CONNECT
+  std::uint32_t connect_packet_size_max = 262'144;   ///< bytes, before authentication
+  std::uint32_t authentication_timeout_seconds = 30;
+  std::uint32_t queue_messages_max = 100'000;        ///< waiting for one session, in flight included
+  std::uint64_t queue_bytes_max = 268'435'456;       ///< of the same
+  std::uint64_t output_bytes_max = 16'777'216;       ///< encoded and not yet taken by one client's socket
+  QueueFullV3 queue_full_v3 = QueueFullV3::Close;
+  std::uint32_t subscriptions_max = 1'000'000;       ///< of one session
+  std::uint32_t subscribe_entries_max = 10'000;      ///< filters in one SUBSCRIBE or UNSUBSCRIBE
+  std::uint32_t topic_levels_max = 128;
+  std::uint32_t user_properties_max = 1'000;         ///< in one packet
+  std::uint64_t retained_messages_max = 10'000'000;
+  std::uint64_t retained_bytes_max = 4'294'967'296;
+  std::uint32_t turn_packets_max = 2'000;            ///< of one connection before others get their turn
+  std::uint32_t callback_warning_milliseconds = 100; ///< a host callback that takes longer is named
+};
+
+struct AccessConfig {
+  std::optional<bool> anonymous;  ///< unset: allowed on loopback listeners only
+  std::string password_file;      ///< Mosquitto's format; empty: none
+  std::string acl_file;           ///< Mosquitto's format; empty: everything is allowed
+  bool client_id_bound = true;    ///< a client identifier belongs to the principal that first used it
+};
+
+struct SysConfig {
+  std::uint32_t interval_seconds = 10;
+};
+
+enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
+
+struct LogConfig {
+  LogLevel level = LogLevel::Info;
+  bool json = false;  ///< JSON lines instead of text
+  std::string file;   ///< empty: standard error
+};
+
+struct Config {
+  std::string data_dir;  ///< empty: none, nothing outlives the process
+  NodeConfig node;
+  StorageConfig storage;
+  std::vector<ListenerConfig> listeners;  ///< empty is legal for a host that publishes in-process only
+  ModulesConfig modules;
+  MqttConfig mqtt;
+  LimitsConfig limits;
+  AccessConfig access;
+  SysConfig sys;
+  LogConfig log;
+
+  /// Every complaint, each naming the key, what was found and what is allowed; empty: the Config is sound.
+  std::vector<Error> validate() const;
+};
+
+}  // namespace twinmq
