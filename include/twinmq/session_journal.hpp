@@ -1,0 +1,91 @@
+#pragma once
+// The door of QoS persistence: what must survive of a session, and how it comes back.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <twinmq/message.hpp>
+#include <twinmq/result.hpp>
+#include <twinmq/store.hpp>
+#include <twinmq/time.hpp>
+
+namespace twinmq {
+
+/// A will as it is kept with its session.
+struct StoredWill {
+  MessageRef message;
+  std::uint32_t delay_seconds = 0;
+};
+
+/// The lasting facts of a session.
+struct StoredSession {
+  std::string client_id;
+  std::string principal;
+  std::uint32_t expiry_seconds = 0;
+  std::optional<WallTime> disconnected_at;  ///< empty while connected
+  std::optional<StoredWill> will;           ///< not yet published
+};
+
+struct StoredSubscription {
+  std::string filter;  ///< with its $share prefix
+  QoS qos = QoS::AtMostOnce;
+  bool no_local = false;
+  bool retain_as_published = false;
+  std::uint32_t subscription_id = 0;
+};
+
+/// One QoS 1 or 2 message waiting for, or in flight to, a session. Its packet identifier is
+/// 1 + sequence % 65535, so that it need not be written.
+struct StoredDelivery {
+  std::uint64_t sequence = 0;
+  MessageRef message;      ///< empty once `released`
+  QoS qos = QoS::AtLeastOnce;
+  bool retain = false;
+  bool released = false;   ///< PUBREC has come: only PUBREL and PUBCOMP remain
+  std::vector<std::uint32_t> subscription_ids;
+  std::string share;       ///< "name/filter" if a share group gave it to this session
+};
+
+/// Turns changes of sessions into changes of the store, and back at start. One instance per shard, used on
+/// the shard's thread. Every recording call only adds to the batch.
+class SessionJournal {
+ public:
+  /// Receives what restore() finds; per session: session, then its subscriptions, deliveries in ascending
+  /// sequence and packet identifiers.
+  class Visitor {
+   public:
+    virtual ~Visitor() = default;
+    virtual void session(StoredSession session) = 0;
+    virtual void subscription(StoredSubscription subscription) = 0;
+    virtual void delivery(StoredDelivery delivery) = 0;
+    virtual void received(std::uint16_t packet_id) = 0;
+  };
+
+  virtual ~SessionJournal() = default;
+
+  /// Created, or any of its lasting facts changed.
+  virtual void session(const StoredSession& session, Now now, Batch& batch) = 0;
+  /// Gone with everything it had.
+  virtual void session_ended(std::string_view client_id, Batch& batch) = 0;
+  virtual void subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) = 0;
+  virtual void unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) = 0;
+  /// A delivery was added, or became `released`.
+  virtual void delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) = 0;
+  /// A delivery is complete (or was dropped).
+  virtual void delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) = 0;
+  /// The identifier of a QoS 2 message from the client, kept until PUBREL [MQTT-4.3.3-10].
+  virtual void received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) = 0;
+  virtual void completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) = 0;
+
+  /// Reads back the sessions for which `mine` answers true. Corrupt records are reported through `complain`
+  /// and left out.
+  virtual Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view client_id)>& mine,
+                               Visitor& visitor, const std::function<void(std::string)>& complain) = 0;
+};
+
+}  // namespace twinmq

@@ -1,0 +1,59 @@
+#pragma once
+// What one turn of a shard asks of the world. The shell carries it out and clears it.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <twinmq/message.hpp>
+#include <twinmq/reason_code.hpp>
+#include <twinmq/store.hpp>
+
+#include "core/ids.hpp"
+
+namespace twinmq::core {
+
+/// Where a connection came from: what the shell knows and the core only passes on.
+struct LinkOrigin {
+  std::string peer;                 ///< remote address, empty in-process
+  std::string listener;             ///< the listener's name
+  std::string certificate_subject;  ///< empty without a client certificate
+  bool anonymous_allowed = false;   ///< clients without user name may enter
+  bool host = false;                ///< the host program itself: rights are not checked
+};
+
+/// A connection whose session lives elsewhere. The shell moves the socket to shard `to` and gives its core
+/// the origin and the bytes not yet consumed, by ShardCore::adopt().
+struct MovedLink {
+  LinkKey link;
+  ShardId to = 0;
+  LinkOrigin origin;
+  std::string bytes;
+};
+
+/// A batch for the storage thread. Answer with ShardCore::on_committed(id, …), in the order of the ids.
+struct Commit {
+  std::uint64_t id = 0;
+  Batch batch;
+};
+
+/// The end of a publish that the host asked for.
+struct HostPublished {
+  std::uint64_t token = 0;
+  ReasonCode code = ReasonCode::Success;
+  std::uint64_t matched = 0;
+};
+
+struct Effects {
+  /// Links with something to send, to read again, or to close; a link may stand here twice.
+  std::vector<LinkKey> touched;
+  /// The key in `moved.link` is no longer known to the core.
+  std::vector<MovedLink> moved;
+  std::optional<Commit> commit;
+  std::vector<HostPublished> published;
+  /// A commit failed: the store must be reopened and every shard built anew from it.
+  bool reload = false;
+};
+
+}  // namespace twinmq::core

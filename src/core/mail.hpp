@@ -1,0 +1,136 @@
+#pragma once
+// Everything one shard may tell another. Letters between two shards arrive in the order they were posted.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <twinmq/message.hpp>
+#include <twinmq/reason_code.hpp>
+#include <twinmq/store.hpp>
+
+#include "core/ids.hpp"
+#include "mqtt/packets.hpp"
+
+namespace twinmq::core {
+
+/// Names a transaction on the shard that opened it; 0: nobody waits for an answer.
+using TransactionId = std::uint64_t;
+
+/// Every open part of a transaction holds some weight; the transaction is closed when all of it has come
+/// home, in whatever order the parts close and open further ones.
+using Weight = std::uint64_t;
+
+/// Where a part of a transaction must be closed.
+struct PartOf {
+  ShardId opener = 0;
+  TransactionId transaction = 0;
+  Weight weight = 0;
+};
+
+/// A published message for whoever matches on the receiving shard.
+struct Deliver {
+  MessageRef message;  ///< the only reference
+  PartOf part;
+};
+
+/// A message for a member of a share group that lives on the receiving shard.
+struct DeliverToMember {
+  MessageRef message;
+  PartOf part;
+  SessionKey member;
+  QoS qos = QoS::AtMostOnce;
+  bool retain_as_published = false;
+  std::uint32_t subscription_id = 0;
+  std::string share;
+};
+
+/// A part is closed: what it wrote and how it went.
+struct PartClosed {
+  TransactionId transaction = 0;
+  Weight weight = 0;
+  std::uint32_t matched = 0;
+  bool refused = false;           ///< a session under the policy `reject` was full
+  bool wants_outcome = false;     ///< answer with PartCommitted
+  std::unique_ptr<Batch> records;  ///< null: nothing to write
+};
+
+/// The transaction in which the receiving shard had a part is safe.
+struct PartCommitted {
+  TransactionId transaction = 0;
+};
+
+/// A message that the home of its topic must store or route: retained ones, and what follows them on the
+/// same connection and topic.
+struct PublishAtHome {
+  MessageRef message;
+  std::uint64_t token = 0;         ///< returned in PublishedAtHome; 0: no answer wanted
+  std::unique_ptr<Batch> records;  ///< the publisher's own, to be written with the message; may be null
+};
+
+struct PublishedAtHome {
+  std::uint64_t token = 0;
+  ReasonCode code = ReasonCode::Success;
+  std::uint32_t matched = 0;
+};
+
+/// The sender wants, or no longer wants, messages that match the filter.
+struct Interest {
+  std::string filter;
+  bool wanted = true;
+};
+
+/// Answered by FencePassed once every earlier letter has been read.
+struct Fence {
+  std::uint64_t ticket = 0;
+};
+struct FencePassed {
+  std::uint64_t ticket = 0;
+};
+
+/// Asks for the retained messages that match, for a new subscription.
+struct RetainedWanted {
+  std::string filter;
+  SessionKey session;
+  QoS qos = QoS::AtMostOnce;
+  std::uint32_t subscription_id = 0;
+};
+struct RetainedFound {
+  MessageRef message;
+  SessionKey session;
+  QoS qos = QoS::AtMostOnce;
+  std::uint32_t subscription_id = 0;
+};
+
+/// To the home of a share group. Joining again changes the options.
+struct JoinShare {
+  std::string share;  ///< "name/filter"
+  SessionKey member;
+  QoS qos = QoS::AtMostOnce;
+  bool retain_as_published = false;
+  bool connected = true;
+  std::uint32_t subscription_id = 0;
+};
+struct LeaveShare {
+  std::string share;
+  SessionKey member;
+};
+/// A member's connection came or went while its session stays.
+struct MemberConnected {
+  std::string share;
+  SessionKey member;
+  bool connected = false;
+};
+/// A message its member can no longer take: somebody else's turn.
+struct ReturnToShare {
+  std::string share;
+  MessageRef message;
+};
+
+using Letter = std::variant<Deliver, DeliverToMember, PartClosed, PartCommitted, PublishAtHome, PublishedAtHome,
+                            Interest, Fence, FencePassed, RetainedWanted, RetainedFound, JoinShare, LeaveShare,
+                            MemberConnected, ReturnToShare>;
+
+}  // namespace twinmq::core
