@@ -81,7 +81,8 @@ struct LimitsConfig {
 };
 
 struct AccessConfig {
-  std::optional<bool> anonymous;  ///< unset: allowed on loopback listeners only
+  /// Unset: allowed on loopback listeners while there is no password file.
+  std::optional<bool> anonymous;
   std::string password_file;      ///< Mosquitto's format; empty: none
   std::string acl_file;           ///< Mosquitto's format; empty: everything is allowed
   bool client_id_bound = true;    ///< a client identifier belongs to the principal that first used it

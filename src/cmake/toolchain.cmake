@@ -23,6 +23,8 @@ endif()
 add_library(twinmq_warnings INTERFACE)
 target_compile_options(twinmq_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
+  # GCC 12 complains about members that a designated initialiser leaves at their default.
+  -Wno-missing-field-initializers
   $<$<BOOL:${TWINMQ_WERROR}>:-Werror>)
 
 if(TWINMQ_SANITIZE)

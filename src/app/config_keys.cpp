@@ -1,0 +1,379 @@
+#include "app/config_keys.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace twinmq::app {
+namespace {
+
+constexpr std::int64_t kU32Max = std::numeric_limits<std::uint32_t>::max();
+constexpr std::int64_t kI64Max = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kPacketBytesMax = 268'435'460;
+
+/// The words of an enumeration, in its order.
+template <typename Enum>
+constexpr std::array<std::string_view, 0> kWords{};
+template <>
+constexpr std::array<std::string_view, 3> kWords<Durability>{"none", "os", "fsync"};
+template <>
+constexpr std::array<std::string_view, 2> kWords<QueueFullV3>{"close", "accept"};
+template <>
+constexpr std::array<std::string_view, 4> kWords<LogLevel>{"debug", "info", "warning", "error"};
+
+template <typename T>
+struct Plain {
+  using Type = T;
+  static constexpr bool kOptional = false;
+};
+template <typename T>
+struct Plain<std::optional<T>> {
+  using Type = T;
+  static constexpr bool kOptional = true;
+};
+
+template <typename T>
+ConfigValue to_value(const T& field) {
+  if constexpr (Plain<T>::kOptional) {
+    return field ? to_value(*field) : ConfigValue();
+  } else if constexpr (std::is_enum_v<T>) {
+    const auto index = static_cast<std::size_t>(field);
+    return std::string(index < kWords<T>.size() ? kWords<T>[index] : "?");
+  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>) {
+    return field;
+  } else {
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(field, kI64Max));
+  }
+}
+
+template <typename T>
+T from_value(const ConfigValue& value) {
+  if constexpr (Plain<T>::kOptional) {
+    if (std::holds_alternative<std::monostate>(value)) return std::nullopt;
+    return from_value<typename Plain<T>::Type>(value);
+  } else if constexpr (std::is_enum_v<T>) {
+    const auto word = std::find(kWords<T>.begin(), kWords<T>.end(), std::get<std::string>(value));
+    return static_cast<T>(word - kWords<T>.begin());
+  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>) {
+    return std::get<T>(value);
+  } else {
+    return static_cast<T>(std::get<std::int64_t>(value));
+  }
+}
+
+/// The field that a path of member pointers leads to; a path into ListenerConfig starts at a
+/// listener.
+template <auto First, auto... Rest, typename ConfigType>
+auto& field_of(ConfigType& config, std::size_t listener) {
+  if constexpr (std::is_invocable_v<decltype(First), ListenerConfig&>) {
+    return config.listeners[listener].*First;
+  } else {
+    return ((config.*First).*....*Rest);
+  }
+}
+
+template <auto... Path>
+ConfigKey key_of(std::string_view name, std::string_view sentence) {
+  using Field = std::remove_reference_t<decltype(field_of<Path...>(std::declval<Config&>(), 0))>;
+  using Type = typename Plain<Field>::Type;
+  ConfigKey key{.name = name, .sentence = sentence, .optional = Plain<Field>::kOptional};
+  if constexpr (std::is_same_v<Type, bool>) key.kind = KeyKind::Boolean;
+  if constexpr (std::is_enum_v<Type>) {
+    key.kind = KeyKind::Choice;
+    key.choices = kWords<Type>;
+  }
+  key.get = [](const Config& config, std::size_t listener) {
+    return to_value(field_of<Path...>(config, listener));
+  };
+  key.set = [](Config& config, std::size_t listener, const ConfigValue& value) {
+    field_of<Path...>(config, listener) = from_value<Field>(value);
+  };
+  return key;
+}
+
+template <auto... Path>
+ConfigKey number(std::string_view name, std::int64_t min, std::int64_t max,
+                 std::string_view sentence) {
+  ConfigKey key = key_of<Path...>(name, sentence);
+  key.kind = KeyKind::Integer;
+  key.min = min;
+  key.max = max;
+  return key;
+}
+
+ConfigKey with_example(ConfigKey key, std::string_view example) {
+  key.example = example;
+  return key;
+}
+
+std::vector<ConfigKey> make_keys() {
+  using N = NodeConfig;
+  using S = StorageConfig;
+  using Li = ListenerConfig;
+  using Mo = ModulesConfig;
+  using M = MqttConfig;
+  using L = LimitsConfig;
+  using A = AccessConfig;
+  constexpr auto node = &Config::node;
+  constexpr auto modules = &Config::modules;
+  constexpr auto mqtt = &Config::mqtt;
+  constexpr auto limits = &Config::limits;
+  constexpr auto access = &Config::access;
+  return {
+      key_of<&Config::data_dir>(
+          "data_dir",
+          "Directory of everything the broker keeps; empty: none, nothing outlives the process."),
+
+      number<node, &N::shards>("node.shards", 0, 64,
+                               "Event loops, one thread each; 0: one per core, at most 64."),
+
+      with_example(
+          key_of<&Config::storage, &S::durability>(
+              "storage.durability",
+              "What an acknowledgement promises: fsync (survives a power cut), os (survives the "
+              "end of the "
+              "process) or none (memory only); not set: the strongest the store can give."),
+          "\"none\""),
+
+      key_of<&Li::url>("listener.url",
+                       "mqtt://host:port; port 0 picks a free one, which the log names."),
+      key_of<&Li::name>("listener.name", "Name for logs and access rules; empty: the url."),
+      with_example(
+          key_of<&Li::anonymous>(
+              "listener.anonymous",
+              "Whether clients without a user name may connect here; not set: access.anonymous."),
+          "true"),
+      number<&Li::connections_max>(
+          "listener.connections_max", 0, kU32Max,
+          "Connections on this listener; 0: limits.connections_max alone counts."),
+
+      key_of<modules, &Mo::sessions>(
+          "modules.sessions",
+          "Sessions that outlive their connection; false: none does, and CONNACK says so."),
+      key_of<modules, &Mo::retained>(
+          "modules.retained", "Retained messages; false: there are none, and CONNACK says so."),
+      key_of<modules, &Mo::access>(
+          "modules.access", "The checks under [access]; false: everybody may do everything."),
+      key_of<modules, &Mo::sys>("modules.sys", "The $SYS topics with facts about the broker."),
+
+      number<mqtt, &M::receive_maximum>(
+          "mqtt.receive_maximum", 1, 65535,
+          "Unacknowledged QoS 1 and 2 messages accepted from one client."),
+      number<mqtt, &M::inflight_max>(
+          "mqtt.inflight_max", 1, 65535,
+          "Unacknowledged QoS 1 and 2 messages sent to one client, whatever its "
+          "protocol version."),
+      number<mqtt, &M::topic_alias_maximum>("mqtt.topic_alias_maximum", 0, 65535,
+                                            "Topic aliases a client may set; 0: none."),
+      number<mqtt, &M::topic_alias_send_max>(
+          "mqtt.topic_alias_send_max", 0, 65535,
+          "Topic aliases the broker sets towards a client that allows them; 0: none."),
+      number<mqtt, &M::keep_alive_max>(
+          "mqtt.keep_alive_max", 0, 65535,
+          "Longest keep alive in seconds, and what a client gets that asked for "
+          "none; 0: whatever the client asks."),
+      number<mqtt, &M::packet_size_max>("mqtt.packet_size_max", 1024, kPacketBytesMax,
+                                        "Largest packet accepted from a client, in bytes."),
+      number<mqtt, &M::qos_max>("mqtt.qos_max", 0, 2, "Highest QoS a client may publish with."),
+      key_of<mqtt, &M::retain_available>("mqtt.retain_available",
+                                         "Whether clients may publish retained messages."),
+      key_of<mqtt, &M::wildcard_available>("mqtt.wildcard_available",
+                                           "Whether clients may subscribe with + and #."),
+      key_of<mqtt, &M::shared_available>("mqtt.shared_available",
+                                         "Whether clients may subscribe with $share."),
+      number<mqtt, &M::session_expiry_max>(
+          "mqtt.session_expiry_max", 0, kU32Max,
+          "Longest life of a session without connection, in seconds; 4294967295: no limit."),
+      number<mqtt, &M::session_expiry_v3>("mqtt.session_expiry_v3", 0, kU32Max,
+                                          "The same for MQTT 3.1 and 3.1.1 clients with clean "
+                                          "session 0, which cannot say how long."),
+      number<mqtt, &M::client_id_bytes_max>("mqtt.client_id_bytes_max", 23, 65535,
+                                            "Longest client identifier, in bytes."),
+      key_of<mqtt, &M::receive_maximum_enforced>("mqtt.receive_maximum_enforced",
+                                                 "Whether a client that exceeds receive_maximum is "
+                                                 "closed (0x93); false: it is logged and served."),
+
+      number<limits, &L::connections_max>("limits.connections_max", 1, kU32Max,
+                                          "Connections at the same time, over all listeners."),
+      number<limits, &L::connect_timeout_seconds>(
+          "limits.connect_timeout_seconds", 1, 3600,
+          "Time from accepting a connection to its CONNECT, in seconds."),
+      number<limits, &L::connect_packet_size_max>(
+          "limits.connect_packet_size_max", 1024, kPacketBytesMax,
+          "Largest packet before the client is authenticated, in bytes."),
+      number<limits, &L::authentication_timeout_seconds>(
+          "limits.authentication_timeout_seconds", 1, 3600,
+          "Time an authenticator may take, its exchange with the client included, in seconds."),
+      number<limits, &L::queue_messages_max>(
+          "limits.queue_messages_max", 1, kU32Max,
+          "Messages waiting for one session, those in flight included."),
+      number<limits, &L::queue_bytes_max>("limits.queue_bytes_max", 1024, kI64Max,
+                                          "Bytes of messages waiting for one session."),
+      number<limits, &L::output_bytes_max>("limits.output_bytes_max", 4096, kI64Max,
+                                           "Encoded bytes that one client's socket has not taken "
+                                           "yet; beyond it QoS 0 messages are dropped."),
+      key_of<limits, &L::queue_full_v3>("limits.queue_full_v3",
+                                        "What an MQTT 3.1.1 publisher meets when a session's queue "
+                                        "is full: close (no acknowledgement, so "
+                                        "nothing acknowledged is lost) or accept (acknowledged; "
+                                        "the drop is counted and logged)."),
+      number<limits, &L::subscriptions_max>("limits.subscriptions_max", 1, kU32Max,
+                                            "Subscriptions of one session."),
+      number<limits, &L::subscribe_entries_max>("limits.subscribe_entries_max", 1, kU32Max,
+                                                "Topic filters in one SUBSCRIBE or UNSUBSCRIBE."),
+      number<limits, &L::topic_levels_max>("limits.topic_levels_max", 1, 65535,
+                                           "Levels of a topic name or topic filter."),
+      number<limits, &L::user_properties_max>("limits.user_properties_max", 0, kU32Max,
+                                              "User properties in one packet."),
+      number<limits, &L::retained_messages_max>("limits.retained_messages_max", 0, kI64Max,
+                                                "Retained messages kept."),
+      number<limits, &L::retained_bytes_max>("limits.retained_bytes_max", 0, kI64Max,
+                                             "Bytes of retained messages kept."),
+      number<limits, &L::turn_packets_max>(
+          "limits.turn_packets_max", 1, kU32Max,
+          "Packets handled of one connection before others get their turn."),
+      number<limits, &L::callback_warning_milliseconds>(
+          "limits.callback_warning_milliseconds", 1, 3'600'000,
+          "A host program's callback that takes longer than this is named in the log, in "
+          "milliseconds."),
+
+      with_example(key_of<access, &A::anonymous>("access.anonymous",
+                                                 "Whether clients without a user name may connect; "
+                                                 "not set: on loopback listeners, and only while "
+                                                 "there is no password_file."),
+                   "true"),
+      key_of<access, &A::password_file>("access.password_file",
+                                        "Users and passwords in Mosquitto's format (make entries "
+                                        "with twinmq passwd FILE USER); empty: none."),
+      key_of<access, &A::acl_file>(
+          "access.acl_file",
+          "Who may use which topics, in Mosquitto's format; empty: everything is allowed."),
+      key_of<access, &A::client_id_bound>("access.client_id_bound",
+                                          "Whether a client identifier belongs to the user who "
+                                          "first used it while its session lives."),
+
+      number<&Config::sys, &SysConfig::interval_seconds>(
+          "sys.interval_seconds", 1, 86'400,
+          "Time between updates of the $SYS topics, in seconds."),
+
+      key_of<&Config::log, &LogConfig::level>("log.level",
+                                              "Least serious kind of line that is logged."),
+      key_of<&Config::log, &LogConfig::json>("log.json",
+                                             "Whether lines are JSON objects instead of text."),
+      key_of<&Config::log, &LogConfig::file>("log.file",
+                                             "File that is appended to; empty: standard error."),
+  };
+}
+
+}  // namespace
+
+std::string_view ConfigKey::section() const {
+  const auto dot = name.rfind('.');
+  return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
+}
+
+std::string_view ConfigKey::last_name() const {
+  const auto dot = name.rfind('.');
+  return dot == std::string_view::npos ? name : name.substr(dot + 1);
+}
+
+std::span<const ConfigKey> config_keys() {
+  static const std::vector<ConfigKey> keys = make_keys();
+  return keys;
+}
+
+const ConfigKey* find_config_key(std::string_view name) {
+  for (const ConfigKey& key : config_keys()) {
+    if (key.name == name) return &key;
+  }
+  return nullptr;
+}
+
+bool is_config_section(std::string_view name) {
+  for (const ConfigKey& key : config_keys()) {
+    if (key.name.size() > name.size() && key.name.starts_with(name) &&
+        key.name[name.size()] == '.') {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string allowed_values(const ConfigKey& key) {
+  switch (key.kind) {
+    case KeyKind::Boolean:
+      return "true or false";
+    case KeyKind::Integer:
+      return fmt::format("an integer from {} to {}", key.min, key.max);
+    case KeyKind::Text:
+      return "a text in quotes";
+    case KeyKind::Choice:
+      break;
+  }
+  std::string all;
+  for (const std::string_view choice : key.choices) {
+    if (!all.empty()) all += choice == key.choices.back() ? " or " : ", ";
+    all += fmt::format("\"{}\"", choice);
+  }
+  return all;
+}
+
+std::optional<std::string> value_complaint(const ConfigKey& key, const ConfigValue& value,
+                                           std::string_view found) {
+  bool fits = false;
+  switch (key.kind) {
+    case KeyKind::Boolean:
+      fits = std::holds_alternative<bool>(value);
+      break;
+    case KeyKind::Integer:
+      if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        fits = *number >= key.min && *number <= key.max;
+      }
+      break;
+    case KeyKind::Text:
+      fits = std::holds_alternative<std::string>(value);
+      break;
+    case KeyKind::Choice:
+      if (const auto* word = std::get_if<std::string>(&value)) {
+        fits = std::find(key.choices.begin(), key.choices.end(), *word) != key.choices.end();
+      }
+      break;
+  }
+  if (fits || (key.optional && std::holds_alternative<std::monostate>(value))) return std::nullopt;
+  return fmt::format("found {}, allowed: {}", found, allowed_values(key));
+}
+
+std::string config_key_path(const ConfigKey& key, std::size_t listener) {
+  if (!key.of_listener()) return std::string(key.name);
+  return fmt::format("listener[{}].{}", listener,
+                     key.name.substr(std::string_view("listener.").size()));
+}
+
+std::string toml_value(const ConfigValue& value) {
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
+  if (const auto* text = std::get_if<std::string>(&value)) return toml_quoted(*text);
+  return "";
+}
+
+std::string toml_quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (byte < 0x20 || byte == 0x7F) {
+      quoted += fmt::format("\\u{:04X}", byte);
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "\"";
+}
+
+}  // namespace twinmq::app

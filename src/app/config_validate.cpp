@@ -1,0 +1,153 @@
+#include "app/config_validate.hpp"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "app/config_keys.hpp"
+#include "app/config_listener_url.hpp"
+
+namespace twinmq {
+namespace app {
+namespace {
+
+void check_ranges(const Config& config, std::vector<ConfigComplaint>& complaints) {
+  for (const ConfigKey& key : config_keys()) {
+    const std::size_t count = key.of_listener() ? config.listeners.size() : 1;
+    for (std::size_t i = 0; i < count; ++i) {
+      const ConfigValue value = key.get(config, i);
+      if (auto complaint = value_complaint(key, value, toml_value(value))) {
+        complaints.push_back({config_key_path(key, i), *std::move(complaint)});
+      }
+    }
+  }
+}
+
+/// An open port that nobody configured access for is the oldest way to lose a plant.
+void check_exposure(const Config& config, std::size_t index, const ListenerUrl& url,
+                    std::vector<ConfigComplaint>& complaints) {
+  const ListenerConfig& listener = config.listeners[index];
+  if (url.loopback() || listener.anonymous || config.access.anonymous ||
+      !config.access.password_file.empty()) {
+    return;
+  }
+  complaints.push_back({fmt::format("listener[{}].url", index),
+                        fmt::format("found {}, which other machines can reach while nothing says "
+                                    "who may connect; add one of: "
+                                    "password_file = \"FILE\" under [access] (make its entries "
+                                    "with: twinmq passwd FILE USER), "
+                                    "anonymous = true under [access] (everybody may connect), or "
+                                    "anonymous = true or false to "
+                                    "this [[listener]]",
+                                    toml_quoted(listener.url))});
+}
+
+void check_listeners(const Config& config, std::vector<ConfigComplaint>& complaints) {
+  std::map<std::string, std::size_t> urls;
+  std::map<std::string, std::size_t> names;
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    const ListenerConfig& listener = config.listeners[i];
+    auto url = parse_listener_url(listener.url);
+    if (!url) {
+      complaints.push_back({fmt::format("listener[{}].url", i), url.error().detail});
+      continue;
+    }
+    check_exposure(config, i, *url, complaints);
+    if (const auto [other, fresh] = urls.emplace(listener.url, i); !fresh && url->port != 0) {
+      complaints.push_back(
+          {fmt::format("listener[{}].url", i),
+           fmt::format("found {}, which listener[{}] has already; allowed: an address of its own",
+                       toml_quoted(listener.url), other->second)});
+    }
+    if (listener.name.empty()) continue;
+    if (const auto [other, fresh] = names.emplace(listener.name, i); !fresh) {
+      complaints.push_back(
+          {fmt::format("listener[{}].name", i),
+           fmt::format("found {}, which listener[{}] has already; allowed: a name of its own",
+                       toml_quoted(listener.name), other->second)});
+    }
+  }
+}
+
+/// Files that name users and rules, and a switch that ignores them: one of the two is a mistake.
+void check_access(const Config& config, std::vector<ConfigComplaint>& complaints) {
+  if (config.modules.access) return;
+  const auto ignored = [&](std::string_view key, const std::string& value) {
+    if (value.empty()) return;
+    complaints.push_back(
+        {std::string(key), fmt::format("found {} while modules.access is false, which would let "
+                                       "everybody do everything; allowed: modules.access = true, "
+                                       "or no file",
+                                       toml_quoted(value))});
+  };
+  ignored("access.password_file", config.access.password_file);
+  ignored("access.acl_file", config.access.acl_file);
+}
+
+}  // namespace
+
+std::vector<ConfigComplaint> config_complaints(const Config& config) {
+  std::vector<ConfigComplaint> complaints;
+  check_ranges(config, complaints);
+  check_listeners(config, complaints);
+  check_access(config, complaints);
+  return complaints;
+}
+
+Durability built_in_durability_max(const Config&) {
+  return Durability::None;
+}
+
+std::vector<ConfigComplaint> durability_complaints(const Config& config, Durability store_max) {
+  if (!config.storage.durability || *config.storage.durability <= store_max) return {};
+  return {{"storage.durability",
+           fmt::format("found \"{}\", but {}; allowed: \"{}\", or no such line",
+                       durability_word(*config.storage.durability),
+                       durability_reason(config, store_max), durability_word(store_max))}};
+}
+
+Durability effective_durability(const Config& config, Durability store_max) {
+  return config.storage.durability.value_or(store_max);
+}
+
+std::string durability_reason(const Config& config, Durability store_max) {
+  if (store_max == Durability::None) return "the store in use keeps everything in memory";
+  if (!config.storage.durability) return "it is the strongest the store gives";
+  return *config.storage.durability > store_max
+             ? fmt::format("the strongest the store in use gives is \"{}\"",
+                           durability_word(store_max))
+             : "it was asked for";
+}
+
+std::string_view durability_word(Durability durability) {
+  switch (durability) {
+    case Durability::None:
+      return "none";
+    case Durability::OperatingSystem:
+      return "os";
+    case Durability::Fsync:
+      return "fsync";
+  }
+  return "?";
+}
+
+bool anonymous_allowed(const Config& config, const ListenerConfig& listener) {
+  if (listener.anonymous) return *listener.anonymous;
+  if (config.access.anonymous) return *config.access.anonymous;
+  if (!config.access.password_file.empty()) return false;
+  const auto url = parse_listener_url(listener.url);
+  return url && url->loopback();
+}
+
+}  // namespace app
+
+std::vector<Error> Config::validate() const {
+  std::vector<Error> errors;
+  for (const app::ConfigComplaint& complaint : app::config_complaints(*this)) {
+    errors.push_back(
+        {ErrorCode::InvalidConfig, fmt::format("{}: {}", complaint.key, complaint.text)});
+  }
+  return errors;
+}
+
+}  // namespace twinmq
