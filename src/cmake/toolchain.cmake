@@ -16,8 +16,14 @@ if(PROJECT_IS_TOP_LEVEL)
   endif()
   find_program(LLD ld.lld)
   if(LLD)
-    add_link_options(-fuse-ld=lld)
+    # lld does not know GCC's link-time optimisation and would silently go without.
+    add_link_options($<$<NOT:$<BOOL:$<TARGET_PROPERTY:INTERPROCEDURAL_OPTIMIZATION>>>:-fuse-ld=lld>)
   endif()
+endif()
+
+# Objects that carry machine code too: any linker can use the installed archive, and the tests link fast.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_INTERPROCEDURAL_OPTIMIZATION)
+  set(CMAKE_CXX_COMPILE_OPTIONS_IPO -flto=auto -ffat-lto-objects)
 endif()
 
 add_library(twinmq_warnings INTERFACE)
