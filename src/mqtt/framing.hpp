@@ -11,6 +11,18 @@
 
 namespace twinmq::mqtt {
 
+/// Whether the type exists and may carry these flags: none, or 0010 for PUBREL, SUBSCRIBE and UNSUBSCRIBE
+/// [MQTT-2.1.3-1]; for PUBLISH no QoS 3 [MQTT-3.3.1-4] and no DUP with QoS 0 [MQTT-3.3.1-2].
+constexpr bool flags_allowed(PacketType type, std::uint8_t flags) {
+  switch (type) {
+    case PacketType::Publish: return (flags & 0x06U) != 0x06U && (flags & 0x0EU) != 0x08U;
+    case PacketType::Pubrel:
+    case PacketType::Subscribe:
+    case PacketType::Unsubscribe: return flags == 0x02;
+    default: return static_cast<std::uint8_t>(type) != 0 && flags == 0;
+  }
+}
+
 /// One whole packet; `body` is what follows the fixed header.
 struct Frame {
   PacketType type = PacketType::Connect;

@@ -28,6 +28,8 @@ struct Will {
   bool payload_is_text = false;
   std::uint32_t delay_seconds = 0;
   std::optional<std::uint32_t> expiry_seconds;
+
+  bool operator==(const Will&) const = default;
 };
 
 struct Connect {
@@ -48,6 +50,8 @@ struct Connect {
   std::optional<std::string_view> authentication_method;
   std::optional<std::string_view> authentication_data;
   UserProperties user_properties;
+
+  bool operator==(const Connect&) const = default;
 };
 
 struct Connack {
@@ -71,6 +75,8 @@ struct Connack {
   std::optional<std::string_view> server_reference;
   std::optional<std::string_view> authentication_method;
   std::optional<std::string_view> authentication_data;
+
+  bool operator==(const Connack&) const = default;
 };
 
 struct Publish {
@@ -85,6 +91,8 @@ struct Publish {
   std::uint16_t topic_alias = 0;  ///< 0: none
   std::optional<std::uint32_t> expiry_seconds;
   std::vector<std::uint32_t> subscription_ids;  ///< only from a server; empty costs nothing
+
+  bool operator==(const Publish&) const = default;
 };
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP share one form; `type` tells which.
@@ -94,6 +102,8 @@ struct Ack {
   ReasonCode code = ReasonCode::Success;
   std::string_view reason;  ///< empty: none
   UserProperties user_properties;
+
+  bool operator==(const Ack&) const = default;
 };
 
 /// Retain Handling, section 3.8.3.1.
@@ -104,11 +114,15 @@ struct SubscriptionOptions {
   bool no_local = false;
   bool retain_as_published = false;
   RetainHandling retain_handling = RetainHandling::Send;
+
+  bool operator==(const SubscriptionOptions&) const = default;
 };
 
 struct SubscribeEntry {
   std::string_view filter;  ///< as sent, with a $share prefix if any; not yet checked by the topic rules
   SubscriptionOptions options;
+
+  bool operator==(const SubscribeEntry&) const = default;
 };
 
 struct Subscribe {
@@ -116,6 +130,8 @@ struct Subscribe {
   std::uint32_t subscription_id = 0;  ///< 0: none
   UserProperties user_properties;
   std::vector<SubscribeEntry> entries;
+
+  bool operator==(const Subscribe&) const = default;
 };
 
 struct Suback {
@@ -123,12 +139,16 @@ struct Suback {
   std::string_view reason;
   UserProperties user_properties;
   std::vector<ReasonCode> codes;
+
+  bool operator==(const Suback&) const = default;
 };
 
 struct Unsubscribe {
   PacketId packet_id = 0;
   UserProperties user_properties;
   std::vector<std::string_view> filters;
+
+  bool operator==(const Unsubscribe&) const = default;
 };
 
 struct Unsuback {
@@ -136,10 +156,16 @@ struct Unsuback {
   std::string_view reason;
   UserProperties user_properties;
   std::vector<ReasonCode> codes;  ///< not on the wire before MQTT 5
+
+  bool operator==(const Unsuback&) const = default;
 };
 
-struct Pingreq {};
-struct Pingresp {};
+struct Pingreq {
+  bool operator==(const Pingreq&) const = default;
+};
+struct Pingresp {
+  bool operator==(const Pingresp&) const = default;
+};
 
 struct Disconnect {
   ReasonCode code = ReasonCode::NormalDisconnection;
@@ -147,6 +173,8 @@ struct Disconnect {
   std::string_view reason;
   std::string_view server_reference;
   UserProperties user_properties;
+
+  bool operator==(const Disconnect&) const = default;
 };
 
 struct Auth {
@@ -155,6 +183,8 @@ struct Auth {
   std::optional<std::string_view> data;
   std::string_view reason;
   UserProperties user_properties;
+
+  bool operator==(const Auth&) const = default;
 };
 
 using Packet = std::variant<Connect, Connack, Publish, Ack, Subscribe, Suback, Unsubscribe, Unsuback, Pingreq,

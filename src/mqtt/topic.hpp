@@ -10,6 +10,9 @@ namespace twinmq::mqtt {
 /// Well-formed UTF-8 without surrogates and without U+0000 [MQTT-1.5.4-1] [MQTT-1.5.4-2]. Empty is valid.
 bool is_valid_text(std::string_view text);
 
+/// Well-formed UTF-8 as RFC 3629 has it, U+0000 included: what a payload declared as text must be.
+bool is_well_formed_utf8(std::string_view text);
+
 /// A legal topic name: not empty, at most 65,535 bytes, valid text, no wildcard, at most `levels_max` levels.
 bool is_valid_topic_name(std::string_view name, std::uint32_t levels_max);
 
