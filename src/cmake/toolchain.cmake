@@ -15,10 +15,15 @@ if(PROJECT_IS_TOP_LEVEL)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
   endif()
   find_program(LLD ld.lld)
-  # lld takes GCC's link-time objects for empty ones.
-  if(LLD AND NOT (CMAKE_INTERPROCEDURAL_OPTIMIZATION AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU"))
-    add_link_options(-fuse-ld=lld)
+  if(LLD)
+    # lld does not know GCC's link-time optimisation and would silently go without.
+    add_link_options($<$<NOT:$<BOOL:$<TARGET_PROPERTY:INTERPROCEDURAL_OPTIMIZATION>>>:-fuse-ld=lld>)
   endif()
+endif()
+
+# Objects that carry machine code too: any linker can use the installed archive, and the tests link fast.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_INTERPROCEDURAL_OPTIMIZATION)
+  set(CMAKE_CXX_COMPILE_OPTIONS_IPO -flto=auto -ffat-lto-objects)
 endif()
 
 add_library(twinmq_warnings INTERFACE)
