@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -64,6 +65,9 @@ class Authentication {
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
+
+  /// The verdict on a plain CONNECT, if it can be given at once; otherwise start() is called.
+  virtual std::optional<AuthenticationResult> decide(const Credentials&) { return std::nullopt; }
 
   /// A new conversation. An empty `method` is plain CONNECT with or without user name. Null: this
   /// authentication method is not known (0x8C) [MQTT-4.12.0-1].

@@ -18,8 +18,9 @@ namespace twinmq {
 
 /// A will as it is kept with its session.
 struct StoredWill {
-  MessageRef message;
+  MessageRef message;  ///< never expires by itself
   std::uint32_t delay_seconds = 0;
+  std::optional<std::uint32_t> expiry_seconds;  ///< Message Expiry Interval, counted from publication
 };
 
 /// The lasting facts of a session.

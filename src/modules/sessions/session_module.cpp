@@ -1,0 +1,106 @@
+#include "modules/sessions/session_module.hpp"
+
+#include <string>
+#include <utility>
+
+#include "records/session_record.hpp"
+
+namespace twinmq::sessions {
+
+using records::SessionRecordKind;
+using records::session_key;
+
+void SessionModule::session(const StoredSession& session, Now now, Batch& batch) {
+  batch.put(session_key(session.client_id, SessionRecordKind::Session), records::encode_session(session, now));
+}
+
+void SessionModule::session_ended(std::string_view client_id, Batch& batch) {
+  batch.erase_range(session_key(client_id, SessionRecordKind::Session), records::session_end(client_id));
+}
+
+void SessionModule::subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) {
+  batch.put(session_key(client_id, SessionRecordKind::Subscription, subscription.filter),
+            records::encode_subscription(subscription));
+}
+
+void SessionModule::unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) {
+  batch.erase(session_key(client_id, SessionRecordKind::Subscription, filter));
+}
+
+void SessionModule::delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) {
+  batch.put(session_key(client_id, SessionRecordKind::Delivery, records::delivery_rest(delivery.sequence)),
+            records::encode_delivery(delivery, now));
+}
+
+void SessionModule::delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) {
+  batch.erase(session_key(client_id, SessionRecordKind::Delivery, records::delivery_rest(sequence)));
+}
+
+void SessionModule::received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) {
+  batch.put(session_key(client_id, SessionRecordKind::Received, records::received_rest(packet_id)), {});
+}
+
+void SessionModule::completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) {
+  batch.erase(session_key(client_id, SessionRecordKind::Received, records::received_rest(packet_id)));
+}
+
+namespace {
+
+// Shows one record to the visitor; the reason if it is corrupt or belongs to a session that is missing.
+class Reading {
+ public:
+  Reading(Now now, SessionJournal::Visitor& visitor) : now_(now), visitor_(visitor) {}
+
+  Result<void> show(const records::SessionKeyParts& key, std::string_view record) {
+    if (key.kind == SessionRecordKind::Session) {
+      auto session = records::decode_session(key, record, now_);
+      if (!session) return session.error();
+      current_ = session->client_id;
+      has_current_ = true;
+      visitor_.session(std::move(*session));
+      return {};
+    }
+    if (!has_current_ || current_ != key.client_id) return Error{ErrorCode::Corrupt, "its session record is missing"};
+    switch (key.kind) {
+      case SessionRecordKind::Subscription: return pass(records::decode_subscription(key, record), &SessionJournal::Visitor::subscription);
+      case SessionRecordKind::Delivery: return pass(records::decode_delivery(key, record, now_), &SessionJournal::Visitor::delivery);
+      default: return pass(records::decode_received(key), &SessionJournal::Visitor::received);
+    }
+  }
+
+ private:
+  template <typename T>
+  Result<void> pass(Result<T> decoded, void (SessionJournal::Visitor::*show_it)(T)) {
+    if (!decoded) return decoded.error();
+    (visitor_.*show_it)(std::move(*decoded));
+    return {};
+  }
+
+  Now now_;
+  SessionJournal::Visitor& visitor_;
+  std::string current_;
+  bool has_current_ = false;
+};
+
+}  // namespace
+
+Result<void> SessionModule::restore(Store& store, Now now, const std::function<bool(std::string_view)>& mine,
+                                    Visitor& visitor, const std::function<void(std::string)>& complain) {
+  Reading reading(now, visitor);
+  const std::string from(1, records::kSessionPrefix);
+  const std::string to(1, static_cast<char>(records::kSessionPrefix + 1));
+  return store.scan(from, to, [&](std::string_view key, std::string_view record) {
+    const auto parts = records::parse_session_key(key);
+    if (!parts) {
+      complain("a session key of " + std::to_string(key.size()) + " bytes cannot be read");
+      return true;
+    }
+    if (!mine(parts->client_id)) return true;
+    if (const auto shown = reading.show(*parts, record); !shown)
+      complain("client=\"" + std::string(parts->client_id) + "\" kind=" + std::to_string(static_cast<int>(parts->kind)) +
+               " because=\"" + shown.error().detail + '"');
+    return true;
+  });
+}
+
+}  // namespace twinmq::sessions

@@ -1,0 +1,22 @@
+#pragma once
+// QoS persistence: the house's SessionJournal. Writes the records that src/records/session_record.hpp describes.
+
+#include <twinmq/session_journal.hpp>
+
+namespace twinmq::sessions {
+
+class SessionModule final : public SessionJournal {
+ public:
+  void session(const StoredSession& session, Now now, Batch& batch) override;
+  void session_ended(std::string_view client_id, Batch& batch) override;
+  void subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) override;
+  void unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) override;
+  void delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) override;
+  void delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) override;
+  void received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) override;
+  void completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) override;
+  Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view client_id)>& mine,
+                       Visitor& visitor, const std::function<void(std::string)>& complain) override;
+};
+
+}  // namespace twinmq::sessions

@@ -1,0 +1,51 @@
+#pragma once
+// What the store holds of sessions: one record for the session, one per subscription, delivery and received
+// packet identifier. All keys of a session begin with its client identifier, so that one range ends it:
+//
+//   's' · u16 length of the client identifier (big endian) · client identifier · kind · rest
+//
+//   kind 0x00 session            value: session record
+//   kind 0x01 subscription       rest: topic filter            value: options
+//   kind 0x02 delivery           rest: u64 sequence, big endian  value: delivery record
+//   kind 0x03 received QoS 2 id  rest: u16 packet identifier, big endian  value: empty
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <twinmq/result.hpp>
+#include <twinmq/session_journal.hpp>
+
+namespace twinmq::records {
+
+enum class SessionRecordKind : std::uint8_t { Session = 0, Subscription = 1, Delivery = 2, Received = 3 };
+
+inline constexpr char kSessionPrefix = 's';
+
+/// The client identifier may be 65,535 bytes; the two length bytes keep one client's keys from being a prefix of
+/// another's.
+std::string session_key(std::string_view client_id, SessionRecordKind kind, std::string_view rest = {});
+/// First key behind everything the session has.
+std::string session_end(std::string_view client_id);
+std::string delivery_rest(std::uint64_t sequence);
+std::string received_rest(std::uint16_t packet_id);
+
+/// The parts of a key; views into it.
+struct SessionKeyParts {
+  std::string_view client_id;
+  SessionRecordKind kind;
+  std::string_view rest;
+};
+std::optional<SessionKeyParts> parse_session_key(std::string_view key);
+
+std::string encode_session(const StoredSession& session, Now now);
+std::string encode_subscription(const StoredSubscription& subscription);
+std::string encode_delivery(const StoredDelivery& delivery, Now now);
+
+Result<StoredSession> decode_session(const SessionKeyParts& key, std::string_view record, Now now);
+Result<StoredSubscription> decode_subscription(const SessionKeyParts& key, std::string_view record);
+Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_view record, Now now);
+Result<std::uint16_t> decode_received(const SessionKeyParts& key);
+
+}  // namespace twinmq::records
