@@ -1,0 +1,95 @@
+// The one list of what the broker counts.
+
+#include <twinmq/statistics.hpp>
+
+namespace twinmq {
+namespace {
+
+using enum Metric;
+
+constexpr std::array<MetricDescription, kMetricCount> kTable{{
+    {ConnectionsAccepted, false, "twinmq_connections_accepted_total", "connections",
+     "Connections accepted."},
+    {ConnectionsRefused, false, "twinmq_connections_refused_total", "connections",
+     "Connections closed before CONNECT because a limit was reached."},
+    {Connections, true, "twinmq_connections", "connections", "Open connections."},
+    {ClientsConnected, true, "twinmq_clients_connected", "clients",
+     "Clients between CONNACK and their end."},
+    {ConnectAccepted, false, "twinmq_connect_accepted_total", "packets",
+     "CONNECT packets answered with success."},
+    {ConnectRefused, false, "twinmq_connect_refused_total", "packets", "CONNECT packets refused."},
+    {Sessions, true, "twinmq_sessions", "sessions", "Sessions, connected or not."},
+    {SessionsExpired, false, "twinmq_sessions_expired_total", "sessions",
+     "Sessions ended by their expiry."},
+    {Takeovers, false, "twinmq_takeovers_total", "sessions",
+     "Sessions taken over by a second connection."},
+    {Subscriptions, true, "twinmq_subscriptions", "subscriptions",
+     "Subscriptions, shared ones included."},
+    {SharedSubscriptions, true, "twinmq_shared_subscriptions", "subscriptions",
+     "Memberships in share groups."},
+    {RetainedMessages, true, "twinmq_retained_messages", "messages", "Retained messages kept."},
+    {RetainedBytes, true, "twinmq_retained_bytes", "bytes",
+     "Topics and payloads of retained messages."},
+    {BytesReceived, false, "twinmq_bytes_received_total", "bytes", "Bytes read from clients."},
+    {BytesSent, false, "twinmq_bytes_sent_total", "bytes", "Bytes written to clients."},
+    {PacketsReceived, false, "twinmq_packets_received_total", "packets", "MQTT packets received."},
+    {PacketsSent, false, "twinmq_packets_sent_total", "packets", "MQTT packets sent."},
+    {PublishReceived, false, "twinmq_publish_received_total", "messages",
+     "PUBLISH packets received."},
+    {PublishSent, false, "twinmq_publish_sent_total", "messages", "PUBLISH packets sent."},
+    {PublishPayloadReceived, false, "twinmq_publish_payload_received_bytes_total", "bytes",
+     "Payload of PUBLISH packets received."},
+    {PublishPayloadSent, false, "twinmq_publish_payload_sent_bytes_total", "bytes",
+     "Payload of PUBLISH packets sent."},
+    {QueuedMessages, true, "twinmq_queued_messages", "messages", "Messages waiting in sessions."},
+    {QueuedBytes, true, "twinmq_queued_bytes", "bytes", "Bytes of messages waiting in sessions."},
+    {DroppedQueueFull, false, "twinmq_dropped_queue_full_total", "messages",
+     "Messages dropped because a session's queue was full."},
+    {DroppedOutputFull, false, "twinmq_dropped_output_full_total", "messages",
+     "QoS 0 messages dropped because a client did not read."},
+    {DroppedExpired, false, "twinmq_dropped_expired_total", "messages",
+     "Messages that expired while waiting."},
+    {DroppedTooLarge, false, "twinmq_dropped_too_large_total", "messages",
+     "Messages larger than the receiver's Maximum Packet Size."},
+    {DroppedNotAuthorized, false, "twinmq_dropped_not_authorized_total", "messages",
+     "Deliveries refused by the authorizer."},
+    {DroppedByHost, false, "twinmq_dropped_by_host_total", "messages",
+     "Deliveries dropped by the host's filter."},
+    {DroppedSessionEnd, false, "twinmq_dropped_session_end_total", "messages",
+     "Messages that waited in a session when it ended."},
+    {RefusedQueueFull, false, "twinmq_refused_queue_full_total", "messages",
+     "Publishes refused because a receiver's queue was full."},
+    {RefusedNotAuthorized, false, "twinmq_refused_not_authorized_total", "requests",
+     "Publishes and subscriptions refused by the authorizer."},
+    {ProtocolErrors, false, "twinmq_protocol_errors_total", "connections",
+     "Connections closed for a malformed or illegal packet."},
+    {AuthenticationFailures, false, "twinmq_authentication_failures_total", "connections",
+     "Connections refused by the authenticator."},
+    {KeepAliveTimeouts, false, "twinmq_keep_alive_timeouts_total", "connections",
+     "Connections closed because the client was silent."},
+    {WillsPublished, false, "twinmq_wills_published_total", "messages", "Will messages published."},
+    {Commits, false, "twinmq_commits_total", "commits", "Batches the store committed."},
+    {CommitsFailed, false, "twinmq_commits_failed_total", "commits",
+     "Batches the store failed to commit."},
+    {CallbacksSlow, false, "twinmq_callbacks_slow_total", "calls",
+     "Host callbacks that took too long."},
+    {MailSent, false, "twinmq_mail_sent_total", "letters", "Mail sent between shards."},
+    {MailReceived, false, "twinmq_mail_received_total", "letters", "Mail received between shards."},
+    {Turns, false, "twinmq_turns_total", "turns", "Turns of the event loops."},
+}};
+
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < kMetricCount; ++i) {
+    if (static_cast<std::size_t>(kTable[i].metric) != i || kTable[i].name.empty()) return false;
+  }
+  return true;
+}
+static_assert(in_order(), "the table names every metric, in the order of the enumeration");
+
+}  // namespace
+
+const std::array<MetricDescription, kMetricCount>& metric_table() {
+  return kTable;
+}
+
+}  // namespace twinmq
