@@ -34,6 +34,8 @@ class Levels {
 bool overlaps(std::string_view left, std::string_view right) {
   if (left.starts_with('$') && begins_with_wildcard(right)) return false;
   if (right.starts_with('$') && begins_with_wildcard(left)) return false;
+  // What "+" and "/#" have in common is the empty name, which is none.
+  if ((left == "+" && right == "/#") || (left == "/#" && right == "+")) return false;
   Levels a(left);
   Levels b(right);
   while (true) {

@@ -57,28 +57,28 @@ std::string complaint_about(std::string_view text) {
   return file.error().detail;
 }
 
-// Keeps a worker busy until told otherwise.
+// Keeps a worker busy until it is destroyed.
 class Plug {
  public:
   explicit Plug(HashWorker& worker) {
     REQUIRE(worker.queue()->submit(
-        [this](bool) {
-          entered_.set_value();
-          release_.get_future().wait();
+        [gates = gates_](bool) {
+          gates->entered.set_value();
+          gates->release.get_future().wait();
         },
         0));
-    entered_.get_future().wait();
+    gates_->entered.get_future().wait();
   }
-  ~Plug() { pull(); }
-  void pull() {
-    if (!pulled_) release_.set_value();
-    pulled_ = true;
-  }
+  ~Plug() { gates_->release.set_value(); }
+  Plug(const Plug&) = delete;
+  Plug& operator=(const Plug&) = delete;
 
  private:
-  std::promise<void> entered_;
-  std::promise<void> release_;
-  bool pulled_ = false;
+  struct Gates {
+    std::promise<void> entered;
+    std::promise<void> release;
+  };
+  std::shared_ptr<Gates> gates_ = std::make_shared<Gates>();
 };
 
 class Folder {
