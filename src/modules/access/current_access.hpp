@@ -1,10 +1,14 @@
 #pragma once
 // The authenticator and the authorizer in force, replaceable while the broker runs.
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string_view>
+#include <utility>
 
 #include <twinmq/access.hpp>
 
@@ -17,15 +21,17 @@ class CurrentAuthenticator final : public Authenticator {
   explicit CurrentAuthenticator(std::shared_ptr<Authenticator> first) : current_(std::move(first)) {}
 
   /// Conversations that start after this returns use `next`. Null refuses every method.
-  void swap(std::shared_ptr<Authenticator> next) { current_.store(std::move(next)); }
+  void swap(std::shared_ptr<Authenticator> next);
 
   std::unique_ptr<Authentication> start(std::string_view method) override;
 
  private:
-  std::atomic<std::shared_ptr<Authenticator>> current_;
+  std::mutex mutex_;
+  std::shared_ptr<Authenticator> current_;
 };
 
-/// Passes each question to the implementation in force, whose own epoch must not change. Any thread.
+/// Passes each question to the implementation in force, whose own epoch must not change, and which must not
+/// call back here. Any thread; threads that ask do not slow each other down.
 class CurrentAuthorizer final : public Authorizer {
  public:
   explicit CurrentAuthorizer(std::shared_ptr<Authorizer> first);
@@ -42,7 +48,15 @@ class CurrentAuthorizer final : public Authorizer {
   bool checks_receive() const override { return checks_receive_.load(std::memory_order_acquire); }
 
  private:
-  std::atomic<std::shared_ptr<Authorizer>> current_;
+  // One place per asking thread, as far as they reach: a lock nobody else takes instead of a count that
+  // all shards fight for.
+  static constexpr std::size_t kPlaces = 32;
+  struct alignas(64) Place {
+    std::mutex mutex;
+    std::shared_ptr<Authorizer> current;
+  };
+
+  std::array<Place, kPlaces> places_;
   std::atomic<std::uint64_t> epoch_{1};
   std::atomic<bool> checks_receive_{true};
 };

@@ -225,7 +225,11 @@ TEST_CASE("a flood of passwords gets ServerBusy beyond the limit, and everybody 
     CHECK(busy == 10);
     conversations.resize(8);  // who has gone costs no hashing
   }
-  CHECK(ask(*file, credentials_of("alice", "pw")).code == ReasonCode::Success);
+  AuthenticationResult alice;
+  do {
+    alice = ask(*file, credentials_of("alice", "pw"));
+  } while (alice.code == ReasonCode::ServerBusy);
+  CHECK(alice.code == ReasonCode::Success);
   CHECK(busy == 10);
   CHECK(others == 8);
 }
