@@ -30,8 +30,9 @@ void CurrentAuthorizer::swap(std::shared_ptr<Authorizer> next) {
   // Too many questions for a moment, never too few.
   if (checks) checks_receive_.store(true, std::memory_order_release);
   for (Place& place : places_) {
+    std::shared_ptr<Authorizer> old = next;  // ends after the lock is free: a large file takes its time
     const std::lock_guard lock(place.mutex);
-    place.current = next;
+    place.current.swap(old);
   }
   if (!checks) checks_receive_.store(false, std::memory_order_release);
   epoch_.fetch_add(1, std::memory_order_acq_rel);
