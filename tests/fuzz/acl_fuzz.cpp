@@ -1,6 +1,6 @@
-// An ACL file and questions to it. Input: principal, client id, topic name and topic filter on a line each,
-// then the file. What is checked: no crash, and the promise between the answers: who may receive a name may
-// subscribe to every filter that matches it.
+// An ACL file and questions to it. Input: principal, client id, topic name and topic filter on a
+// line each, then the file. What is checked: no crash, and the promise between the answers: who may
+// receive a name may subscribe to every filter that matches it.
 
 #include <array>
 #include <cstddef>
@@ -32,7 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   identity.client_id = lines[1];
   const std::string_view name = lines[2];
   const std::string_view filter = lines[3];
-  if (!twinmq::mqtt::is_valid_topic_name(name, 128) || !twinmq::mqtt::is_valid_topic_filter(filter, 128)) {
+  if (!twinmq::mqtt::is_valid_topic_name(name, 128) ||
+      !twinmq::mqtt::is_valid_topic_filter(filter, 128)) {
     return 0;
   }
   const bool receives = (*acl)->may(identity, Action::Receive, name, QoS::AtMostOnce, false);

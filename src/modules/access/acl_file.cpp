@@ -66,7 +66,8 @@ class AclFile::Reader {
     } else if (keyword == "topic" || keyword == "pattern") {
       rule(number, words, keyword == "pattern");
     } else {
-      complaints_.add(number, column, quoted(keyword) + " begins no line; " + std::string(kLineForms));
+      complaints_.add(number, column,
+                      quoted(keyword) + " begins no line; " + std::string(kLineForms));
     }
   }
 
@@ -74,7 +75,8 @@ class AclFile::Reader {
   void user(std::size_t number, Words& words) {
     const std::string_view name = words.rest();
     if (name.empty()) {
-      return complaints_.add(number, words.column(), "the user name is missing; allowed: 'user NAME'");
+      return complaints_.add(number, words.column(),
+                             "the user name is missing; allowed: 'user NAME'");
     }
     current_ = &acl_.users_[std::string(name)];
   }
@@ -88,20 +90,24 @@ class AclFile::Reader {
     std::string_view filter = words.rest();
     std::size_t column = words.column();
     if (filter.empty()) {
-      // "topic deny": more likely a lost filter than a topic of that name, which "readwrite deny" can say.
+      // "topic deny": more likely a lost filter than a topic of that name, which "readwrite deny"
+      // can say.
       if (rest.empty() || access) {
-        return complaints_.add(number, column, "the topic filter is missing; " + std::string(kLineForms));
+        return complaints_.add(number, column,
+                               "the topic filter is missing; " + std::string(kLineForms));
       }
       filter = rest;
       column = first_column;
     } else if (!access) {
-      return complaints_.add(number, first_column,
-                             quoted(first) + " is no access word; allowed: read, write, readwrite, deny");
+      return complaints_.add(
+          number, first_column,
+          quoted(first) + " is no access word; allowed: read, write, readwrite, deny");
     }
     if (!mqtt::is_valid_topic_filter(filter, std::numeric_limits<std::uint32_t>::max())) {
       return complaints_.add(number, column,
-                             quoted(filter) + " is no valid topic filter; '+' and '#' stand alone in their "
-                                              "level, '#' only in the last one");
+                             quoted(filter) +
+                                 " is no valid topic filter; '+' and '#' stand alone in their "
+                                 "level, '#' only in the last one");
     }
     const Access bits = access.value_or(kRead | kWrite);
     if (is_pattern) {
@@ -147,16 +153,20 @@ Result<std::unique_ptr<AclFile>> AclFile::parse(std::string_view text, std::stri
   std::unique_ptr<AclFile> acl(new AclFile(epoch));
   Complaints complaints(name);
   Reader reader(*acl, complaints);
-  for_each_line(text, [&](std::size_t number, std::string_view line) { reader.line(number, line); });
+  for_each_line(text,
+                [&](std::size_t number, std::string_view line) { reader.line(number, line); });
   if (!complaints.empty()) return complaints.error();
   return acl;
 }
 
 bool AclFile::may(const Identity& identity, Action action, std::string_view topic, QoS, bool) {
   switch (action) {
-    case Action::Publish: return may_use(identity, kWrite, topic);
-    case Action::Receive: return may_use(identity, kRead, topic);
-    case Action::Subscribe: return may_subscribe(identity, topic);
+    case Action::Publish:
+      return may_use(identity, kWrite, topic);
+    case Action::Receive:
+      return may_use(identity, kRead, topic);
+    case Action::Subscribe:
+      return may_subscribe(identity, topic);
   }
   return false;
 }
@@ -195,8 +205,8 @@ bool AclFile::fill_in(const Pattern& pattern, const Identity& identity, std::str
 }
 
 template <typename Hits>
-bool AclFile::any_pattern(const std::vector<Pattern>& patterns, Access wanted, const Identity& identity,
-                          std::string_view topic, Hits hits) {
+bool AclFile::any_pattern(const std::vector<Pattern>& patterns, Access wanted,
+                          const Identity& identity, std::string_view topic, Hits hits) {
   // Keeps its memory between calls: a check allocates nothing once the thread has warmed up.
   thread_local std::string filled;
   for (const Pattern& pattern : patterns) {
@@ -238,7 +248,8 @@ bool AclFile::may_subscribe(const Identity& identity, std::string_view filter) c
   if (rules != nullptr) {
     const auto exact = rules->exact.find(filter);
     if (exact != rules->exact.end() && (exact->second & kDeny) != 0) return false;
-    if (std::ranges::any_of(rules->denied, [&](const Rule& rule) { return covers(rule.filter); })) return false;
+    if (std::ranges::any_of(rules->denied, [&](const Rule& rule) { return covers(rule.filter); }))
+      return false;
   }
   if (any_pattern(denied_patterns_, kDeny, identity, filter, covers)) return false;
   if (rules != nullptr) {

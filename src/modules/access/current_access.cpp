@@ -30,7 +30,8 @@ void CurrentAuthorizer::swap(std::shared_ptr<Authorizer> next) {
   // Too many questions for a moment, never too few.
   if (checks) checks_receive_.store(true, std::memory_order_release);
   for (Place& place : places_) {
-    std::shared_ptr<Authorizer> old = next;  // ends after the lock is free: a large file takes its time
+    std::shared_ptr<Authorizer> old =
+        next;  // ends after the lock is free: a large file takes its time
     const std::lock_guard lock(place.mutex);
     place.current.swap(old);
   }
@@ -38,8 +39,8 @@ void CurrentAuthorizer::swap(std::shared_ptr<Authorizer> next) {
   epoch_.fetch_add(1, std::memory_order_acq_rel);
 }
 
-bool CurrentAuthorizer::may(const Identity& identity, Action action, std::string_view topic, QoS qos,
-                            bool retain) {
+bool CurrentAuthorizer::may(const Identity& identity, Action action, std::string_view topic,
+                            QoS qos, bool retain) {
   thread_local const std::size_t mine =
       std::hash<std::thread::id>{}(std::this_thread::get_id()) % kPlaces;
   Place& place = places_[mine];

@@ -13,7 +13,8 @@ class HashWorker::Thread : public Queue, public std::enable_shared_from_this<Thr
  public:
   bool submit(Job job, std::size_t bytes) override {
     const std::lock_guard lock(mutex_);
-    if (closed_ || waiting_.size() >= kHashJobsMax || waiting_bytes_ + bytes > kHashBytesMax) return false;
+    if (closed_ || waiting_.size() >= kHashJobsMax || waiting_bytes_ + bytes > kHashBytesMax)
+      return false;
     if (!thread_.joinable()) {
       try {
         thread_ = std::thread([self = shared_from_this()] { self->work(); });
@@ -78,8 +79,12 @@ class HashWorker::Thread : public Queue, public std::enable_shared_from_this<Thr
 };
 
 HashWorker::HashWorker() : thread_(std::make_shared<Thread>()) {}
-HashWorker::~HashWorker() { thread_->close(); }
+HashWorker::~HashWorker() {
+  thread_->close();
+}
 
-std::shared_ptr<HashWorker::Queue> HashWorker::queue() const { return thread_; }
+std::shared_ptr<HashWorker::Queue> HashWorker::queue() const {
+  return thread_;
+}
 
 }  // namespace twinmq::access

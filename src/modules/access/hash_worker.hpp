@@ -1,5 +1,6 @@
 #pragma once
-// One thread that hashes passwords, so that no shard waits for it and a flood of CONNECTs costs one core.
+// One thread that hashes passwords, so that no shard waits for it and a flood of CONNECTs costs one
+// core.
 
 #include <cstddef>
 #include <functional>
@@ -11,8 +12,8 @@ namespace twinmq::access {
 inline constexpr std::size_t kHashJobsMax = 1024;
 inline constexpr std::size_t kHashBytesMax = 4U * 1024 * 1024;
 
-/// Owns the thread, which starts with the first job. Destruction answers what waits with `cancelled`, and
-/// waits for the one job at work.
+/// Owns the thread, which starts with the first job. Destruction answers what waits with
+/// `cancelled`, and waits for the one job at work.
 class HashWorker {
  public:
   /// Called once, on the hashing thread; with `cancelled` on the thread that closes the worker.
@@ -22,8 +23,8 @@ class HashWorker {
   class Queue {
    public:
     virtual ~Queue() = default;
-    /// Any thread. False, with the job dropped uncalled: full, closed, or no thread could be started. `bytes`
-    /// is what the job keeps in memory.
+    /// Any thread. False, with the job dropped uncalled: full, closed, or no thread could be
+    /// started. `bytes` is what the job keeps in memory.
     virtual bool submit(Job job, std::size_t bytes) = 0;
   };
 

@@ -1,5 +1,6 @@
 #pragma once
-// Line-oriented files a person writes: reading them whole, and telling every mistake in them at once.
+// Line-oriented files a person writes: reading them whole, and telling every mistake in them at
+// once.
 
 #include <cstddef>
 #include <functional>
@@ -13,11 +14,12 @@ namespace twinmq::access {
 /// Password and ACL files beyond this are refused.
 inline constexpr std::size_t kFileBytesMax = 256U * 1024 * 1024;
 
-/// The file's bytes. Blocks; not for shard threads. Errors: NotFound, PermissionDenied, LimitReached, Internal.
+/// The file's bytes. Blocks; not for shard threads. Errors: NotFound, PermissionDenied,
+/// LimitReached, Internal.
 Result<std::string> read_file(const std::string& path);
 
-/// Calls `visit` for each line that is neither blank nor a comment ('#' first), without its line end and the
-/// white space behind it. Lines count from 1. A byte order mark in front is skipped.
+/// Calls `visit` for each line that is neither blank nor a comment ('#' first), without its line
+/// end and the white space behind it. Lines count from 1. A byte order mark in front is skipped.
 void for_each_line(std::string_view text,
                    const std::function<void(std::size_t line, std::string_view text)>& visit);
 

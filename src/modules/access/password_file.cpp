@@ -41,8 +41,8 @@ class PasswordFile::Table {
     return true;
   }
 
-  /// An unknown user is measured against somebody's hash, always the same one for one name, so that the
-  /// time taken tells nothing even if the entries differ in cost.
+  /// An unknown user is measured against somebody's hash, always the same one for one name, so that
+  /// the time taken tells nothing even if the entries differ in cost.
   bool verify(const std::string& user, std::string_view password) const {
     const auto place = place_of_.find(user);
     if (place != place_of_.end()) return verify_password(hashes_[place->second], password);
@@ -82,7 +82,8 @@ class PasswordQuestion {
       if (dropped_) return;
     }
     const bool right = table.verify(user_, password_) && has_password_;
-    AuthenticationResult result = refusal(right ? ReasonCode::Success : ReasonCode::BadUserNameOrPassword);
+    AuthenticationResult result =
+        refusal(right ? ReasonCode::Success : ReasonCode::BadUserNameOrPassword);
     if (right) result.principal = user_;
     answer(std::move(result));
   }
@@ -148,7 +149,9 @@ class PasswordAuthentication final : public Authentication {
 
 class AnonymousAuthentication final : public Authentication {
  public:
-  void begin(const Credentials& credentials, Done done) override { done(anonymous_verdict(credentials)); }
+  void begin(const Credentials& credentials, Done done) override {
+    done(anonymous_verdict(credentials));
+  }
   void proceed(std::string_view, Done done) override { done(refusal(ReasonCode::ProtocolError)); }
 };
 
@@ -166,7 +169,8 @@ Result<std::unique_ptr<PasswordFile>> PasswordFile::load(const std::string& path
   return parse(*text, path, std::move(worker));
 }
 
-Result<std::unique_ptr<PasswordFile>> PasswordFile::parse(std::string_view text, std::string_view name,
+Result<std::unique_ptr<PasswordFile>> PasswordFile::parse(std::string_view text,
+                                                          std::string_view name,
                                                           std::shared_ptr<HashWorker> worker) {
   auto table = std::make_shared<Table>();
   Complaints complaints(name);
@@ -176,12 +180,14 @@ Result<std::unique_ptr<PasswordFile>> PasswordFile::parse(std::string_view text,
       return complaints.add(number, 1, "no ':' found; allowed: 'user:hash'");
     }
     const std::string_view user = trimmed(line.substr(0, colon));
-    if (user.empty()) return complaints.add(number, 1, "the user name is empty; allowed: 'user:hash'");
+    if (user.empty())
+      return complaints.add(number, 1, "the user name is empty; allowed: 'user:hash'");
     const std::size_t at = std::min(line.find_first_not_of(" \t", colon + 1), line.size());
     Result<PasswordHash, HashFault> hash = parse_password_hash(line.substr(at));
     if (!hash) return complaints.add(number, at + hash.error().at + 1, hash.error().what);
     if (!table->add(user, std::move(*hash))) {
-      complaints.add(number, 1, "user " + quoted(user) + " is there already; each user stands once");
+      complaints.add(number, 1,
+                     "user " + quoted(user) + " is there already; each user stands once");
     }
   });
   if (!complaints.empty()) return complaints.error();

@@ -24,7 +24,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
   const std::size_t padding = text.size() - content;
   constexpr std::string_view kAlphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  if (padding > 2 || text.substr(0, content).find_first_not_of(kAlphabet) != std::string_view::npos) {
+  if (padding > 2 ||
+      text.substr(0, content).find_first_not_of(kAlphabet) != std::string_view::npos) {
     return std::nullopt;
   }
   std::string out(text.size() / 4 * 3, '\0');
@@ -38,24 +39,26 @@ std::optional<std::string> decode_base64(std::string_view text) {
 
 std::string encode_base64(const std::uint8_t* bytes, std::size_t size) {
   std::string out((size + 2) / 3 * 4 + 1, '\0');
-  const int written = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes,
-                                      static_cast<int>(size));
+  const int written =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes, static_cast<int>(size));
   out.resize(static_cast<std::size_t>(written));
   return out;
 }
 
-std::optional<Digest> compute(std::uint32_t iterations, std::string_view salt, std::string_view password) {
+std::optional<Digest> compute(std::uint32_t iterations, std::string_view salt,
+                              std::string_view password) {
   Digest out{};
   if (iterations > 0) {
     const char* text = password.empty() ? "" : password.data();
-    const int done =
-        PKCS5_PBKDF2_HMAC(text, static_cast<int>(password.size()),
-                          reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()),
-                          static_cast<int>(iterations), EVP_sha512(), static_cast<int>(out.size()), out.data());
+    const int done = PKCS5_PBKDF2_HMAC(text, static_cast<int>(password.size()),
+                                       reinterpret_cast<const unsigned char*>(salt.data()),
+                                       static_cast<int>(salt.size()), static_cast<int>(iterations),
+                                       EVP_sha512(), static_cast<int>(out.size()), out.data());
     if (done != 1) return std::nullopt;
     return out;
   }
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                        &EVP_MD_CTX_free);
   if (!context || EVP_DigestInit_ex(context.get(), EVP_sha512(), nullptr) != 1 ||
       EVP_DigestUpdate(context.get(), password.data(), password.size()) != 1 ||
       EVP_DigestUpdate(context.get(), salt.data(), salt.size()) != 1 ||
@@ -114,7 +117,8 @@ Result<PasswordHash, HashFault> parse_password_hash(std::string_view entry) {
   hash.salt = std::move(*salt);
   const std::optional<std::string> digest = decode_base64(fields.next());
   if (!digest || digest->size() != kDigestBytes) {
-    return HashFault{fields.at(), "the hash must be base64 of " + std::to_string(kDigestBytes) + " bytes"};
+    return HashFault{fields.at(),
+                     "the hash must be base64 of " + std::to_string(kDigestBytes) + " bytes"};
   }
   std::copy(digest->begin(), digest->end(), hash.digest.begin());
   if (!fields.at_end()) {

@@ -12,8 +12,8 @@
 
 namespace twinmq::access {
 
-/// Iterations of new hashes. mosquitto_passwd's 101 cost a thief of the file under 0.1 ms per guess; 10,000
-/// cost some milliseconds, and one core still verifies hundreds of clients a second.
+/// Iterations of new hashes. mosquitto_passwd's 101 cost a thief of the file under 0.1 ms per
+/// guess; 10,000 cost some milliseconds, and one core still verifies hundreds of clients a second.
 inline constexpr std::uint32_t kIterations = 10'000;
 
 /// One hash with more would occupy the hashing thread for many seconds.
@@ -35,15 +35,15 @@ struct HashFault {
 
 Result<PasswordHash, HashFault> parse_password_hash(std::string_view entry);
 
-/// Compares in a time that does not depend on the digest. Takes as long as `hash.iterations` say: not for
-/// shard threads.
+/// Compares in a time that does not depend on the digest. Takes as long as `hash.iterations` say:
+/// not for shard threads.
 bool verify_password(const PasswordHash& hash, std::string_view password);
 
 /// The same for an entry as written; false when it does not parse.
 bool verify_password(std::string_view entry, std::string_view password);
 
-/// A new entry ($7$, kIterations, 12 random bytes of salt as mosquitto_passwd uses). Empty when the system
-/// has no random bytes to give.
+/// A new entry ($7$, kIterations, 12 random bytes of salt as mosquitto_passwd uses). Empty when the
+/// system has no random bytes to give.
 std::string hash_password(std::string_view password);
 
 }  // namespace twinmq::access

@@ -52,8 +52,9 @@ TEST_CASE("what no line allows is denied") {
 }
 
 TEST_CASE("read, write and readwrite give what they say, and no word means both") {
-  Rights rights("topic read r\ntopic write w\ntopic readwrite rw\ntopic both\ntopic read wild/r/+\n"
-                "topic write wild/w/#\n");
+  Rights rights(
+      "topic read r\ntopic write w\ntopic readwrite rw\ntopic both\ntopic read wild/r/+\n"
+      "topic write wild/w/#\n");
   CHECK(rights.receive("r"));
   CHECK_FALSE(rights.publish("r"));
   CHECK(rights.publish("w"));
@@ -61,7 +62,8 @@ TEST_CASE("read, write and readwrite give what they say, and no word means both"
   CHECK_FALSE(rights.subscribe("w"));
   CHECK((rights.publish("rw") && rights.receive("rw")));
   CHECK((rights.publish("both") && rights.receive("both") && rights.subscribe("both")));
-  CHECK((rights.receive("wild/r/x") && !rights.publish("wild/r/x") && !rights.receive("wild/r/x/y")));
+  CHECK(
+      (rights.receive("wild/r/x") && !rights.publish("wild/r/x") && !rights.receive("wild/r/x/y")));
   CHECK((rights.publish("wild/w") && rights.publish("wild/w/x/y") && !rights.receive("wild/w/x")));
 }
 
@@ -80,8 +82,9 @@ TEST_CASE("topic lines belong to the user line above them, the first ones to ano
 }
 
 TEST_CASE("deny wins over every allowing line wherever it stands") {
-  Rights rights("topic readwrite #\ntopic deny vault/#\ntopic deny x\ntopic readwrite vault/open\n"
-                "pattern readwrite vault/#\npattern deny p/+\n");
+  Rights rights(
+      "topic readwrite #\ntopic deny vault/#\ntopic deny x\ntopic readwrite vault/open\n"
+      "pattern readwrite vault/#\npattern deny p/+\n");
   CHECK(rights.publish("a/b"));
   CHECK_FALSE(rights.publish("vault/open"));
   CHECK_FALSE(rights.receive("vault"));
@@ -92,7 +95,9 @@ TEST_CASE("deny wins over every allowing line wherever it stands") {
 }
 
 TEST_CASE("topics with a leading $ need a line that starts with $") {
-  Rights rights("topic readwrite #\ntopic readwrite +/broker/+\nuser op\ntopic read $SYS/#\ntopic deny $SYS/secret\n");
+  Rights rights(
+      "topic readwrite #\ntopic readwrite +/broker/+\nuser op\ntopic read $SYS/#\ntopic deny "
+      "$SYS/secret\n");
   CHECK_FALSE(rights.receive("$SYS/broker/uptime"));
   CHECK_FALSE(rights.subscribe("$SYS/#"));
   CHECK_FALSE(rights.publish("$aws/things/x"));
@@ -102,16 +107,21 @@ TEST_CASE("topics with a leading $ need a line that starts with $") {
 }
 
 TEST_CASE("patterns hold for all users and put in the client id and the user") {
-  Rights rights("pattern write d/%u/out/#\npattern read d/%u/in\npattern c/%c\npattern x/%c/%u\npattern read all/#\n"
-                "pattern part/id-%c-%u/y\nuser alice\ntopic own\n");
+  Rights rights(
+      "pattern write d/%u/out/#\npattern read d/%u/in\npattern c/%c\npattern x/%c/%u\npattern read "
+      "all/#\n"
+      "pattern part/id-%c-%u/y\nuser alice\ntopic own\n");
   rights.as("alice", "c1");
-  CHECK((rights.publish("d/alice/out") && rights.publish("d/alice/out/1/2") && rights.receive("d/alice/in")));
+  CHECK((rights.publish("d/alice/out") && rights.publish("d/alice/out/1/2") &&
+         rights.receive("d/alice/in")));
   CHECK_FALSE(rights.publish("d/bob/out"));
   CHECK_FALSE(rights.publish("d/%u/out"));
   CHECK((rights.publish("c/c1") && !rights.publish("c/c2")));
-  CHECK((rights.publish("x/c1/alice") && rights.publish("part/id-c1-alice/y") && rights.receive("all/1")));
+  CHECK((rights.publish("x/c1/alice") && rights.publish("part/id-c1-alice/y") &&
+         rights.receive("all/1")));
   CHECK(rights.publish("own"));
-  CHECK((rights.subscribe("d/+/in") && rights.subscribe("d/alice/#") && !rights.subscribe("d/bob/in")));
+  CHECK((rights.subscribe("d/+/in") && rights.subscribe("d/alice/#") &&
+         !rights.subscribe("d/bob/in")));
 }
 
 TEST_CASE("a pattern with %u does not match a client without user") {
@@ -124,14 +134,15 @@ TEST_CASE("a pattern with %u does not match a client without user") {
   CHECK(rights.publish("c/c1"));
 }
 
-TEST_CASE("a client id or user with wildcard or level characters never matches a pattern that uses it") {
+TEST_CASE(
+    "a client id or user with wildcard or level characters never matches a pattern that uses it") {
   Rights rights("pattern c/%c\npattern c/%c/sub\npattern u/%u/#\npattern %c/top\npattern free\n");
   for (const std::string value :
        {"+", "#", "a+", "+/b", "a/b", "/", "a/#", "a#b", "../x", "++++"}) {
     INFO(value);
     rights.as("alice", value);
-    for (const std::string& topic : std::vector<std::string>{"c/a", "c/" + value, "c/victim", "c/a/b", "c/victim/sub",
-                                                             "a/b/top", "victim/top"}) {
+    for (const std::string& topic : std::vector<std::string>{
+             "c/a", "c/" + value, "c/victim", "c/a/b", "c/victim/sub", "a/b/top", "victim/top"}) {
       CHECK_FALSE(rights.publish(topic));
       CHECK_FALSE(rights.receive(topic));
     }
@@ -148,8 +159,8 @@ TEST_CASE("a client id or user with wildcard or level characters never matches a
 
 TEST_CASE("every other character in a client id or user has its literal meaning only") {
   Rights rights("pattern c/%c\npattern u/%u/%c\n");
-  for (const std::string value : {".*", "\\", "(a|b)", "[a-z]", "^a$", "%c", "%u", "%", "%%c", "a b", "*", "?", "$SYS",
-                                  "'; --", "*)(uid=*", "\xC3\xA4"}) {
+  for (const std::string value : {".*", "\\", "(a|b)", "[a-z]", "^a$", "%c", "%u", "%", "%%c",
+                                  "a b", "*", "?", "$SYS", "'; --", "*)(uid=*", "\xC3\xA4"}) {
     INFO(value);
     rights.as("u1", value);
     CHECK(rights.publish("c/" + value));
@@ -201,7 +212,8 @@ TEST_CASE("a subscription needs an overlap, and every delivery is asked for") {
     INFO(filter);
     CHECK(rights.subscribe(filter));
   }
-  for (const char* filter : {"a", "+", "b/#", "a/c", "a/b/c", "a/b/+", "$SYS/#", "+/+/+", "/a/b", "/#"}) {
+  for (const char* filter :
+       {"a", "+", "b/#", "a/c", "a/b/c", "a/b/+", "$SYS/#", "+/+/+", "/a/b", "/#"}) {
     INFO(filter);
     CHECK_FALSE(rights.subscribe(filter));
   }
@@ -224,17 +236,21 @@ TEST_CASE("a subscription that a deny line covers whole is refused, one it only 
 }
 
 TEST_CASE("a line may be indented, end in white space, and hold a topic with spaces") {
-  Rights rights("\xEF\xBB\xBF  topic   read   a b c \t\r\n\tuser\talice  \n topic\twrite\tx\n   # comment\n");
+  Rights rights(
+      "\xEF\xBB\xBF  topic   read   a b c \t\r\n\tuser\talice  \n topic\twrite\tx\n   # comment\n");
   CHECK(rights.receive("a b c"));
   CHECK(rights.as("alice").publish("x"));
 }
 
 TEST_CASE("every mistake of an ACL file is told with file, line, column and what is allowed") {
   const std::string detail = complaint_about(
-      "topic read a/#/b\nuser\ntopic raed x\n  tpoic x\ntopic\npattern deny\ntopic a+\nuser ok\ntopic read fine\n");
+      "topic read a/#/b\nuser\ntopic raed x\n  tpoic x\ntopic\npattern deny\ntopic a+\nuser "
+      "ok\ntopic read fine\n");
   CHECK_THAT(detail, Catch::Contains("acl:1:12: 'a/#/b' is no valid topic filter"));
   CHECK_THAT(detail, Catch::Contains("acl:2:5: the user name is missing; allowed: 'user NAME'"));
-  CHECK_THAT(detail, Catch::Contains("acl:3:7: 'raed' is no access word; allowed: read, write, readwrite, deny"));
+  CHECK_THAT(
+      detail,
+      Catch::Contains("acl:3:7: 'raed' is no access word; allowed: read, write, readwrite, deny"));
   CHECK_THAT(detail, Catch::Contains("acl:4:3: 'tpoic' begins no line; allowed: 'topic [read|"));
   CHECK_THAT(detail, Catch::Contains("acl:5:6: the topic filter is missing"));
   CHECK_THAT(detail, Catch::Contains("acl:6:13: the topic filter is missing"));

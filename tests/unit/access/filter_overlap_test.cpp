@@ -45,7 +45,8 @@ TEST_CASE("filters overlap exactly when some name is matched by both") {
   for (std::size_t i = 0; i < filters.size(); ++i) {
     for (std::size_t j = 0; j < filters.size(); ++j) {
       bool common = false;
-      for (std::size_t k = 0; k < names.size() && !common; ++k) common = matched[i][k] && matched[j][k];
+      for (std::size_t k = 0; k < names.size() && !common; ++k)
+        common = matched[i][k] && matched[j][k];
       if (overlaps(filters[i], filters[j]) != common) {
         FAIL_CHECK("'" << filters[i] << "' and '" << filters[j] << "': " << common << " expected");
       }

@@ -40,11 +40,13 @@ AuthenticationResult ask(Authenticator& authenticator, const Credentials& creden
   std::promise<AuthenticationResult> answer;
   const auto conversation = authenticator.start("");
   REQUIRE(conversation);
-  conversation->begin(credentials, [&](AuthenticationResult result) { answer.set_value(std::move(result)); });
+  conversation->begin(credentials,
+                      [&](AuthenticationResult result) { answer.set_value(std::move(result)); });
   return answer.get_future().get();
 }
 
-std::unique_ptr<PasswordFile> parsed(std::string_view text, std::shared_ptr<HashWorker> worker = nullptr) {
+std::unique_ptr<PasswordFile> parsed(std::string_view text,
+                                     std::shared_ptr<HashWorker> worker = nullptr) {
   auto file = PasswordFile::parse(text, "passwords", std::move(worker));
   if (!file) FAIL(file.error().detail);
   return std::move(*file);
@@ -98,13 +100,19 @@ class Folder {
 }  // namespace
 
 TEST_CASE("a user with the right password is accepted under its name, anybody else refused") {
-  const auto file = parsed("# people\n\nalice:" + entry_of("pw") + "\r\n  bob : " + entry_of("other"));
+  const auto file =
+      parsed("# people\n\nalice:" + entry_of("pw") + "\r\n  bob : " + entry_of("other"));
   const AuthenticationResult alice = ask(*file, credentials_of("alice", "pw"));
   CHECK(alice.code == ReasonCode::Success);
   CHECK(alice.principal == "alice");
   CHECK(ask(*file, credentials_of("bob", "other")).principal == "bob");
-  for (const auto& [user, password] : std::vector<std::pair<std::string, std::string>>{
-           {"alice", "other"}, {"alice", ""}, {"Alice", "pw"}, {"carol", "pw"}, {"", "pw"}, {"alice ", "pw"}}) {
+  for (const auto& [user, password] :
+       std::vector<std::pair<std::string, std::string>>{{"alice", "other"},
+                                                        {"alice", ""},
+                                                        {"Alice", "pw"},
+                                                        {"carol", "pw"},
+                                                        {"", "pw"},
+                                                        {"alice ", "pw"}}) {
     INFO(user << "/" << password);
     const AuthenticationResult result = ask(*file, credentials_of(user, password));
     CHECK(result.code == ReasonCode::BadUserNameOrPassword);
@@ -150,10 +158,12 @@ TEST_CASE("an empty password file refuses every user") {
   CHECK(ask(*parsed(""), credentials_of("alice", "pw")).code == ReasonCode::BadUserNameOrPassword);
 }
 
-TEST_CASE("every mistake of a password file is told with file, line and column, and no hash is quoted") {
+TEST_CASE(
+    "every mistake of a password file is told with file, line and column, and no hash is quoted") {
   const std::string good = entry_of("pw");
-  const std::string detail = complaint_about("alice:" + good + "\nnonsense\n\n:" + good + "\nbob: plaintext\nalice:" +
-                                             good + "\ncarol:$7$many$AAAA$AAAA\n");
+  const std::string detail =
+      complaint_about("alice:" + good + "\nnonsense\n\n:" + good +
+                      "\nbob: plaintext\nalice:" + good + "\ncarol:$7$many$AAAA$AAAA\n");
   CHECK_THAT(detail, Catch::Contains("passwords:2:1: no ':' found"));
   CHECK_THAT(detail, Catch::Contains("passwords:4:1: the user name is empty"));
   CHECK_THAT(detail, Catch::Contains("passwords:5:6: the password is not hashed"));
@@ -243,7 +253,8 @@ TEST_CASE("huge passwords are bounded by their bytes") {
   Plug plug(*worker);
   for (int i = 0; i < 80; ++i) {
     conversations.push_back(file->start(""));
-    conversations.back()->begin(credentials_of("alice", huge), [&](AuthenticationResult) { ++busy; });
+    conversations.back()->begin(credentials_of("alice", huge),
+                                [&](AuthenticationResult) { ++busy; });
   }
   CHECK(busy == 80 - kHashBytesMax / (65'535 + 5));
   conversations.clear();
@@ -284,7 +295,8 @@ TEST_CASE("a conversation outlives its password file") {
   const auto orphan = file->start("");
   file.reset();
   ReasonCode code = ReasonCode::Success;
-  orphan->begin(credentials_of("alice", "pw"), [&](AuthenticationResult result) { code = result.code; });
+  orphan->begin(credentials_of("alice", "pw"),
+                [&](AuthenticationResult result) { code = result.code; });
   CHECK(code == ReasonCode::ServerBusy);
 }
 

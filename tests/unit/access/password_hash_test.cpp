@@ -10,7 +10,8 @@ const std::string kPbkdf2 =
     "$7$101$sO3tkR4r+ti6ZDMk$5uftnK0jcTuH/O+HbkJT/DiKxrvtyp5aYBR8qzzp7Pygw1Ymd4G69NzylSk+K2Tf/"
     "OgJeoYJK/V7f05C9xJFLw==";
 const std::string kSha512 =
-    "$6$s1aoGkSev3yH0QEO$a/XdbbIVQSryXolAaR29tznkz5tVylax55Hx4BYtPmWvp5PYZbLJpQqb+aX3Z78ueSl0LlXsaXDPQ"
+    "$6$s1aoGkSev3yH0QEO$a/"
+    "XdbbIVQSryXolAaR29tznkz5tVylax55Hx4BYtPmWvp5PYZbLJpQqb+aX3Z78ueSl0LlXsaXDPQ"
     "ZHT/hRiLw==";
 }  // namespace
 
@@ -23,7 +24,8 @@ TEST_CASE("entries that mosquitto_passwd wrote verify their password and no othe
 }
 
 TEST_CASE("a new hash verifies, is salted, and uses the documented number of iterations") {
-  for (const std::string& password : {std::string("secret"), std::string(), std::string(65535, 'x')}) {
+  for (const std::string& password :
+       {std::string("secret"), std::string(), std::string(65535, 'x')}) {
     const std::string entry = hash_password(password);
     CHECK(entry.starts_with("$7$10000$"));
     CHECK(verify_password(entry, password));
