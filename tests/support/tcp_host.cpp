@@ -1,0 +1,193 @@
+#include <cerrno>
+#include <chrono>
+#include <iostream>
+#include <stdexcept>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "support/broker_under_test.hpp"
+#include "support/child_process.hpp"
+
+namespace twinmq::testing {
+namespace {
+
+/// How long a broker may take for an answer that must come; a sanitized one on a busy machine
+/// included.
+constexpr int kPatienceMs = 10'000;
+
+class TcpStream final : public Stream {
+ public:
+  explicit TcpStream(int fd) : fd_(fd) {
+    const int on = 1;
+    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(fd_, F_SETFL, O_NONBLOCK);
+  }
+  ~TcpStream() override { close(fd_); }
+
+  void write(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent > 0) {
+        bytes.remove_prefix(static_cast<std::size_t>(sent));
+      } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        // A broker that does not read because it wants to write first is served too.
+        pollfd wanted{fd_, POLLOUT | POLLIN, 0};
+        if (poll(&wanted, 1, kPatienceMs) <= 0) return;
+        if (wanted.revents & POLLIN) take(early_);
+      } else if (errno != EINTR) {
+        return;  // closed by the broker: what it said before is still to be read
+      }
+    }
+  }
+
+  bool read(std::string& bytes) override {
+    if (!early_.empty()) {
+      bytes += early_;
+      early_.clear();
+      return true;
+    }
+    if (ended_) return false;
+    pollfd wanted{fd_, POLLIN, 0};
+    if (poll(&wanted, 1, kPatienceMs) <= 0) return false;
+    return take(bytes);
+  }
+
+  bool ended() const override { return ended_; }
+
+  void cut() override {
+    shutdown(fd_, SHUT_WR);
+    std::string ignored;
+    while (read(ignored)) {
+    }
+  }
+
+ private:
+  bool take(std::string& bytes) {
+    char block[65536];
+    const ssize_t got = recv(fd_, block, sizeof block, 0);
+    if (got > 0) {
+      bytes.append(block, static_cast<std::size_t>(got));
+      return true;
+    }
+    if (got == 0 || (errno != EAGAIN && errno != EINTR)) ended_ = true;
+    return false;
+  }
+
+  int fd_;
+  bool ended_ = false;
+  std::string early_;
+};
+
+int try_connect(std::uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
+class TcpHost : public Host {
+ public:
+  std::unique_ptr<Stream> open() override {
+    const int fd = try_connect(port_);
+    if (fd < 0) throw std::runtime_error("nobody listens on port " + std::to_string(port_));
+    return std::make_unique<TcpStream>(fd);
+  }
+
+  void advance(Milliseconds time) override { std::this_thread::sleep_for(time); }
+
+ protected:
+  std::uint16_t port_ = 0;
+};
+
+class DaemonHost final : public TcpHost {
+ public:
+  explicit DaemonHost(const std::vector<std::string>& arguments) : child_(arguments) {
+    const std::string line = child_.wait_for_line("ready");
+    const std::size_t at = line.find("127.0.0.1:");
+    if (at == std::string::npos)
+      throw std::runtime_error("the daemon did not get ready:\n" + child_.output());
+    port_ = static_cast<std::uint16_t>(std::stoul(line.substr(at + 10)));
+  }
+
+  ~DaemonHost() override {
+    // A sanitizer's complaint, or a crash that no client noticed, shows in the exit status.
+    const int status = child_.stop();
+    if (status != 0) {
+      std::cerr << child_.output();
+      FAIL_CHECK("the daemon ended with status " << status);
+    }
+  }
+
+ private:
+  ChildProcess child_;
+};
+
+std::uint16_t free_port() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  bind(fd, reinterpret_cast<sockaddr*>(&address), size);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+class MosquittoHost final : public TcpHost {
+ public:
+  explicit MosquittoHost(std::uint16_t port)
+      : child_({"/usr/sbin/mosquitto", "-p", std::to_string(port)}) {
+    port_ = port;
+    if (child_.wait_for_line("running").empty()) throw std::runtime_error("mosquitto does not run");
+  }
+
+ private:
+  ChildProcess child_;
+};
+
+class ForeignHost final : public TcpHost {
+ public:
+  explicit ForeignHost(std::uint16_t port) { port_ = port; }
+};
+
+}  // namespace
+
+std::unique_ptr<Host> make_daemon_host(const Setup& setup, unsigned shards,
+                                       const std::string& program) {
+  std::vector<std::string> arguments = {program, "--listen", "mqtt://127.0.0.1:0"};
+  std::vector<std::pair<std::string, std::string>> settings = {
+      {"storage.durability", "none"}, {"node.shards", std::to_string(shards)}};
+  settings.insert(settings.end(), setup.settings.begin(), setup.settings.end());
+  for (const auto& [key, value] : settings) {
+    arguments.push_back("--set");
+    arguments.push_back(key + "=" + value);
+  }
+  return std::make_unique<DaemonHost>(arguments);
+}
+
+std::unique_ptr<Host> make_mosquitto_host() {
+  return std::make_unique<MosquittoHost>(free_port());
+}
+
+std::unique_ptr<Host> make_foreign_host(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos) throw std::runtime_error("not host:port: " + address);
+  return std::make_unique<ForeignHost>(
+      static_cast<std::uint16_t>(std::stoul(address.substr(colon + 1))));
+}
+
+}  // namespace twinmq::testing
