@@ -42,6 +42,11 @@ bool wildcards_fill_levels(std::string_view filter) {
   return true;
 }
 
+/// No topic is empty, so that "#" matches no more than "+/#", and "/#" no more than "/+/#".
+std::string_view without_empty_topic(std::string_view filter) {
+  return filter == "#" ? "+/#" : filter == "/#" ? "/+/#" : filter;
+}
+
 bool has_legal_size(std::string_view topic) {
   return topic.size() - 1 < kTextBytesMax;
 }
@@ -90,9 +95,8 @@ bool matches(std::string_view filter, std::string_view name) {
 
 bool covers(std::string_view outer, std::string_view inner) {
   if (inner.starts_with('$') && starts_with_wildcard(outer)) return false;
-  // Every topic has at least one level, so that "#" and "+/#" match the same.
   Levels wide(outer);
-  Levels narrow(inner == "#" ? std::string_view("+/#") : inner);
+  Levels narrow(without_empty_topic(inner));
   while (wide.more()) {
     const std::string_view level = wide.next();
     if (level == "#") return true;

@@ -1,0 +1,276 @@
+#include "net/connection.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace twinmq::net {
+
+Connections::Connections(EventLoop& loop, Links& links, base::Counters& counters, ConnectionCount& total)
+    : loop_(loop),
+      links_(links),
+      counters_(counters),
+      total_(total),
+      buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)) {
+  static_assert(sizeof(Connection) <= 40, "an idle connection is to cost no more than this");
+}
+
+Connections::~Connections() { drop_all(); }
+
+Connections::Connection* Connections::find(LinkKey link) {
+  if (link.index >= connections_.size()) return nullptr;
+  Connection& connection = connections_[link.index];
+  return connection.used && connection.link == link ? &connection : nullptr;
+}
+
+void Connections::add(LinkKey link, Parts parts) {
+  if (link.index >= connections_.size()) connections_.resize(std::size_t{link.index} + 1);
+  Connection& connection = connections_[link.index];
+  connection.link = link;
+  connection.used = true;
+  connection.reading = true;
+  connection.blocked = false;
+  connection.closing = false;
+  connection.fd = parts.socket.release();
+  connection.listener = parts.listener;
+  connection.peer = std::move(parts.peer);
+  ++open_;
+  if (connection.fd < 0) return;
+  if (!loop_.watch(connection.fd, EPOLLIN, tag_of(link))) close(link);
+}
+
+Connections::Parts Connections::take(Connection& connection) {
+  Parts parts{Descriptor(connection.fd), connection.listener, std::move(connection.peer)};
+  connection.fd = -1;
+  connection.used = false;
+  connection.peer = nullptr;
+  --open_;
+  return parts;
+}
+
+Connections::Parts Connections::release(LinkKey link) {
+  Connection* connection = find(link);
+  if (connection == nullptr) return {};
+  if (connection->fd >= 0) loop_.forget(connection->fd);
+  return take(*connection);
+}
+
+void Connections::close(LinkKey link) {
+  Connection* connection = find(link);
+  if (connection == nullptr) return;
+  const bool closing = links_.closing(link);
+  Parts parts = take(*connection);
+  if (parts.listener != nullptr) {
+    parts.listener->connections().leave();
+    total_.leave();
+  }
+  if (parts.peer) parts.peer->on_close();
+  // The descriptor leaves the epoll set by being closed: it has no duplicate.
+  parts.socket.close();
+  if (closing) {
+    links_.on_shut(link);
+  } else {
+    links_.on_closed(link);
+  }
+}
+
+// Everything is sent: the end of the stream follows it, and only the peer's own end makes the close safe. An
+// early close with unread bytes would send a reset, which may overtake what was written last.
+void Connections::shut(LinkKey link) {
+  Connection* connection = find(link);
+  if (connection == nullptr) return;
+  Parts parts = take(*connection);
+  if (parts.listener != nullptr) {
+    parts.listener->connections().leave();
+    total_.leave();
+  }
+  if (parts.peer) parts.peer->on_close();
+  if (parts.socket) linger(std::move(parts.socket));
+  links_.on_shut(link);
+}
+
+void Connections::linger(Descriptor socket) {
+  if (::shutdown(socket.get(), SHUT_WR) != 0) return;
+  if (lingering_.size() >= kLingeringMax) return;
+  for (int i = 0; i < kReadsPerEvent; ++i) {
+    const ssize_t taken = ::recv(socket.get(), buffer_.get(), kReadBytes, 0);
+    if (taken == 0 || (taken < 0 && errno != EAGAIN && errno != EINTR)) return;
+    if (taken < 0) break;
+  }
+  const Tag tag = (static_cast<Tag>(socket.get()) << 32) | kLingerTag;
+  if (!loop_.change(socket.get(), EPOLLIN, tag)) return;
+  lingering_.push_back({std::move(socket), now_ + kLingerDelay});
+}
+
+void Connections::on_linger(int fd) {
+  const ssize_t taken = ::recv(fd, buffer_.get(), kReadBytes, 0);
+  if (taken > 0 || (taken < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  std::erase_if(lingering_, [fd](const Lingering& each) { return each.socket.get() == fd; });
+}
+
+void Connections::on_event(Tag tag, std::uint32_t events) {
+  if (static_cast<std::uint32_t>(tag) == kLingerTag) return on_linger(static_cast<int>(tag >> 32));
+  const LinkKey link{static_cast<std::uint32_t>(tag), static_cast<std::uint32_t>(tag >> 32)};
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) receive(link, events);
+  if (events & EPOLLOUT) writable(link);
+}
+
+void Connections::receive(LinkKey link, std::uint32_t events) {
+  for (int i = 0; i < kReadsPerEvent; ++i) {
+    Connection* connection = find(link);
+    if (connection == nullptr) return;
+    if (!links_.reading(link)) break;
+    const ssize_t taken = ::recv(connection->fd, buffer_.get(), kReadBytes, 0);
+    if (taken < 0 && errno == EINTR) continue;
+    if (taken < 0 && errno == EAGAIN) return;
+    if (taken <= 0) return close(link);
+    counters_.add(Metric::BytesReceived, static_cast<std::uint64_t>(taken));
+    links_.on_bytes(link, {buffer_.get(), static_cast<std::size_t>(taken)});
+    if (static_cast<std::size_t>(taken) < kReadBytes) break;
+  }
+  Connection* connection = find(link);
+  if (connection == nullptr || links_.reading(link)) return;
+  if (events & (EPOLLHUP | EPOLLERR)) return close(link);  // it would be reported for ever
+  watch(*connection, false, connection->blocked);
+}
+
+void Connections::watch(Connection& connection, bool reading, bool blocked) {
+  if (connection.reading == reading && connection.blocked == blocked) return;
+  const bool resumed = reading && !connection.reading;
+  connection.reading = reading;
+  connection.blocked = blocked;
+  if (connection.fd >= 0) {
+    loop_.change(connection.fd, (reading ? EPOLLIN : 0u) | (blocked ? EPOLLOUT : 0u), tag_of(connection.link));
+  } else if (resumed) {
+    connection.peer->on_reading();
+  }
+}
+
+void Connections::writable(LinkKey link) {
+  Connection* connection = find(link);
+  if (connection == nullptr) return;
+  // The socket's interest in room stays armed until it is known whether all was sent: often it was not.
+  if (connection->fd < 0) connection->blocked = false;
+  flush_now(link);
+}
+
+void Connections::pause(LinkKey link) {
+  if (Connection* connection = find(link)) watch(*connection, false, connection->blocked);
+}
+
+void Connections::flush_again() {
+  const std::vector<LinkKey> links = std::exchange(again_, {});
+  for (const LinkKey link : links) flush(link);
+}
+
+void Connections::flush(LinkKey link) {
+  Connection* connection = find(link);
+  if (connection == nullptr) return;
+  if (!connection->blocked) return flush_now(link);
+  const bool closing = links_.closing(link);
+  if (closing) close_later(*connection);
+  watch(*connection, !closing && links_.reading(link), true);
+}
+
+void Connections::close_later(Connection& connection) {
+  if (connection.closing) return;
+  connection.closing = true;
+  closing_.push_back({connection.link, now_ + kCloseDelay});
+}
+
+void Connections::flush_now(LinkKey link) {
+  const Sent sent = send(link);
+  Connection* connection = find(link);
+  if (connection == nullptr) return;
+  if (sent == Sent::Broken) return close(link);
+  if (sent == Sent::Again) again_.push_back(link);
+  const bool closing = links_.closing(link);
+  if (closing && sent == Sent::All) return shut(link);
+  if (closing) close_later(*connection);
+  watch(*connection, !closing && links_.reading(link), sent == Sent::Blocked);
+}
+
+Connections::Sent Connections::send(LinkKey link) {
+  iovec parts[kPartsPerWrite];
+  for (int i = 0; i < kWritesPerFlush; ++i) {
+    Connection* connection = find(link);
+    if (connection == nullptr) return Sent::All;
+    const std::size_t count = links_.gather(link, parts);
+    if (count == 0) {
+      if (!links_.has_more(link)) return Sent::All;
+      links_.on_room(link);
+      if (links_.gather(link, parts) == 0) return Sent::All;
+      continue;
+    }
+    std::size_t sent = 0;
+    const Sent result = send_once(*connection, {parts, count}, sent);
+    if (sent > 0) {
+      counters_.add(Metric::BytesSent, sent);
+      links_.sent(link, sent);
+    }
+    if (result != Sent::All) return result;
+  }
+  return Sent::Again;
+}
+
+Connections::Sent Connections::send_once(Connection& connection, std::span<iovec> parts, std::size_t& sent) {
+  std::size_t wanted = 0;
+  for (const iovec& part : parts) wanted += part.iov_len;
+  if (connection.fd < 0) {
+    for (const iovec& part : parts) {
+      const std::size_t took =
+          connection.peer->write({static_cast<const std::uint8_t*>(part.iov_base), part.iov_len});
+      sent += took;
+      if (took < part.iov_len) return Sent::Blocked;
+    }
+    return Sent::All;
+  }
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  ssize_t result = 0;
+  do {
+    result = ::sendmsg(connection.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (result < 0 && errno == EINTR);
+  if (result < 0) return errno == EAGAIN || errno == ENOBUFS ? Sent::Blocked : Sent::Broken;
+  sent = static_cast<std::size_t>(result);
+  return sent == wanted ? Sent::All : Sent::Blocked;
+}
+
+void Connections::on_time(Instant now) {
+  now_ = now;
+  const auto late = std::find_if(closing_.begin(), closing_.end(),
+                                 [now](const Deadline& each) { return each.at > now; });
+  const std::vector<Deadline> given_up(closing_.begin(), late);
+  closing_.erase(closing_.begin(), late);
+  for (const Deadline& each : given_up) close(each.link);
+  lingering_.erase(lingering_.begin(),
+                   std::find_if(lingering_.begin(), lingering_.end(),
+                                [now](const Lingering& each) { return each.until > now; }));
+}
+
+Instant Connections::next_deadline() const {
+  Instant first = kNever;
+  if (!closing_.empty()) first = closing_.front().at;
+  if (!lingering_.empty()) first = std::min(first, lingering_.front().until);
+  return first;
+}
+
+void Connections::drop_all() {
+  for (Connection& connection : connections_) {
+    if (!connection.used) continue;
+    Parts parts = take(connection);
+    if (parts.listener != nullptr) {
+      parts.listener->connections().leave();
+      total_.leave();
+    }
+    if (parts.peer) parts.peer->on_close();
+  }
+  connections_.clear();
+  closing_.clear();
+  lingering_.clear();
+  again_.clear();
+}
+
+}  // namespace twinmq::net

@@ -1,0 +1,124 @@
+#pragma once
+// Addresses the broker listens on, and the accepting of connections.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <twinmq/result.hpp>
+#include <twinmq/time.hpp>
+
+#include "net/descriptor.hpp"
+#include "net/event_loop.hpp"
+
+namespace twinmq::net {
+
+struct ListenerAddress {
+  std::string host;  ///< name or address; empty: every interface
+  std::uint16_t port = 0;
+};
+
+/// Reads "mqtt://host:port"; without a port it is 1883. An IPv6 address stands in brackets.
+Result<ListenerAddress> parse_listener_url(std::string_view url);
+
+/// Counts connections against a limit; shared by all shards.
+class ConnectionCount {
+ public:
+  explicit ConnectionCount(std::uint32_t max) : max_(max) {}
+  /// False: the limit is reached and nothing was counted.
+  bool enter() {
+    if (now_.fetch_add(1, std::memory_order_relaxed) < max_.load(std::memory_order_relaxed)) return true;
+    leave();
+    return false;
+  }
+  void leave() { now_.fetch_sub(1, std::memory_order_relaxed); }
+  void set_max(std::uint32_t max) { max_.store(max, std::memory_order_relaxed); }
+  std::uint32_t now() const { return now_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint32_t> now_{0};
+  std::atomic<std::uint32_t> max_;
+};
+
+/// One configured listener: bound sockets, one per address its host name stands for. Immutable after open()
+/// but for the count, and shared by all shards.
+class Listener {
+ public:
+  struct Options {
+    std::string url;
+    std::string name;  ///< empty: the url
+    std::uint32_t connections_max = 0;  ///< 0: no limit of its own
+  };
+  static Result<std::unique_ptr<Listener>> open(const Options& options);
+
+  const std::string& name() const { return name_; }
+  /// With the port that was bound.
+  const std::string& url() const { return url_; }
+  bool loopback() const { return loopback_; }
+  const std::vector<Descriptor>& sockets() const { return sockets_; }
+  ConnectionCount& connections() { return connections_; }
+
+  bool anonymous_allowed = false;
+
+ private:
+  explicit Listener(std::uint32_t connections_max) : connections_(connections_max) {}
+
+  std::string name_;
+  std::string url_;
+  bool loopback_ = true;
+  std::vector<Descriptor> sockets_;
+  ConnectionCount connections_;
+};
+
+/// Accepts for one shard. Listening sockets are shared by the shards' sets, exclusively woken.
+class Acceptor {
+ public:
+  struct Hooks {
+    /// A new connection, counted in its listener and in the total.
+    std::function<void(Descriptor socket, Listener& listener, std::string peer)> opened;
+    /// One was closed at once because a limit is reached or descriptors ran out.
+    std::function<void(const Listener& listener)> refused;
+    /// Accepting pauses, or goes on again; `reason` is a sentence.
+    std::function<void(bool paused, std::string_view reason)> paused;
+  };
+
+  /// `base` is the tag of the first socket; the following ones count upwards by Tag{1} << 32.
+  Acceptor(EventLoop& loop, ConnectionCount& total, Tag base, Hooks hooks);
+  ~Acceptor() { stop(); }
+
+  void start(std::vector<Listener*> listeners);
+  void stop();
+
+  void on_event(Tag tag);
+  /// Tries again after a pause. Also called when descriptors may have become free.
+  void on_time(Instant now);
+  Instant next_deadline() const { return retry_at_; }
+  void set_now(Instant now) { now_ = now; }
+
+ private:
+  struct Place {
+    Listener* listener;
+    int fd;
+  };
+  void accept_from(const Place& place);
+  void pause(const Place& place, int reason);
+  Tag tag_of(std::size_t index) const { return base_ + (Tag{index} << 32); }
+
+  EventLoop& loop_;
+  ConnectionCount& total_;
+  Tag base_;
+  Hooks hooks_;
+  std::vector<Place> places_;
+  Descriptor reserve_;  ///< given up for a moment to tell a client that there is no room
+  Instant retry_at_ = kNever;
+  Instant now_{};
+};
+
+/// "127.0.0.1:50712" or "[::1]:50712"; the IPv4 form for mapped addresses.
+std::string address_text(const void* socket_address);
+
+}  // namespace twinmq::net

@@ -1,0 +1,77 @@
+#include "storage/commit_queue.hpp"
+
+#include <utility>
+
+namespace twinmq::storage {
+
+CommitQueue::CommitQueue(Store& store, Durability durability, Answered answered)
+    : store_(store), durability_(durability), answered_(std::move(answered)), thread_([this] { serve(); }) {}
+
+void CommitQueue::submit(unsigned shard, std::uint64_t id, Batch batch) {
+  const std::scoped_lock lock(mutex_);
+  submitted_.push_back({shard, id, std::move(batch)});
+  if (submitted_.size() == 1) arrived_.notify_one();
+}
+
+void CommitQueue::run(std::function<void(Store&)> job) {
+  const std::scoped_lock lock(mutex_);
+  jobs_.push_back(std::move(job));
+  arrived_.notify_one();
+}
+
+Result<void> CommitQueue::reopen() {
+  Result<void> done = store_.reopen();
+  failed_ = failed_ && !done;
+  return done;
+}
+
+void CommitQueue::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+    arrived_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void CommitQueue::serve() {
+  std::vector<Submitted> work;
+  std::vector<std::function<void(Store&)>> jobs;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      arrived_.wait(lock, [this] { return stopping_ || !submitted_.empty() || !jobs_.empty(); });
+      if (submitted_.empty() && jobs_.empty()) return;
+      work.swap(submitted_);
+      jobs.swap(jobs_);
+    }
+    write(work);
+    for (const auto& job : jobs) job(store_);
+    work.clear();
+    jobs.clear();
+  }
+}
+
+void CommitQueue::write(std::vector<Submitted>& work) {
+  if (work.empty()) return;
+  std::vector<Answer> answers;
+  answers.reserve(work.size());
+  Batch& whole = work.front().batch;
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    if (i > 0) whole.append(work[i].batch);
+    answers.push_back({work[i].shard, work[i].id, true});
+  }
+  std::string failure;
+  if (!failed_ && !whole.empty()) {
+    if (const Result<void> written = store_.commit(whole, durability_); !written) {
+      failure = written.error().detail;
+      failed_ = true;
+    }
+  }
+  if (failed_) {
+    for (Answer& answer : answers) answer.durable = false;
+  }
+  answered_(answers, failure);
+}
+
+}  // namespace twinmq::storage
