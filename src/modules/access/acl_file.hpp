@@ -26,21 +26,18 @@ namespace twinmq::access {
 /// its access word. What no line allows is denied.
 ///
 /// How it decides:
-/// - The user is the identity's principal, the name that was authenticated, not the one that was
-/// merely sent.
+/// - The user is the identity's principal, the name that was authenticated, not the one merely
+/// sent.
 /// - Publish needs write, Receive needs read. Any deny line that matches wins, wherever it stands.
 /// - Topics that start with $ are matched only by lines whose filter starts with $ as written:
-/// neither
-///   "#" nor "%c/#" reaches $SYS.
+///   neither "#" nor "%c/#" reaches $SYS.
 /// - A value with '+', '#' or '/' is never put into a pattern: the pattern then allows nothing, and
-/// if it is a
-///   deny line it denies everything from that level on. A pattern whose value is empty does not
-///   match.
+///   if it is a deny line, it denies everything from that level on. A pattern whose value is empty
+///   does not match.
 /// - Subscribe is granted if some read line *overlaps* the filter (one name at least could be
-/// received) and no
-///   deny line covers it whole; each delivery is then asked for as Receive, so that subscribing to
-///   "#" brings only what may be read. Mosquitto grants every subscription; refusing the pointless
-///   ones (0x87) tells a misconfigured client so.
+///   received) and no deny line covers it whole; each delivery is then asked for as Receive, so
+///   that subscribing to "#" brings only what may be read. Mosquitto grants every subscription;
+///   refusing the pointless ones (0x87) tells a misconfigured client so.
 ///
 /// Immutable; a reload is a new object with another epoch. Any thread.
 class AclFile final : public Authorizer {

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <fstream>
+#include <filesystem>
 #include <vector>
 
 using namespace twinmq;
@@ -269,4 +269,18 @@ TEST_CASE("the epoch is the one given at loading") {
   const auto missing = AclFile::load("/nonexistent/acl", 1);
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code == ErrorCode::NotFound);
+}
+
+TEST_CASE("the example file loads and says what its comments promise") {
+  const auto conf = std::filesystem::path(__FILE__).parent_path() / "../../../conf";
+  const auto file = AclFile::load((conf / "acl.example").string(), 1);
+  if (!file) FAIL(file.error().detail);
+  Identity thing;
+  thing.principal = "thing";
+  const auto publishes = [&](std::string_view name) {
+    return (*file)->may(thing, Action::Publish, name, QoS::AtMostOnce, false);
+  };
+  CHECK(publishes("devices/thing/measurements/1"));
+  CHECK_FALSE(publishes("devices/other/measurements/1"));
+  CHECK_FALSE(publishes("public/x"));
 }

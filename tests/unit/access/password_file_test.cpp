@@ -321,3 +321,17 @@ TEST_CASE("files and mosquitto_passwd understand each other both ways") {
   CHECK(ask(**file, credentials_of("bob", "builder")).code == ReasonCode::Success);
   CHECK(ask(**file, credentials_of("bob", "wonderland")).code == ReasonCode::BadUserNameOrPassword);
 }
+
+TEST_CASE("the example file loads, lets nobody in, and its sample line is a real one") {
+  const auto path =
+      std::filesystem::path(__FILE__).parent_path() / "../../../conf/passwords.example";
+  const auto file = PasswordFile::load(path.string());
+  if (!file) FAIL(file.error().detail);
+  CHECK(ask(**file, credentials_of("alice", "change-me")).code ==
+        ReasonCode::BadUserNameOrPassword);
+  std::ifstream lines(path);
+  std::string line;
+  while (std::getline(lines, line) && !line.starts_with("#alice:")) continue;
+  CHECK(ask(*parsed(line.substr(1)), credentials_of("alice", "change-me")).code ==
+        ReasonCode::Success);
+}
