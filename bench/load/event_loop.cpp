@@ -1,0 +1,159 @@
+#include "load/event_loop.hpp"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+namespace twinmq::load {
+namespace {
+
+constexpr std::uint64_t kConnectsPerSource = 8'000;
+
+bool is_loopback(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    return (ntohl(v4.sin_addr.s_addr) >> 24) == 127;
+  }
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+  return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) != 0;
+}
+
+void set_option(int fd, int level, int option) {
+  const int on = 1;
+  ::setsockopt(fd, level, option, &on, sizeof on);
+}
+
+// A source per some thousand connects, different from run to run: a 4-tuple in TIME_WAIT is never met.
+void bind_source(int fd, std::uint64_t opened) {
+  set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+  const auto run = static_cast<std::uint32_t>(::getpid()) & 0xff;
+  const auto source = static_cast<std::uint32_t>(opened / kConnectsPerSource) % 250 + 1;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl((127U << 24) | (1U << 16) | (run << 8) | source);
+  ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+Error system_error(const char* what) {
+  return Error{ErrorCode::Internal, std::string(what) + ": " + std::strerror(errno)};
+}
+
+}  // namespace
+
+std::int64_t now_ns() {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+Result<Endpoint> resolve(const std::string& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int failed = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (failed != 0) {
+    return Error{ErrorCode::InvalidArgument, "--host " + host + ": " + ::gai_strerror(failed)};
+  }
+  Endpoint endpoint;
+  std::memcpy(&endpoint.address, found->ai_addr, found->ai_addrlen);
+  endpoint.size = found->ai_addrlen;
+  endpoint.loopback = is_loopback(endpoint.address);
+  ::freeaddrinfo(found);
+  return endpoint;
+}
+
+EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), buffer_(kReadSize) {}
+
+EventLoop::~EventLoop() { ::close(epoll_); }
+
+Result<void> EventLoop::open(Connection& connection, const Endpoint& endpoint) {
+  const int family = endpoint.address.ss_family;
+  const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return system_error("socket");
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+  if (endpoint.loopback && family == AF_INET) bind_source(fd, opened_);
+  ++opened_;
+  const auto* address = reinterpret_cast<const sockaddr*>(&endpoint.address);
+  const bool done = ::connect(fd, address, endpoint.size) == 0;
+  if (!done && errno != EINPROGRESS) {
+    Error error = system_error("connect");
+    ::close(fd);
+    return error;
+  }
+  connection.fd = fd;
+  connection.out_begin = 0;
+  connection.partial.clear();
+  connection.awaits_writable = !done;
+  watch(connection, EPOLLIN | (done ? 0U : std::uint32_t{EPOLLOUT}), EPOLL_CTL_ADD);
+  if (done) write_now(connection);
+  return {};
+}
+
+void EventLoop::close(Connection& connection) {
+  if (connection.fd < 0) return;
+  ::close(connection.fd);
+  connection.fd = -1;
+  connection.out.clear();
+  connection.out_begin = 0;
+}
+
+void EventLoop::write_now(Connection& connection) {
+  if (connection.fd < 0) return;
+  const std::size_t left = connection.out.size() - connection.out_begin;
+  const ssize_t sent = left == 0 ? 0
+                                 : ::send(connection.fd, connection.out.data() + connection.out_begin,
+                                          left, MSG_NOSIGNAL);
+  if (sent > 0) connection.out_begin += static_cast<std::size_t>(sent);
+  const bool all = connection.out_begin == connection.out.size();
+  if (all) {
+    connection.out.clear();
+    connection.out_begin = 0;
+  }
+  // A broken connection shows itself to the next read.
+  const bool wait = !all && (sent >= 0 || errno == EAGAIN);
+  if (wait != connection.awaits_writable) {
+    connection.awaits_writable = wait;
+    watch(connection, EPOLLIN | (wait ? std::uint32_t{EPOLLOUT} : 0U), EPOLL_CTL_MOD);
+  }
+}
+
+void EventLoop::write_dirty() {
+  for (Connection* connection : dirty_) {
+    connection->dirty = false;
+    if (!connection->awaits_writable) write_now(*connection);
+  }
+  dirty_.clear();
+}
+
+std::size_t EventLoop::fill(Connection& connection, bool& closed) {
+  const std::size_t earlier = connection.partial.size();
+  if (buffer_.size() < earlier + kReadSize) buffer_.resize(earlier + kReadSize);
+  const ssize_t got = ::recv(connection.fd, buffer_.data() + earlier, kReadSize, 0);
+  if (got <= 0) {
+    closed = got == 0 || (errno != EAGAIN && errno != EINTR);
+    return 0;
+  }
+  read_time_ns_ = now_ns();
+  if (earlier != 0) std::memcpy(buffer_.data(), connection.partial.data(), earlier);
+  return earlier + static_cast<std::size_t>(got);
+}
+
+void EventLoop::keep_rest(Connection& connection, std::size_t begin, std::size_t end) {
+  if (end == 0) return;
+  connection.partial.assign(buffer_.begin() + static_cast<std::ptrdiff_t>(begin),
+                            buffer_.begin() + static_cast<std::ptrdiff_t>(end));
+}
+
+void EventLoop::watch(Connection& connection, std::uint32_t events, int operation) {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = &connection;
+  ::epoll_ctl(epoll_, operation, connection.fd, &event);
+}
+
+}  // namespace twinmq::load

@@ -1,0 +1,87 @@
+#pragma once
+// The generator's clients: connects and subscribes them, before a measurement or as one.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <twinmq/result.hpp>
+
+#include "load/event_loop.hpp"
+#include "load/process_meter.hpp"
+#include "load/report.hpp"
+
+namespace twinmq::load {
+
+/// Where and how all scenarios connect.
+struct Target {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 1883;
+  pid_t pid = 0;  ///< 0: the broker's CPU and memory are not measured
+  Version version = Version::V5;
+  std::string prefix = "bench";  ///< of topics and client identifiers
+  int stall_seconds = 10;        ///< without any progress, after which a run gives up
+  bool allow_remote = false;
+  Endpoint endpoint;  ///< filled by main
+};
+
+class Fleet {
+ public:
+  explicit Fleet(const Target& target) : target_(target) {}
+
+  EventLoop& loop() { return loop_; }
+  const Target& target() const { return target_; }
+  std::size_t size() const { return connections_.size(); }
+  Connection& operator[](std::size_t index) { return connections_[index]; }
+
+  /// Opens `count` more connections and waits for each CONNACK.
+  Result<void> connect(std::size_t count);
+
+  /// Sends `filters[i]` to connection i in SUBSCRIBEs of at most `batch` filters, one outstanding per
+  /// connection, and waits for all SUBACKs.
+  Result<void> subscribe(const std::vector<std::vector<std::string>>& filters, std::uint8_t qos,
+                         std::size_t batch = 100);
+
+  /// DISCONNECT on every connection; waits until the broker closed them.
+  Result<void> disconnect();
+
+  std::string client_id(std::size_t index) const;
+
+  /// Connections opened at the same time: below the accept queue of any broker.
+  static constexpr std::size_t kConnectsAtOnce = 64;
+
+ private:
+  const Target& target_;
+  EventLoop loop_;
+  std::deque<Connection> connections_;
+};
+
+/// Tells a run without progress from a slow one.
+class Watchdog {
+ public:
+  explicit Watchdog(int stall_seconds)
+      : limit_ns_(std::int64_t{stall_seconds} * 1'000'000'000), since_ns_(now_ns()) {}
+
+  /// `progress` is any number that changes while things go on.
+  bool stalled(std::uint64_t progress) {
+    const std::int64_t now = now_ns();
+    if (progress != last_) {
+      last_ = progress;
+      since_ns_ = now;
+    }
+    return now - since_ns_ > limit_ns_;
+  }
+
+ private:
+  std::int64_t limit_ns_;
+  std::int64_t since_ns_;
+  std::uint64_t last_ = 0;
+};
+
+/// Waits until the broker has been idle for a moment, so that a memory reading holds.
+void settle(const ProcessMeter& meter);
+
+}  // namespace twinmq::load

@@ -1,0 +1,265 @@
+// twinmq-bench: reads the command line, runs one scenario, prints one result.
+
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "load/scenarios.hpp"
+
+namespace twinmq::load {
+namespace {
+
+constexpr int kExitWrong = 1;  // loss, duplicates, disorder, or the run broke off
+constexpr int kExitUsage = 2;
+
+constexpr const char* kPurpose =
+    "Load generator for MQTT brokers: one thread, any broker by --host and --port.\n"
+    "With --pid it reads the broker process's CPU time (user + system, all threads) and resident\n"
+    "memory from /proc and reports them per message, connection, filter or retained message.\n"
+    "Every message is checked for loss, duplication and order.\n"
+    "Exit status: 0 all correct; 1 loss, duplicate, disorder or a run that broke off; 2 bad usage.";
+
+constexpr const char* kExamples =
+    "\nExamples:\n"
+    "  twinmq-bench pubsub --port 1883 --pid $(pidof twinmqd) --qos 1 --messages 1000000\n"
+    "  twinmq-bench pubsub --topics fanout --publishers 1 --subscribers 1000 --messages 2000\n"
+    "  twinmq-bench pubsub --rate 10000 --messages 50000 --payload 64     (latency, open loop)\n"
+    "  twinmq-bench connect --connections 10000 --subscribe --pid PID\n"
+    "  twinmq-bench subscriptions --filters 1000000 --pid PID\n"
+    "  twinmq-bench retained --pid PID --json\n"
+    "Memory figures mean most on a freshly started broker.";
+
+struct CommandLine {
+  Target target;
+  bool json = false;
+  PubsubOptions pubsub;
+  ConnectOptions connect;
+  SubscriptionsOptions subscriptions;
+  RetainedOptions retained;
+};
+
+const std::map<std::string, Version> kVersions = {
+    {"3.1", Version::V31}, {"3.1.1", Version::V311}, {"5", Version::V5}};
+const std::map<std::string, TopicPlan> kPlans = {{"pairs", TopicPlan::Pairs},
+                                                 {"fanin", TopicPlan::FanIn},
+                                                 {"fanout", TopicPlan::FanOut},
+                                                 {"shared", TopicPlan::Shared}};
+
+void add_target(CLI::App& command, CommandLine& line) {
+  Target& target = line.target;
+  command.add_option("--host", target.host, "address of the broker")->capture_default_str();
+  command.add_option("--port", target.port, "port of the broker")->capture_default_str();
+  command.add_option("--pid", target.pid, "process of the broker; without it CPU and memory are absent");
+  command
+      .add_option_function<std::string>(
+          "--version", [&target](const std::string& text) { target.version = kVersions.at(text); },
+          "MQTT version: 3.1, 3.1.1 or 5 [5]")
+      ->check(CLI::IsMember(kVersions));
+  command.add_option("--prefix", target.prefix, "first part of topics and client identifiers")
+      ->capture_default_str();
+  command.add_option("--stall", target.stall_seconds, "give up after this many seconds without progress")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
+  command.add_flag("--allow-remote", target.allow_remote,
+                   "load a broker on another machine (make sure that it is yours)");
+  command.add_flag("--json", line.json, "print one JSON object; the same keys for all subcommands");
+}
+
+void add_pubsub(CLI::App& app, CommandLine& line) {
+  PubsubOptions& options = line.pubsub;
+  CLI::App* command = app.add_subcommand(
+      "pubsub", "messages from publishers to subscribers: CPU per message, rate, latency, correctness");
+  add_target(*command, line);
+  command
+      ->add_option_function<std::string>(
+          "--topics", [&options](const std::string& text) { options.plan = kPlans.at(text); },
+          "pairs: publisher i to subscriber i; fanin: all to each wildcard subscriber;\n"
+          "fanout: all to every subscriber; shared: all to one share group [pairs]")
+      ->check(CLI::IsMember(kPlans));
+  command->add_option("--publishers", options.publishers, "publishing connections")
+      ->check(CLI::Range(1, 18'000))
+      ->capture_default_str();
+  command->add_option("--subscribers", options.subscribers, "subscribing connections")
+      ->check(CLI::Range(1, 18'000))
+      ->capture_default_str();
+  command->add_option("--qos", options.qos, "of publishes and subscriptions")
+      ->transform(CLI::Range(0, 2));
+  command->add_option("--payload", options.payload_size, "bytes per message, at least 16: they carry the stamp")
+      ->check(CLI::Range(16, 200'000'000))
+      ->capture_default_str();
+  command->add_option("--messages", options.messages, "messages published by all publishers together")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{4'000'000'000}))
+      ->capture_default_str();
+  command
+      ->add_option("--window", options.window,
+                   "messages a publisher may have outstanding: sent and not yet received by all receivers\n"
+                   "(any QoS) or not yet acknowledged (QoS 1, 2); it refills when half of it is free")
+      ->check(CLI::Range(1, 32'000))
+      ->capture_default_str();
+  CLI::Option* unbatched =
+      command->add_flag("--unbatched", options.unbatched,
+                        "one message per write and 50 outstanding in total, in place of --window");
+  command
+      ->add_option("--rate", options.rate,
+                   "messages per second in all, open loop: each is written alone when it is due, and\n"
+                   "latency counts from the moment it was due")
+      ->excludes(unbatched);
+}
+
+void add_connect(CLI::App& app, CommandLine& line) {
+  ConnectOptions& options = line.connect;
+  CLI::App* command = app.add_subcommand(
+      "connect", "connections: CPU per connect and disconnect, resident bytes per idle connection");
+  add_target(*command, line);
+  command->add_option("--connections", options.connections, "how many; churn: how many in all")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  CLI::Option* subscribe = command->add_flag("--subscribe", options.subscribe,
+                                             "then one subscription each, measured separately");
+  command
+      ->add_flag("--churn", options.churn,
+                 "connect, CONNACK, DISCONNECT, close, over and over on 64 sockets")
+      ->excludes(subscribe);
+}
+
+void add_subscriptions(CLI::App& app, CommandLine& line) {
+  SubscriptionsOptions& options = line.subscriptions;
+  CLI::App* command = app.add_subcommand(
+      "subscriptions",
+      "many filters: CPU and resident bytes per filter, then CPU per publish to random topics");
+  add_target(*command, line);
+  command
+      ->add_option("--filters", options.filters,
+                   "distinct filters: a quarter exact, half device/{id}/+/telemetry, a quarter site/{id}/#")
+      ->check(CLI::Range(1, 50'000'000))
+      ->capture_default_str();
+  command->add_option("--connections", options.connections, "subscribing connections")
+      ->check(CLI::Range(1, 18'000))
+      ->capture_default_str();
+  command->add_option("--publishers", options.publishers, "publishing connections")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  command->add_option("--messages", options.messages, "QoS 0 publishes, each matches one filter")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  command->add_option("--window", options.window, "messages a publisher may have outstanding")
+      ->check(CLI::Range(1, 32'000))
+      ->capture_default_str();
+}
+
+void add_retained(CLI::App& app, CommandLine& line) {
+  RetainedOptions& options = line.retained;
+  CLI::App* command = app.add_subcommand(
+      "retained", "retained messages (QoS 1): CPU per message set, resident bytes, CPU per message\n"
+                  "replayed to one `#` subscription");
+  add_target(*command, line);
+  command->add_option("--messages", options.messages, "retained messages, each on its own topic")
+      ->check(CLI::Range(1, 100'000'000))
+      ->capture_default_str();
+  command->add_option("--payload", options.payload_size, "bytes per message, at least 16")
+      ->check(CLI::Range(16, 1'000'000))
+      ->capture_default_str();
+  command->add_option("--publishers", options.publishers, "publishing connections")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  command->add_option("--window", options.window, "unacknowledged messages per publisher")
+      ->check(CLI::Range(1, 32'000))
+      ->capture_default_str();
+  command->add_flag("--keep", options.keep, "leave the messages in the broker");
+}
+
+int refuse(const std::string& why) {
+  std::fprintf(stderr, "twinmq-bench: %s\n", why.c_str());
+  return kExitUsage;
+}
+
+// What CLI11 cannot see: the machine, and options that must fit each other. Empty: all is well.
+std::string objection(CommandLine& line, const std::string& command, std::uint64_t files_max) {
+  Target& target = line.target;
+  auto endpoint = resolve(target.host, target.port);
+  if (!endpoint) return endpoint.error().detail;
+  target.endpoint = *endpoint;
+  if (!target.endpoint.loopback && !target.allow_remote) {
+    return "--host " + target.host +
+           " is not this machine; a load generator can take a broker down: add --allow-remote if it is yours";
+  }
+  if (!ProcessMeter(target.pid).readable()) {
+    return "--pid " + std::to_string(target.pid) + ": there is no such process, or it may not be read";
+  }
+  std::size_t sockets = 0;
+  if (command == "pubsub") {
+    const PubsubOptions& options = line.pubsub;
+    sockets = options.publishers + options.subscribers;
+    if (options.plan == TopicPlan::Pairs && options.publishers != options.subscribers) {
+      return "--topics pairs needs as many --subscribers as --publishers";
+    }
+    const bool all = options.plan == TopicPlan::FanIn || options.plan == TopicPlan::FanOut;
+    const auto copies = static_cast<double>(options.messages) *
+                        static_cast<double>(all ? options.subscribers : 1);
+    if (copies > 3.4e10) return "--messages times receivers is above 34 billion: use fewer";
+  } else if (command == "connect" && !line.connect.churn) {
+    sockets = line.connect.connections;
+  }
+  if (sockets + 64 > files_max) {
+    return std::to_string(sockets) + " connections need more open files than this process may have (" +
+           std::to_string(files_max) + "): use fewer, or raise the hard limit (ulimit -Hn)";
+  }
+  return "";
+}
+
+std::uint64_t raise_file_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_max;
+}
+
+double own_cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+         static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+Report run(const CommandLine& line, const std::string& command) {
+  if (command == "pubsub") return run_pubsub(line.target, line.pubsub);
+  if (command == "connect") return run_connect(line.target, line.connect);
+  if (command == "subscriptions") return run_subscriptions(line.target, line.subscriptions);
+  return run_retained(line.target, line.retained);
+}
+
+int real_main(int argc, char** argv) {
+  CommandLine line;
+  CLI::App app{kPurpose, "twinmq-bench"};
+  app.footer(kExamples);
+  app.set_version_flag("--version", std::string("twinmq-bench ") + TWINMQ_VERSION);
+  app.require_subcommand(1);
+  add_pubsub(app, line);
+  add_connect(app, line);
+  add_subscriptions(app, line);
+  add_retained(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  const std::string command = app.get_subcommands().front()->get_name();
+  if (const std::string why = objection(line, command, raise_file_limit()); !why.empty()) {
+    return refuse(why);
+  }
+  Report report = run(line, command);
+  report.generator_cpu_seconds = own_cpu_seconds();
+  std::printf("%s\n", (line.json ? to_json(report) : to_line(report)).c_str());
+  return report.correct() ? 0 : kExitWrong;
+}
+
+}  // namespace
+}  // namespace twinmq::load
+
+int main(int argc, char** argv) { return twinmq::load::real_main(argc, argv); }

@@ -1,0 +1,66 @@
+#pragma once
+// What can be run, and with which parameters. Each run fills a Report; what breaks a run off is in its
+// `failure`.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "load/fleet.hpp"
+#include "load/report.hpp"
+
+namespace twinmq::load {
+
+enum class TopicPlan {
+  Pairs,   ///< publisher i to subscriber i on topic i
+  FanIn,   ///< each publisher on its topic, all to every wildcard subscriber
+  FanOut,  ///< one topic, every subscriber has it
+  Shared,  ///< one topic, the subscribers are one share group
+};
+
+struct PubsubOptions {
+  TopicPlan plan = TopicPlan::Pairs;
+  std::size_t publishers = 50;
+  std::size_t subscribers = 50;
+  std::uint8_t qos = 0;
+  std::size_t payload_size = 16;
+  std::uint64_t messages = 1'000'000;  ///< published, all publishers together
+  std::uint32_t window = 100;          ///< outstanding per publisher
+  bool unbatched = false;
+  std::uint64_t rate = 0;  ///< messages per second, open loop; 0: as fast as the window allows
+};
+
+Report run_pubsub(const Target& target, const PubsubOptions& options);
+
+struct ConnectOptions {
+  std::size_t connections = 10'000;
+  bool subscribe = false;
+  bool churn = false;
+};
+
+Report run_connect(const Target& target, const ConnectOptions& options);
+
+struct SubscriptionsOptions {
+  std::size_t filters = 100'000;
+  std::size_t connections = 100;
+  std::size_t publishers = 10;
+  std::uint64_t messages = 100'000;
+  std::uint32_t window = 100;
+};
+
+Report run_subscriptions(const Target& target, const SubscriptionsOptions& options);
+
+struct RetainedOptions {
+  std::uint64_t messages = 100'000;
+  std::size_t payload_size = 64;
+  std::size_t publishers = 4;
+  std::uint32_t window = 100;
+  bool keep = false;  ///< leave the messages in the broker
+};
+
+Report run_retained(const Target& target, const RetainedOptions& options);
+
+/// Fills what every report carries.
+Report begin_report(const Target& target, std::string scenario, const ProcessMeter& meter);
+
+}  // namespace twinmq::load
