@@ -88,7 +88,7 @@ std::optional<double> growth(std::optional<std::int64_t> before, std::optional<s
 std::vector<std::vector<std::string>> one_filter_each(const Target& target, std::size_t count) {
   std::vector<std::vector<std::string>> filters;
   for (std::size_t i = 0; i < count; ++i) {
-    filters.push_back({target.prefix + "/connection/" + std::to_string(i)});
+    filters.push_back({target.prefix + "/device/" + std::to_string(i) + "/command"});
   }
   return filters;
 }

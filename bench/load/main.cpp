@@ -87,8 +87,8 @@ void add_pubsub(CLI::App& app, CommandLine& line) {
   command->add_option("--subscribers", options.subscribers, "subscribing connections")
       ->check(CLI::Range(1, 18'000))
       ->capture_default_str();
-  command->add_option("--qos", options.qos, "of publishes and subscriptions")
-      ->transform(CLI::Range(0, 2));
+  command->add_option("--qos", options.qos, "of publishes and subscriptions [0]")
+      ->check(CLI::Range(0, 2));
   command->add_option("--payload", options.payload_size, "bytes per message, at least 16: they carry the stamp")
       ->check(CLI::Range(16, 200'000'000))
       ->capture_default_str();
@@ -98,9 +98,9 @@ void add_pubsub(CLI::App& app, CommandLine& line) {
   command
       ->add_option("--window", options.window,
                    "messages a publisher may have outstanding: sent and not yet received by all receivers\n"
-                   "(any QoS) or not yet acknowledged (QoS 1, 2); it refills when half of it is free")
-      ->check(CLI::Range(1, 32'000))
-      ->capture_default_str();
+                   "(any QoS) or not yet acknowledged (QoS 1, 2); it refills when half of it is free\n"
+                   "[so many that 5000 copies are outstanding in all]")
+      ->check(CLI::Range(1, 32'000));
   CLI::Option* unbatched =
       command->add_flag("--unbatched", options.unbatched,
                         "one message per write and 50 outstanding in total, in place of --window");

@@ -11,7 +11,8 @@
 namespace twinmq::load {
 namespace {
 
-constexpr std::uint32_t kUnbatchedOutstanding = 50;
+constexpr std::size_t kUnbatchedOutstanding = 50;
+constexpr std::size_t kOutstanding = 5'000;  // copies of messages, unless --window says otherwise
 
 std::string_view plan_text(TopicPlan plan) {
   switch (plan) {
@@ -21,6 +22,19 @@ std::string_view plan_text(TopicPlan plan) {
     case TopicPlan::Shared: return "shared";
   }
   return "";
+}
+
+bool every_subscriber_has_all(TopicPlan plan) {
+  return plan == TopicPlan::FanIn || plan == TopicPlan::FanOut;
+}
+
+// Outstanding messages per publisher.
+std::uint32_t window_of(const PubsubOptions& options) {
+  if (options.window != 0 && !options.unbatched) return options.window;
+  const bool all = every_subscriber_has_all(options.plan) && !options.unbatched;
+  const std::size_t outstanding = options.unbatched ? kUnbatchedOutstanding : kOutstanding;
+  const std::size_t sharers = options.publishers * (all ? options.subscribers : 1);
+  return static_cast<std::uint32_t>(std::max<std::size_t>(1, outstanding / sharers));
 }
 
 class Traffic {
@@ -101,7 +115,7 @@ Traffic::Traffic(Fleet& fleet, const PubsubOptions& options)
       copies_(1),
       quota_(static_cast<std::uint32_t>((options.messages + options.publishers - 1) /
                                         options.publishers)),
-      one_to_all_(options.plan == TopicPlan::FanIn || options.plan == TopicPlan::FanOut),
+      one_to_all_(every_subscriber_has_all(options.plan)),
       ledger_(options.publishers * (one_to_all_ ? options.subscribers : 1),
               options.publishers * options.subscribers, quota_) {
   if (one_to_all_) copies_ = subscribers_;
@@ -134,10 +148,8 @@ Result<void> Traffic::prepare() {
   std::vector<std::vector<std::string>> filters;
   for (std::size_t i = 0; i < subscribers_; ++i) filters.push_back({filter(i)});
   if (auto done = fleet_.subscribe(filters, options_.qos); !done) return done;
-  const auto shared_out = std::max<std::size_t>(1, kUnbatchedOutstanding / publishers_.size());
   for (std::size_t i = 0; i < publishers_.size(); ++i) {
-    std::uint32_t window =
-        options_.unbatched ? static_cast<std::uint32_t>(shared_out) : options_.window;
+    std::uint32_t window = window_of(options_);
     if (options_.qos > 0) {
       window = std::min(window, std::uint32_t{connection_of(i).receive_maximum});
     }
@@ -298,12 +310,13 @@ void Traffic::send_due() {
 }
 
 std::string label_of(const PubsubOptions& options) {
-  std::string label = std::string(plan_text(options.plan)) + " " +
-                      std::to_string(options.publishers) + "->" +
-                      std::to_string(options.subscribers) + " q" + std::to_string(options.qos) +
-                      " " + std::to_string(options.payload_size) + "B";
+  std::string label(plan_text(options.plan));
+  label.append(" ").append(std::to_string(options.publishers));
+  label.append("->").append(std::to_string(options.subscribers));
+  label.append(" q").append(std::to_string(options.qos));
+  label.append(" ").append(std::to_string(options.payload_size)).append("B");
   if (options.unbatched) label += " unbatched";
-  if (options.rate != 0) label += " " + std::to_string(options.rate) + "/s";
+  if (options.rate != 0) label.append(" ").append(std::to_string(options.rate)).append("/s");
   return label;
 }
 
@@ -314,7 +327,7 @@ void describe(Report& report, const PubsubOptions& options) {
   report.subscribers = static_cast<std::int64_t>(options.subscribers);
   report.qos = options.qos;
   report.payload_bytes = static_cast<std::int64_t>(options.payload_size);
-  report.window = options.window;
+  report.window = window_of(options);
   report.unbatched = options.unbatched;
   if (options.rate != 0) report.rate = static_cast<std::int64_t>(options.rate);
 }

@@ -25,7 +25,7 @@ struct PubsubOptions {
   std::uint8_t qos = 0;
   std::size_t payload_size = 16;
   std::uint64_t messages = 1'000'000;  ///< published, all publishers together
-  std::uint32_t window = 100;          ///< outstanding per publisher
+  std::uint32_t window = 0;            ///< outstanding per publisher; 0: 5,000 copies over all
   bool unbatched = false;
   std::uint64_t rate = 0;  ///< messages per second, open loop; 0: as fast as the window allows
 };
@@ -45,7 +45,7 @@ struct SubscriptionsOptions {
   std::size_t connections = 100;
   std::size_t publishers = 10;
   std::uint64_t messages = 100'000;
-  std::uint32_t window = 100;
+  std::uint32_t window = 500;
 };
 
 Report run_subscriptions(const Target& target, const SubscriptionsOptions& options);
