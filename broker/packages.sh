@@ -1,0 +1,57 @@
+# What the house needs from Debian, and how the run scripts get it. Sourced by bash.
+
+build_packages=(
+  build-essential cmake ninja-build ccache lld pkg-config
+  libasio-dev libssl-dev libfmt-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
+)
+test_packages=(
+  catch2 libbenchmark-dev mosquitto mosquitto-clients python3 python3-paho-mqtt
+  libpaho-mqttpp-dev libpaho-mqtt-dev nodejs npm clang libclang-rt-14-dev
+)
+
+# install_missing PACKAGE...: installs those that are not there, and asks apt for nothing when all are.
+install_missing() {
+  local missing=() package as_root=()
+  if ! command -v dpkg-query >/dev/null; then
+    echo "This is no Debian; expecting these to be installed: $*" >&2
+    return
+  fi
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  ((${#missing[@]} == 0)) && return
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || { echo "Please install, as root: apt-get install ${missing[*]}" >&2; exit 1; }
+    as_root=(sudo)
+  fi
+  echo "Installing: ${missing[*]}" >&2
+  local log
+  log=$(mktemp)
+  if ! { "${as_root[@]}" apt-get update -q &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -yq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1 </dev/null; then
+    cat "$log" >&2
+    exit 1
+  fi
+  rm -f "$log"
+  # Debian starts the broker it installs, on the port everybody tries first; the tests start their own.
+  if [[ " ${missing[*]} " == *" mosquitto "* && -d /run/systemd/system ]]; then
+    "${as_root[@]}" systemctl disable --now mosquitto >/dev/null 2>&1 || true
+  fi
+}
+
+# build_preset PRESET [TARGET...]: configures and builds, silently unless something is wrong.
+build_preset() {
+  local preset=$1 log
+  shift
+  mkdir -p "build/$preset"
+  log=build/$preset/configure.log
+  # A folder that was configured elsewhere (a copied tree) would be refused by CMake.
+  if [[ -f build/$preset/CMakeCache.txt ]] &&
+    ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "build/$preset/CMakeCache.txt"; then
+    rm -rf "build/$preset"
+    mkdir -p "build/$preset"
+  fi
+  cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+  cmake --build "build/$preset" ${1:+--target "$@"} -- --quiet >&2
+}

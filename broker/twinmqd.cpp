@@ -1,0 +1,199 @@
+// The daemon: options and signals around the library's Broker.
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <twinmq/broker.hpp>
+#include <twinmq/config_file.hpp>
+#include <twinmq/log.hpp>
+#include <twinmq/version.hpp>
+
+#include "base/escape.hpp"
+#include "exit_code.hpp"
+#include "service_notice.hpp"
+
+namespace {
+
+using namespace twinmq;
+
+struct Options {
+  ConfigSource source;
+  bool check = false;
+  bool print_config = false;
+};
+
+/// The exit code when the command line alone decides, otherwise nothing.
+std::optional<int> read_options(int argc, char** argv, Options& options);
+void complain(const std::vector<Error>& errors);
+sigset_t block_signals();
+void raise_descriptor_limit();
+int serve(const Options& options, const LoadedConfig& loaded);
+void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals);
+void reload(const Options& options, Broker& broker, Log& log);
+
+int run(int argc, char** argv) {
+  Options options;
+  if (const auto code = read_options(argc, argv, options)) return *code;
+  const auto loaded = load_config(options.source);
+  if (!loaded) {
+    complain(loaded.error());
+    return kExitUsage;
+  }
+  if (options.print_config) {
+    fmt::print("{}", print_config(*loaded));
+    return kExitSuccess;
+  }
+  return serve(options, *loaded);
+}
+
+int serve(const Options& options, const LoadedConfig& loaded) {
+  // Before the library makes threads, so that only this one sees them.
+  const sigset_t signals = block_signals();
+  LogConfig log_config = loaded.config.log;
+  if (options.check) log_config.file.clear();
+  auto log = Log::open(log_config);
+  if (!log) {
+    complain({log.error()});
+    return kExitUsage;
+  }
+  Parts parts;
+  parts.log = [log = *log](const LogLine& line) { log->write(line); };
+  auto broker = Broker::create(loaded.config, std::move(parts));
+  if (!broker) {
+    complain({broker.error()});
+    return kExitUsage;
+  }
+  if (options.check) {
+    fmt::print("configuration is sound\n");
+    return kExitSuccess;
+  }
+  raise_descriptor_limit();
+  if (auto started = (*broker)->start(); !started) {
+    complain({started.error()});
+    return kExitFailure;
+  }
+  notify_service_manager("READY=1");
+  wait_for_the_end(options, **broker, **log, signals);
+  notify_service_manager("STOPPING=1");
+  (*broker)->stop();
+  return kExitSuccess;
+}
+
+void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals) {
+  while (true) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    if (signal == SIGHUP) {
+      reload(options, broker, log);
+      continue;
+    }
+    log.write({LogLevel::Info, "signal", signal == SIGTERM ? "name=TERM" : "name=INT"});
+    return;
+  }
+}
+
+/// Either everything that may change at run time changes, or nothing.
+void reload(const Options& options, Broker& broker, Log& log) {
+  const auto refuse = [&log](const std::vector<Error>& errors) {
+    for (const Error& error : errors) {
+      log.write({LogLevel::Error, "reload refused", "reason=" + escaped(error.detail)});
+    }
+  };
+  const auto loaded = load_config(options.source);
+  if (!loaded) return refuse(loaded.error());
+  // Tried first: a log that cannot be written must refuse the rest too.
+  if (const auto probe = Log::open(loaded->config.log); !probe) return refuse({probe.error()});
+  if (auto reloaded = broker.reload(loaded->config); !reloaded) return refuse({reloaded.error()});
+  if (auto changed = log.reconfigure(loaded->config.log); !changed) refuse({changed.error()});
+}
+
+sigset_t block_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+/// Every connection is a descriptor, and the usual soft limit of 1024 exists for programs with
+/// select().
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void complain(const std::vector<Error>& errors) {
+  for (const Error& error : errors) fmt::print(stderr, "twinmqd: {}\n", error.detail);
+}
+
+constexpr const char* kDescription =
+    "twinmqd, an MQTT 3.1, 3.1.1 and 5.0 broker.\n\n"
+    "Started without options it serves clients of this machine on mqtt://127.0.0.1:1883, anonymous "
+    "ones too,\n"
+    "runs in the foreground, logs to standard error, and ends cleanly on Ctrl-C.\n";
+
+constexpr const char* kExamples =
+    "Try it:\n"
+    "  twinmqd                                             in one terminal\n"
+    "  mosquitto_sub -t 'hello/#' -v                       in a second\n"
+    "  mosquitto_pub -t hello/world -m 'it works'          in a third\n"
+    "\n"
+    "Serve other machines too, with passwords:\n"
+    "  twinmq passwd users alice\n"
+    "  twinmqd --listen mqtt://0.0.0.0:1883 --set access.password_file=users\n"
+    "\n"
+    "Every configuration key with its default and a sentence is in conf/twinmq.toml; a file needs "
+    "only what\n"
+    "differs. Signals: TERM and INT end the broker, HUP reads the configuration again (if anything "
+    "in it is\n"
+    "wrong, all of the old stays). Exit code 0: ended cleanly, 1: failed while running, 2: wrong "
+    "option or\n"
+    "configuration.";
+
+std::optional<int> read_options(int argc, char** argv, Options& options) {
+  CLI::App app(kDescription, "twinmqd");
+  app.footer(kExamples);
+  ConfigSource& source = options.source;
+  app.add_option("--config", source.file, "configuration file (TOML)")->type_name("FILE");
+  app.add_option("--set", source.settings,
+                 "set any configuration key, e.g. mqtt.qos_max=1; repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--listen", source.listen,
+                 "listen here instead of where the file says; repeatable")
+      ->type_name("URL")
+      ->allow_extra_args(false);
+  app.add_option("--data-dir", source.data_dir, "directory of everything the broker keeps")
+      ->type_name("DIR");
+  app.add_option("--log-level", source.log_level, "debug, info, warning or error")
+      ->type_name("LEVEL");
+  app.add_flag("--check", options.check, "validate the configuration and exit");
+  app.add_flag("--print-config", options.print_config,
+               "print the effective configuration as TOML and exit");
+  app.set_version_flag("--version", fmt::format("twinmqd {}", kVersion),
+                       "print the version and exit");
+  app.set_help_flag("-h,--help", "print this and exit");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& outcome) {
+    return app.exit(outcome) == 0 ? kExitSuccess : kExitUsage;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run(argc, argv);
+}
