@@ -40,18 +40,25 @@ install_missing() {
   fi
 }
 
-# build_preset PRESET [TARGET...]: configures and builds, silently unless something is wrong.
-build_preset() {
-  local preset=$1 log
+# configure PRESET [CMake options]: silent unless something is wrong.
+configure() {
+  local preset=$1
   shift
   mkdir -p "build/$preset"
-  log=build/$preset/configure.log
-  # A folder that was configured elsewhere (a copied tree) would be refused by CMake.
-  if [[ -f build/$preset/CMakeCache.txt ]] &&
-    ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "build/$preset/CMakeCache.txt"; then
-    rm -rf "build/$preset"
-    mkdir -p "build/$preset"
-  fi
-  cmake --preset "$preset" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
-  cmake --build "build/$preset" ${1:+--target "$@"} -- --quiet >&2
+  cmake --preset "$preset" "$@" >"build/$preset/configure.log" 2>&1 || { cat "build/$preset/configure.log" >&2; return 1; }
+}
+
+# configured PRESET: whether the folder was configured, and here: CMake refuses one that came with a copied tree.
+configured() {
+  grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD" "build/$1/CMakeCache.txt" 2>/dev/null &&
+    [[ -f build/$1/build.ninja ]] && return
+  rm -rf "build/$1"
+  return 1
+}
+
+# build PRESET [TARGET...]: silent unless something is wrong.
+build() {
+  local preset=$1
+  shift
+  ninja -C "build/$preset" --quiet "$@" >&2
 }
