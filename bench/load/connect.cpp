@@ -3,7 +3,7 @@
 #include <chrono>
 #include <thread>
 
-#include "load/scenarios.hpp"
+#include "scenarios.hpp"
 
 namespace twinmq::load {
 namespace {

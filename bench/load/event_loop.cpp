@@ -1,4 +1,4 @@
-#include "load/event_loop.hpp"
+#include "event_loop.hpp"
 
 #include <arpa/inet.h>
 #include <netdb.h>

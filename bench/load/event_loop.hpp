@@ -12,7 +12,7 @@
 
 #include <twinmq/result.hpp>
 
-#include "load/wire.hpp"
+#include "wire.hpp"
 
 namespace twinmq::load {
 

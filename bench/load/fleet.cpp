@@ -1,4 +1,4 @@
-#include "load/fleet.hpp"
+#include "fleet.hpp"
 
 #include <unistd.h>
 

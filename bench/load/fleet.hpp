@@ -10,9 +10,9 @@
 
 #include <twinmq/result.hpp>
 
-#include "load/event_loop.hpp"
-#include "load/process_meter.hpp"
-#include "load/report.hpp"
+#include "event_loop.hpp"
+#include "process_meter.hpp"
+#include "report.hpp"
 
 namespace twinmq::load {
 

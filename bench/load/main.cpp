@@ -9,7 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "load/scenarios.hpp"
+#include "scenarios.hpp"
 
 namespace twinmq::load {
 namespace {

@@ -1,4 +1,4 @@
-#include "load/process_meter.hpp"
+#include "process_meter.hpp"
 
 #include <unistd.h>
 

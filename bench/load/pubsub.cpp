@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "load/ledger.hpp"
-#include "load/scenarios.hpp"
+#include "ledger.hpp"
+#include "scenarios.hpp"
 
 namespace twinmq::load {
 namespace {

@@ -1,4 +1,4 @@
-#include "load/report.hpp"
+#include "report.hpp"
 
 #include <cstdio>
 #include <string_view>

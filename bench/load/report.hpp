@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "load/histogram.hpp"
+#include "histogram.hpp"
 
 namespace twinmq::load {
 

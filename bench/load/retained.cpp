@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "load/ledger.hpp"
-#include "load/scenarios.hpp"
+#include "ledger.hpp"
+#include "scenarios.hpp"
 
 namespace twinmq::load {
 namespace {

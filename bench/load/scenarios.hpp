@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string>
 
-#include "load/fleet.hpp"
-#include "load/report.hpp"
+#include "fleet.hpp"
+#include "report.hpp"
 
 namespace twinmq::load {
 

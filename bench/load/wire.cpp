@@ -1,4 +1,4 @@
-#include "load/wire.hpp"
+#include "wire.hpp"
 
 namespace twinmq::load {
 namespace {
