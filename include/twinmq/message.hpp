@@ -40,7 +40,8 @@ class MessageRef;
 
 /// One application message, immutable once made. Topic, properties and payload lie behind the object in
 /// one allocation. The count of references is plain: a message belongs to one thread at a time, and only a
-/// message with a single reference may change hands.
+/// message with a single reference may change hands. Memory of small messages is kept per thread
+/// (thread_local) for the next ones, at most 2.3 MB, until the thread ends.
 class Message {
  public:
   static MessageRef make(const MessageParts& parts);
