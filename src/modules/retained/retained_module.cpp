@@ -1,0 +1,94 @@
+#include "modules/retained/retained_module.hpp"
+
+#include "base/byte_writer.hpp"
+#include "records/message_record.hpp"
+
+namespace twinmq::retained {
+
+namespace {
+
+constexpr char kPrefix = 'r';
+
+// Expired messages that a full store looks at for room before it refuses one.
+constexpr std::size_t kExpiredForRoom = 64;
+
+}  // namespace
+
+RetainedMessages::Stored RetainedModule::set(const MessageRef& message, Now now, Batch& batch) {
+  if (message->payload().empty() || message->expired(now.steady)) {
+    return remove(message->topic(), batch) ? Stored::Removed : Stored::Unchanged;
+  }
+  if (!fits(*message)) expire(now, kExpiredForRoom, batch);
+  if (!fits(*message)) return Stored::Full;
+  keep(message);
+  record_.clear();
+  base::ByteWriter out(record_);
+  records::write_message(out, *message, now);
+  batch.put(key_of(message->topic()), record_);
+  return Stored::Stored;
+}
+
+MessageRef RetainedModule::find(std::string_view topic, Instant now) const {
+  MessageRef message = index_.find(topic);
+  return message && message->expired(now) ? MessageRef() : message;
+}
+
+std::unique_ptr<RetainedMessages::Replay> RetainedModule::replay(std::string_view filter, Instant now) {
+  return index_.walk(filter, now);
+}
+
+void RetainedModule::expire(Now now, std::size_t budget, Batch& batch) {
+  for (; budget > 0; --budget) {
+    const Message* const expired = index_.first_expired(now.steady);
+    if (expired == nullptr) return;
+    remove(expired->topic(), batch);
+  }
+}
+
+Result<void> RetainedModule::restore(Store& store, Now now,
+                                     const std::function<bool(std::string_view topic)>& mine) {
+  const std::string from(1, kPrefix);
+  const std::string to(1, kPrefix + 1);
+  return store.scan(from, to, [&](std::string_view key, std::string_view value) {
+    const std::string_view topic = key.substr(1);
+    if (!mine(topic)) return true;
+    const auto message = records::decode_message(value, now);
+    if (!message || (*message)->topic() != topic) {
+      ++corrupt_records_;
+      return true;
+    }
+    // One that has expired is kept too: expire() will remove it from the store.
+    keep(*message);
+    return true;
+  });
+}
+
+bool RetainedModule::fits(const Message& message) const {
+  const Message* const before = index_.find(message.topic());
+  const std::size_t messages = index_.messages() + (before == nullptr ? 1 : 0);
+  const std::size_t bytes = bytes_ + message.footprint() - (before == nullptr ? 0 : before->footprint());
+  // A message that takes no more room than the one before it never makes things worse.
+  if (before != nullptr && message.footprint() <= before->footprint()) return true;
+  return messages <= limits_.messages_max && bytes <= limits_.bytes_max;
+}
+
+bool RetainedModule::remove(std::string_view topic, Batch& batch) {
+  // The topic may be the removed message's own text, so the message must live until the key is written.
+  const MessageRef removed = index_.take(topic);
+  if (!removed) return false;
+  bytes_ -= removed->footprint();
+  batch.erase(key_of(removed->topic()));
+  return true;
+}
+
+void RetainedModule::keep(const MessageRef& message) {
+  bytes_ += message->footprint();
+  if (const MessageRef before = index_.put(message)) bytes_ -= before->footprint();
+}
+
+std::string_view RetainedModule::key_of(std::string_view topic) {
+  key_.assign(1, kPrefix).append(topic);
+  return key_;
+}
+
+}  // namespace twinmq::retained
