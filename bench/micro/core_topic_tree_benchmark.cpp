@@ -1,5 +1,6 @@
-// TopicTree: matching, subscribing and the memory it takes, at growing numbers of filters. The mix is a quarter
-// exact filters, half device/{id}/+/telemetry and a quarter site/{id}/#, with one subscriber each.
+// TopicTree: matching, subscribing and the memory it takes, at growing numbers of filters. The mix
+// is a quarter exact filters, half device/{id}/+/telemetry and a quarter site/{id}/#, with one
+// subscriber each.
 
 #include <cstdint>
 #include <memory>
@@ -58,7 +59,8 @@ void match(benchmark::State& state, unsigned odd_shapes) {
   for (unsigned shape = 1; shape <= odd_shapes; ++shape) {
     std::string odd = "x";
     for (unsigned bit = 0; bit < 8; ++bit) odd += (shape >> bit & 1) != 0 ? "/+" : "/y";
-    for (unsigned i = 0; i < 10; ++i) tree.subscribe(odd + "/" + std::to_string(i), subscription(i));
+    for (unsigned i = 0; i < 10; ++i)
+      tree.subscribe(odd + "/" + std::to_string(i), subscription(i));
   }
   for (std::uint64_t i = 0; i < filters; ++i) tree.subscribe(filter(i), subscription(i));
   const Topics topics(filters);
@@ -71,15 +73,21 @@ void match(benchmark::State& state, unsigned odd_shapes) {
     for (const auto list : matches.lists) found += list[0].subscriber != nullptr;
     if (++next == topics.ends.size()) next = 0;
   }
-  state.counters["found"] = benchmark::Counter(static_cast<double>(found), benchmark::Counter::kAvgIterations);
-  state.counters["bytes/filter"] = static_cast<double>(tree.footprint()) / static_cast<double>(filters);
+  state.counters["found"] =
+      benchmark::Counter(static_cast<double>(found), benchmark::Counter::kAvgIterations);
+  state.counters["bytes/filter"] =
+      static_cast<double>(tree.footprint()) / static_cast<double>(filters);
 }
 
-void BM_Match(benchmark::State& state) { match(state, 0); }
+void BM_Match(benchmark::State& state) {
+  match(state, 0);
+}
 BENCHMARK(BM_Match)->Arg(1'000)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 
 /// The table of shapes is taken by odd ones, and the fleet's filters lie in the trie.
-void BM_MatchInTrie(benchmark::State& state) { match(state, 20); }
+void BM_MatchInTrie(benchmark::State& state) {
+  match(state, 20);
+}
 BENCHMARK(BM_MatchInTrie)->Arg(1'000)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
 
 void BM_MatchNothing(benchmark::State& state) {

@@ -1,6 +1,7 @@
 #pragma once
-// Small pieces of memory named by 32-bit handles instead of pointers. Blocks that were released are handed out
-// again by size class; they are never joined or cut, so a handle that was a block once stays the start of one.
+// Small pieces of memory named by 32-bit handles instead of pointers. Blocks that were released are
+// handed out again by size class; they are never joined or cut, so a handle that was a block once
+// stays the start of one.
 
 #include <array>
 #include <bit>
@@ -17,7 +18,8 @@ class BlockPool {
   static constexpr Handle kNone = 0;  ///< never the handle of a block
   static constexpr std::size_t kBlockBytesMax = 200'000;
 
-  /// At least `bytes` bytes, aligned to 8, with what the last user left in them. At most 32 GiB altogether.
+  /// At least `bytes` bytes, aligned to 8, with what the last user left in them. At most 32 GiB
+  /// altogether.
   Handle allocate(std::size_t bytes);
 
   /// `bytes` as given to allocate(). The first four bytes of a released block are the pool's.

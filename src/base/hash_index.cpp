@@ -9,10 +9,13 @@ namespace {
 constexpr std::uint32_t kSegmentSlots = 1024;
 constexpr std::uint32_t kFirstSlots = 8;
 
-// 2^21 segments hold 1,800 million entries and leave the low bits, which choose the slot, to themselves.
+// 2^21 segments hold 1,800 million entries and leave the low bits, which choose the slot, to
+// themselves.
 constexpr unsigned kDepthMax = 21;
 
-bool is_full(std::uint32_t used, std::uint32_t mask) { return used >= (mask + 1) - (mask + 1) / 8; }
+bool is_full(std::uint32_t used, std::uint32_t mask) {
+  return used >= (mask + 1) - (mask + 1) / 8;
+}
 
 }  // namespace
 
@@ -30,7 +33,8 @@ bool HashIndex::erase(std::uint32_t hash, std::uint32_t number) {
     if (slot[hole].number == kNone) return false;
     hole = (hole + 1) & mask_;
   }
-  // Entries behind the hole move into it where that brings them nearer to their own place: no tombstones.
+  // Entries behind the hole move into it where that brings them nearer to their own place: no
+  // tombstones.
   for (std::uint32_t i = (hole + 1) & mask_; slot[i].number != kNone; i = (i + 1) & mask_) {
     if (((i - slot[i].hash) & mask_) >= ((i - hole) & mask_)) {
       slot[hole] = slot[i];
@@ -54,7 +58,8 @@ void HashIndex::clear() {
 }
 
 std::size_t HashIndex::footprint() const {
-  return sizeof(*this) + segments_.size() * (mask_ + 1) * sizeof(Slot) + segments_.capacity() * sizeof(Segment) +
+  return sizeof(*this) + segments_.size() * (mask_ + 1) * sizeof(Slot) +
+         segments_.capacity() * sizeof(Segment) +
          table_.capacity() * (sizeof(Slot*) + sizeof(std::uint32_t));
 }
 
@@ -85,7 +90,8 @@ void HashIndex::grow(std::uint32_t hash) {
   if (mask_ + 1 < kSegmentSlots) return double_only_segment();
   const std::uint32_t old = segment_at_[place(hash)];
   if (segments_[old].depth == 32 - shift_) {
-    if (32 - shift_ == kDepthMax) std::abort();  // the hash is broken: evenly spread it does not come here
+    if (32 - shift_ == kDepthMax)
+      std::abort();  // the hash is broken: evenly spread it does not come here
     --shift_;
     std::vector<Slot*> table(table_.size() * 2);
     std::vector<std::uint32_t> segment_at(table.size());
@@ -111,7 +117,8 @@ void HashIndex::grow(std::uint32_t hash) {
     ++segment.used;
   }
 
-  // The old segment's run in the directory: its first depth-1 bits, then one more that tells the halves apart.
+  // The old segment's run in the directory: its first depth-1 bits, then one more that tells the
+  // halves apart.
   const std::size_t run = std::size_t{1} << (32 - shift_ - depth);
   const std::size_t first = place(hash) / (2 * run) * (2 * run);
   for (std::size_t i = first; i < first + 2 * run; ++i) {

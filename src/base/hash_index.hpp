@@ -1,7 +1,8 @@
 #pragma once
-// 32-bit hash -> 32-bit number, many millions of them, without a pause when the table grows: the table is a
-// directory of small open-addressing segments, and a full segment splits in two (extendible hashing). What the
-// numbers mean, and whether two keys with the same hash are equal, only the caller knows.
+// 32-bit hash -> 32-bit number, many millions of them, without a pause when the table grows: the
+// table is a directory of small open-addressing segments, and a full segment splits in two
+// (extendible hashing). What the numbers mean, and whether two keys with the same hash are equal,
+// only the caller knows.
 
 #include <cstddef>
 #include <cstdint>
@@ -74,11 +75,12 @@ class HashIndex {
   void grow(std::uint32_t hash);
   void double_only_segment();
 
-  std::vector<Slot*> table_;              ///< by the leading bits of the hash: a segment's slots
-  std::vector<std::uint32_t> segment_at_; ///< the same: which segment
+  std::vector<Slot*> table_;               ///< by the leading bits of the hash: a segment's slots
+  std::vector<std::uint32_t> segment_at_;  ///< the same: which segment
   std::vector<Segment> segments_;
   unsigned shift_ = 32;
-  std::uint32_t mask_ = 0;  ///< a single segment begins small and doubles; afterwards all have full size
+  std::uint32_t mask_ =
+      0;  ///< a single segment begins small and doubles; afterwards all have full size
   std::size_t size_ = 0;
 };
 

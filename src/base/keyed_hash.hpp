@@ -1,6 +1,7 @@
 #pragma once
-// A fast hash of short texts under a secret key, for tables whose keys come from clients: without the key
-// nobody can choose texts that collide. Multiply-and-fold mixing of 64 x 64 bits, as in the wyhash family.
+// A fast hash of short texts under a secret key, for tables whose keys come from clients: without
+// the key nobody can choose texts that collide. Multiply-and-fold mixing of 64 x 64 bits, as in the
+// wyhash family.
 
 #include <cstddef>
 #include <cstdint>
@@ -56,7 +57,9 @@ class KeyedHash {
   }
 
   /// The bits a HashIndex works with.
-  static std::uint32_t narrow(std::uint64_t hash) { return static_cast<std::uint32_t>(hash ^ (hash >> 32)); }
+  static std::uint32_t narrow(std::uint64_t hash) {
+    return static_cast<std::uint32_t>(hash ^ (hash >> 32));
+  }
 
  private:
   static std::uint64_t next_secret(std::uint64_t& state) {

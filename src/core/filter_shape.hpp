@@ -1,9 +1,10 @@
 #pragma once
-// How TopicTree turns matching into hash lookups. A filter's shape is where its wildcards stand and how many
-// levels it has. For one shape, the literal levels of a topic say which single filter of that shape can match;
-// so a match is one lookup per shape in use. A filter's hash is the sum of its literal levels' hashes, each
-// under a key of its position, and of a number for its shape; from the sums over a topic's levels the hash for
-// any shape follows by subtracting the levels under a `+`.
+// How TopicTree turns matching into hash lookups. A filter's shape is where its wildcards stand and
+// how many levels it has. For one shape, the literal levels of a topic say which single filter of
+// that shape can match; so a match is one lookup per shape in use. A filter's hash is the sum of
+// its literal levels' hashes, each under a key of its position, and of a number for its shape; from
+// the sums over a topic's levels the hash for any shape follows by subtracting the levels under a
+// `+`.
 
 #include <array>
 #include <bit>
@@ -34,7 +35,8 @@ struct FilterShape {
   }
 };
 
-inline std::uint64_t level_hash(const base::KeyedHash& hash, std::string_view token, std::uint32_t level) {
+inline std::uint64_t level_hash(const base::KeyedHash& hash, std::string_view token,
+                                std::uint32_t level) {
   return hash(token, std::uint64_t{level} + 1);
 }
 
@@ -86,7 +88,8 @@ class TopicKey {
   std::uint32_t levels() const { return levels_; }
   std::uint32_t exact_hash() const { return base::KeyedHash::narrow(total_); }
 
-  /// Whether a filter of this regular shape can match at all; a leading wildcard never matches a leading $.
+  /// Whether a filter of this regular shape can match at all; a leading wildcard never matches a
+  /// leading $.
   bool admits(const FilterShape& shape) const {
     if (shape.rest ? levels_ < shape.levels : levels_ != shape.levels) return false;
     const bool leading_wildcard = (shape.plus & 1) != 0 || shape.levels == 0;

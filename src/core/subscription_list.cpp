@@ -8,7 +8,8 @@ constexpr std::uint32_t kIndexedAbove = 64;
 constexpr std::uint32_t kNone = base::HashIndex::kNone;
 
 std::uint32_t hash_of(const Subscriber* subscriber, const base::KeyedHash& hash) {
-  return base::KeyedHash::narrow(hash(std::uint64_t{reinterpret_cast<std::uintptr_t>(subscriber)}, 0));
+  return base::KeyedHash::narrow(
+      hash(std::uint64_t{reinterpret_cast<std::uintptr_t>(subscriber)}, 0));
 }
 
 }  // namespace
@@ -64,7 +65,8 @@ bool SubscriptionList::remove(const Subscriber* subscriber, const base::KeyedHas
   return true;
 }
 
-const Subscription* SubscriptionList::find(const Subscriber* subscriber, const base::KeyedHash& hash) const {
+const Subscription* SubscriptionList::find(const Subscriber* subscriber,
+                                           const base::KeyedHash& hash) const {
   const std::uint32_t place = place_of(subscriber, hash);
   return place == kNone ? nullptr : &view()[place];
 }
@@ -75,11 +77,13 @@ std::size_t SubscriptionList::footprint() const {
          (many_->places ? many_->places->footprint() : 0);
 }
 
-std::uint32_t SubscriptionList::place_of(const Subscriber* subscriber, const base::KeyedHash& hash) const {
+std::uint32_t SubscriptionList::place_of(const Subscriber* subscriber,
+                                         const base::KeyedHash& hash) const {
   const auto items = view();
   if (size_ > 1 && many_->places) {
-    return many_->places->find(hash_of(subscriber, hash),
-                               [&](std::uint32_t place) { return items[place].subscriber == subscriber; });
+    return many_->places->find(hash_of(subscriber, hash), [&](std::uint32_t place) {
+      return items[place].subscriber == subscriber;
+    });
   }
   for (std::uint32_t place = 0; place < items.size(); ++place) {
     if (items[place].subscriber == subscriber) return place;
@@ -101,7 +105,8 @@ void SubscriptionList::shrink() {
     delete many;
     return;
   }
-  // Well below the point of growth, so that coming and going at the limit does not build the index each time.
+  // Well below the point of growth, so that coming and going at the limit does not build the index
+  // each time.
   if (size_ < kIndexedAbove / 2) many_->places.reset();
   if (many_->items.capacity() > kIndexedAbove && size_ < many_->items.capacity() / 4) {
     many_->items.shrink_to_fit();

@@ -1,6 +1,6 @@
 #pragma once
-// The subscriptions of one filter: one of them in place, more in an array, many with an index beside it, so that
-// finding and removing one costs the same among a hundred thousand.
+// The subscriptions of one filter: one of them in place, more in an array, many with an index
+// beside it, so that finding and removing one costs the same among a hundred thousand.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,7 +42,8 @@ class SubscriptionList {
  private:
   struct Many {
     std::vector<Subscription> items;
-    std::unique_ptr<base::HashIndex> places;  ///< of each subscriber in `items`; only for a long list
+    std::unique_ptr<base::HashIndex>
+        places;  ///< of each subscriber in `items`; only for a long list
   };
   std::uint32_t place_of(const Subscriber* subscriber, const base::KeyedHash& hash) const;
   void index_all(const base::KeyedHash& hash);

@@ -6,7 +6,8 @@
 
 namespace twinmq::core {
 
-/// for (LevelReader levels(topic); levels.next();) use(levels.token()); every text has at least one level.
+/// for (LevelReader levels(topic); levels.next();) use(levels.token()); every text has at least one
+/// level.
 class LevelReader {
  public:
   explicit LevelReader(std::string_view text) : text_(text) {}

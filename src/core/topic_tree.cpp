@@ -53,7 +53,8 @@ struct ShapeSlot {
 
 struct ShapeHash {
   std::size_t operator()(const FilterShape& shape) const {
-    return static_cast<std::size_t>(base::fold_multiply(shape.plus + 1, 2 * shape.levels + (shape.rest ? 1U : 0U) + 1));
+    return static_cast<std::size_t>(
+        base::fold_multiply(shape.plus + 1, 2 * shape.levels + (shape.rest ? 1U : 0U) + 1));
   }
 };
 
@@ -74,7 +75,8 @@ class TopicTree::Impl {
   }
 
   FilterId find(std::string_view text, std::uint32_t hash) const {
-    const FilterId found = index_.find(hash, [&](FilterId id) { return filter(id).text() == text; });
+    const FilterId found =
+        index_.find(hash, [&](FilterId id) { return filter(id).text() == text; });
     return found == base::HashIndex::kNone ? base::BlockPool::kNone : found;
   }
   FilterId find(std::string_view text) const { return find(text, FilterKey(text, hash_).hash); }
@@ -99,7 +101,8 @@ class TopicTree::Impl {
   WildcardTrie trie_;
   std::array<ShapeSlot, kShapesMax> shapes_{};
   std::uint32_t shapes_used_ = 0;  ///< a bit per slot
-  std::unordered_map<FilterShape, std::uint32_t, ShapeHash> waiting_;  ///< filters in the trie by shape
+  std::unordered_map<FilterShape, std::uint32_t, ShapeHash>
+      waiting_;  ///< filters in the trie by shape
   std::size_t exact_ = 0;
   std::size_t filters_ = 0;
   std::size_t subscriptions_ = 0;
@@ -140,7 +143,8 @@ void TopicTree::Impl::settle(FilterId id, const FilterShape& shape) {
   int slot = slot_for(shape);
   if (slot < 0) {
     const auto waiting = waiting_.find(shape);
-    if (waiting != waiting_.end() && waiting->second >= kWaiting && free_a_slot()) slot = slot_for(shape);
+    if (waiting != waiting_.end() && waiting->second >= kWaiting && free_a_slot())
+      slot = slot_for(shape);
   }
   if (slot < 0) return enter_trie(id, shape);
   enter_shape(id, static_cast<std::uint8_t>(slot), shape);
@@ -290,21 +294,24 @@ TopicTree::Added TopicTree::subscribe(std::string_view filter, const Subscriptio
   const FilterId id = impl_->find_or_add(filter);
   Filter& list = impl_->filter(id);
   const bool first = list.size() == 0;
-  const bool replaced =
-      impl_->change_list(list, [&](SubscriptionList& l) { return l.put(subscription, impl_->hash_); });
+  const bool replaced = impl_->change_list(
+      list, [&](SubscriptionList& l) { return l.put(subscription, impl_->hash_); });
   if (first) ++impl_->filters_;
   if (!replaced) ++impl_->subscriptions_;
   return {id, replaced, first};
 }
 
-std::optional<TopicTree::Removed> TopicTree::unsubscribe(std::string_view filter, const Subscriber* subscriber) {
+std::optional<TopicTree::Removed> TopicTree::unsubscribe(std::string_view filter,
+                                                         const Subscriber* subscriber) {
   return unsubscribe(impl_->find(filter), subscriber);
 }
 
-std::optional<TopicTree::Removed> TopicTree::unsubscribe(FilterId filter, const Subscriber* subscriber) {
+std::optional<TopicTree::Removed> TopicTree::unsubscribe(FilterId filter,
+                                                         const Subscriber* subscriber) {
   Filter* const list = impl_->known(filter);
   if (list == nullptr || list->find(subscriber, impl_->hash_) == nullptr) return std::nullopt;
-  impl_->change_list(*list, [&](SubscriptionList& l) { return l.remove(subscriber, impl_->hash_); });
+  impl_->change_list(*list,
+                     [&](SubscriptionList& l) { return l.remove(subscriber, impl_->hash_); });
   return impl_->unsubscribe(filter);
 }
 
@@ -339,15 +346,24 @@ void TopicTree::for_each_filter(const std::function<void(std::string_view)>& vis
   });
 }
 
-void TopicTree::match(std::string_view topic, Matches& out) const { impl_->match(topic, out); }
+void TopicTree::match(std::string_view topic, Matches& out) const {
+  impl_->match(topic, out);
+}
 
-std::size_t TopicTree::filters() const { return impl_->filters_; }
-std::size_t TopicTree::subscriptions() const { return impl_->subscriptions_; }
-std::uint64_t TopicTree::version() const { return impl_->version_; }
+std::size_t TopicTree::filters() const {
+  return impl_->filters_;
+}
+std::size_t TopicTree::subscriptions() const {
+  return impl_->subscriptions_;
+}
+std::uint64_t TopicTree::version() const {
+  return impl_->version_;
+}
 
 std::size_t TopicTree::footprint() const {
-  return sizeof(Impl) + impl_->pool_.footprint() + impl_->index_.footprint() + impl_->trie_.footprint() +
-         impl_->list_bytes_ + impl_->waiting_.size() * (sizeof(FilterShape) + 32) +
+  return sizeof(Impl) + impl_->pool_.footprint() + impl_->index_.footprint() +
+         impl_->trie_.footprint() + impl_->list_bytes_ +
+         impl_->waiting_.size() * (sizeof(FilterShape) + 32) +
          impl_->from_trie_.capacity() * sizeof(std::uint32_t);
 }
 

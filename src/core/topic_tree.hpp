@@ -1,10 +1,11 @@
 #pragma once
 // Filters -> subscriptions: given a topic name, everybody whose filter matches it (section 4.7).
 //
-// Filters without a wildcard lie in a hash table over their text. Filters with one lie in a trie whose edges
-// share a single open-addressing table keyed by (parent, token hash); `+` and `#` are links in the node. A
-// match costs one or two probes per level, however many filters there are. The hashes are seeded per tree,
-// because clients choose the tokens. What unsubscribing frees is used again.
+// Filters without a wildcard lie in a hash table over their text. Filters with one lie in a trie
+// whose edges share a single open-addressing table keyed by (parent, token hash); `+` and `#` are
+// links in the node. A match costs one or two probes per level, however many filters there are. The
+// hashes are seeded per tree, because clients choose the tokens. What unsubscribing frees is used
+// again.
 
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +24,8 @@ namespace twinmq::core {
 /// Whoever a message can be delivered to. The tree keeps the pointer and never looks behind it.
 class Subscriber;
 
-/// A filter of one tree, as long as it has a subscription or an interest; the number is used again afterwards.
+/// A filter of one tree, as long as it has a subscription or an interest; the number is used again
+/// afterwards.
 using FilterId = std::uint32_t;
 
 /// One subscriber's wish for one filter.
@@ -38,8 +40,9 @@ static_assert(sizeof(Subscription) == 16);
 
 /// What matched. Keep one and clear() it between topics, so that its memory is reused.
 struct Matches {
-  std::vector<std::span<const Subscription>> lists;  ///< one per matching filter; valid until the tree changes
-  std::uint64_t shards = 0;                          ///< a bit per other shard that wants the message
+  std::vector<std::span<const Subscription>>
+      lists;                 ///< one per matching filter; valid until the tree changes
+  std::uint64_t shards = 0;  ///< a bit per other shard that wants the message
 
   void clear() {
     lists.clear();
@@ -47,13 +50,14 @@ struct Matches {
   }
 };
 
-/// Owned by one thread. Filters and topics must be legal by section 4.7 and without a $share prefix; the tree
-/// does not check. No pointer or span into the tree survives a change.
+/// Owned by one thread. Filters and topics must be legal by section 4.7 and without a $share
+/// prefix; the tree does not check. No pointer or span into the tree survives a change.
 class TopicTree {
  public:
   struct Added {
     FilterId filter;
-    bool replaced;    ///< this subscriber had a subscription for the filter; its options are the new ones now
+    bool replaced;  ///< this subscriber had a subscription for the filter; its options are the new
+                    ///< ones now
     bool first_here;  ///< the filter had no subscription on this shard before
   };
   struct Removed {
@@ -79,14 +83,15 @@ class TopicTree {
   /// The filter's text; empty for an id that is not in use.
   std::string text(FilterId filter) const;
 
-  /// Whether another shard (below 64) has subscriptions for the filter; Matches::shards gets its bit.
+  /// Whether another shard (below 64) has subscriptions for the filter; Matches::shards gets its
+  /// bit.
   void set_interest(std::string_view filter, unsigned shard, bool wanted);
 
   /// Every filter with subscriptions on this shard. The tree must not change meanwhile.
   void for_each_filter(const std::function<void(std::string_view)>& visit) const;
 
-  /// Appends the subscriptions of every matching filter, without copying them. A filter with a leading wildcard
-  /// does not match a topic with a leading $ [MQTT-4.7.2-1].
+  /// Appends the subscriptions of every matching filter, without copying them. A filter with a
+  /// leading wildcard does not match a topic with a leading $ [MQTT-4.7.2-1].
   void match(std::string_view topic, Matches& out) const;
 
   std::size_t filters() const;        ///< with subscriptions on this shard

@@ -10,10 +10,10 @@ namespace twinmq::core {
 /// The token's text lies behind the node, in the same block.
 struct WildcardTrie::Node {
   NodeId parent = kNone;
-  NodeId plus = kNone;            ///< the child for `+`
-  std::uint32_t value = kNone;    ///< of the filter that ends here
-  std::uint32_t rest = kNone;     ///< of the filter that goes on with `#` and ends
-  std::uint32_t children = 0;     ///< `+` included
+  NodeId plus = kNone;          ///< the child for `+`
+  std::uint32_t value = kNone;  ///< of the filter that ends here
+  std::uint32_t rest = kNone;   ///< of the filter that goes on with `#` and ends
+  std::uint32_t children = 0;   ///< `+` included
   std::uint16_t token_size = 0;
   bool is_plus = false;
 
@@ -93,14 +93,16 @@ void WildcardTrie::match(std::string_view topic, std::vector<std::uint32_t>& out
 }
 
 std::size_t WildcardTrie::footprint() const {
-  return nodes_.footprint() + edges_.footprint() + (reached_.capacity() + next_.capacity()) * sizeof(NodeId);
+  return nodes_.footprint() + edges_.footprint() +
+         (reached_.capacity() + next_.capacity()) * sizeof(NodeId);
 }
 
 std::uint32_t WildcardTrie::edge_hash(NodeId parent, std::uint64_t token_hash) const {
   return base::KeyedHash::narrow(hash_(token_hash, std::uint64_t{parent}));
 }
 
-WildcardTrie::NodeId WildcardTrie::child(NodeId parent, std::string_view token, std::uint32_t hash) const {
+WildcardTrie::NodeId WildcardTrie::child(NodeId parent, std::string_view token,
+                                         std::uint32_t hash) const {
   const NodeId found = edges_.find(hash, [&](NodeId id) {
     Node& candidate = node(id);
     return candidate.parent == parent && candidate.token() == token;

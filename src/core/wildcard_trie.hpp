@@ -1,6 +1,6 @@
 #pragma once
-// A trie over the levels of filters, for those that TopicTree's table of shapes has no room for. All edges lie in
-// one hash table keyed by (parent, token); `+` and `#` are links in the node.
+// A trie over the levels of filters, for those that TopicTree's table of shapes has no room for.
+// All edges lie in one hash table keyed by (parent, token); `+` and `#` are links in the node.
 
 #include <cstddef>
 #include <cstdint>

@@ -19,7 +19,7 @@ struct RetainedIndex::Node {
   MessageRef message;
   NodeId parent = kNone;
   NodeId first_child = kNone;
-  NodeId next = kNone;      ///< sibling; new ones come first
+  NodeId next = kNone;  ///< sibling; new ones come first
   NodeId previous = kNone;
   std::uint32_t deadline = kNowhere;  ///< place in the heap
   std::uint32_t pins = 0;             ///< walks that stand here
@@ -31,11 +31,12 @@ struct RetainedIndex::Node {
   std::string_view token() { return {text(), token_size}; }
 };
 
-/// A depth-first walk without a stack: the way back is known from the parents, and the way on from the filter's
-/// level. Only the node it stands on needs a pin; that node keeps its parents.
+/// A depth-first walk without a stack: the way back is known from the parents, and the way on from
+/// the filter's level. Only the node it stands on needs a pin; that node keeps its parents.
 class RetainedIndex::Walk : public RetainedMessages::Replay {
  public:
-  Walk(RetainedIndex& index, std::string_view filter, Instant now) : index_(index), filter_(filter), now_(now) {
+  Walk(RetainedIndex& index, std::string_view filter, Instant now)
+      : index_(index), filter_(filter), now_(now) {
     for (core::LevelReader reader(filter_); reader.next();) levels_.push_back(reader.token());
     if (levels_.back() == "#") {
       rest_ = true;
@@ -70,7 +71,7 @@ class RetainedIndex::Walk : public RetainedMessages::Replay {
   /// Moves to another node; true when the filter agrees with the way to it.
   bool step() {
     if (descending_) {
-      const NodeId child = wants_all(level_)          ? index_.node(at_).first_child
+      const NodeId child = wants_all(level_)         ? index_.node(at_).first_child
                            : level_ < levels_.size() ? index_.child(at_, levels_[level_])
                                                      : kNone;
       if (child == kNone) {
@@ -97,7 +98,8 @@ class RetainedIndex::Walk : public RetainedMessages::Replay {
     if (at_ != kNone) index_.unpin(at_);
     at_ = id;
     // A leading wildcard does not see what begins with a dollar sign [MQTT-4.7.2-1].
-    descending_ = id != kNone && !(level_ == 1 && wants_all(0) && index_.node(id).token().starts_with('$'));
+    descending_ =
+        id != kNone && !(level_ == 1 && wants_all(0) && index_.node(id).token().starts_with('$'));
     return descending_;
   }
 
@@ -164,9 +166,9 @@ MessageRef RetainedIndex::take(std::string_view topic) {
   return taken;
 }
 
-const Message* RetainedIndex::find(std::string_view topic) const {
+MessageRef RetainedIndex::find(std::string_view topic) const {
   const NodeId id = place_of(topic);
-  return id == kNone ? nullptr : node(id).message.get();
+  return id == kNone ? MessageRef() : node(id).message;
 }
 
 const Message* RetainedIndex::first_expired(Instant now) const {
@@ -174,8 +176,10 @@ const Message* RetainedIndex::first_expired(Instant now) const {
   return node(deadlines_.front().node).message.get();
 }
 
-std::unique_ptr<RetainedMessages::Replay> RetainedIndex::walk(std::string_view filter, Instant now) {
-  if (filter.find_first_of("+#") == std::string_view::npos) return std::make_unique<Lookup>(*this, filter, now);
+std::unique_ptr<RetainedMessages::Replay> RetainedIndex::walk(std::string_view filter,
+                                                              Instant now) {
+  if (filter.find_first_of("+#") == std::string_view::npos)
+    return std::make_unique<Lookup>(*this, filter, now);
   return std::make_unique<Walk>(*this, filter, now);
 }
 
@@ -193,8 +197,8 @@ std::uint32_t RetainedIndex::topic_hash(std::string_view topic) const {
 }
 
 RetainedIndex::NodeId RetainedIndex::place_of(std::string_view topic) const {
-  const NodeId id =
-      topics_.find(topic_hash(topic), [&](NodeId found) { return node(found).message->topic() == topic; });
+  const NodeId id = topics_.find(
+      topic_hash(topic), [&](NodeId found) { return node(found).message->topic() == topic; });
   return id == base::HashIndex::kNone ? kNone : id;
 }
 
@@ -227,7 +231,9 @@ RetainedIndex::NodeId RetainedIndex::add_path(std::string_view topic) {
   return at;
 }
 
-void RetainedIndex::pin(NodeId id) { ++node(id).pins; }
+void RetainedIndex::pin(NodeId id) {
+  ++node(id).pins;
+}
 
 void RetainedIndex::unpin(NodeId id) {
   --node(id).pins;

@@ -1,6 +1,7 @@
 #pragma once
-// Topic -> retained message, in a trie over topic levels that can be walked by a filter in slices. All edges lie
-// in one hash table; siblings are linked, so that a `+` costs no more than what it finds.
+// Topic -> retained message, in a trie over topic levels that can be walked by a filter in slices.
+// All edges lie in one hash table; siblings are linked, so that a `+` costs no more than what it
+// finds.
 
 #include <cstddef>
 #include <cstdint>
@@ -32,14 +33,14 @@ class RetainedIndex {
   MessageRef put(MessageRef message);
   /// Removes the topic's message and returns it, if any.
   MessageRef take(std::string_view topic);
-  /// Null when there is none. Expired messages are still there.
-  const Message* find(std::string_view topic) const;
+  /// Empty when there is none. Expired messages are still there.
+  MessageRef find(std::string_view topic) const;
 
   /// The message with the earliest expiry, if that has come; null otherwise. Costs nothing.
   const Message* first_expired(Instant now) const;
 
-  /// Walks the messages that match; must not outlive the index. What the walk stands on stays in place while
-  /// the index changes.
+  /// Walks the messages that match; must not outlive the index. What the walk stands on stays in
+  /// place while the index changes.
   std::unique_ptr<RetainedMessages::Replay> walk(std::string_view filter, Instant now);
 
   std::size_t messages() const { return topics_.size(); }

@@ -1,6 +1,5 @@
 #include "modules/retained/retained_module.hpp"
 
-#include "base/byte_writer.hpp"
 #include "records/message_record.hpp"
 
 namespace twinmq::retained {
@@ -21,19 +20,17 @@ RetainedMessages::Stored RetainedModule::set(const MessageRef& message, Now now,
   if (!fits(*message)) expire(now, kExpiredForRoom, batch);
   if (!fits(*message)) return Stored::Full;
   keep(message);
-  record_.clear();
-  base::ByteWriter out(record_);
-  records::write_message(out, *message, now);
-  batch.put(key_of(message->topic()), record_);
+  batch.put(key_of(message->topic()), records::encode_message(*message, now));
   return Stored::Stored;
 }
 
 MessageRef RetainedModule::find(std::string_view topic, Instant now) const {
-  MessageRef message = index_.find(topic);
-  return message && message->expired(now) ? MessageRef() : message;
+  const MessageRef message = index_.find(topic);
+  return message && !message->expired(now) ? message : MessageRef();
 }
 
-std::unique_ptr<RetainedMessages::Replay> RetainedModule::replay(std::string_view filter, Instant now) {
+std::unique_ptr<RetainedMessages::Replay> RetainedModule::replay(std::string_view filter,
+                                                                 Instant now) {
   return index_.walk(filter, now);
 }
 
@@ -64,16 +61,19 @@ Result<void> RetainedModule::restore(Store& store, Now now,
 }
 
 bool RetainedModule::fits(const Message& message) const {
-  const Message* const before = index_.find(message.topic());
-  const std::size_t messages = index_.messages() + (before == nullptr ? 1 : 0);
-  const std::size_t bytes = bytes_ + message.footprint() - (before == nullptr ? 0 : before->footprint());
-  // A message that takes no more room than the one before it never makes things worse.
-  if (before != nullptr && message.footprint() <= before->footprint()) return true;
-  return messages <= limits_.messages_max && bytes <= limits_.bytes_max;
+  // The usual case needs no look at the message before: there is room for one more.
+  if (index_.messages() < limits_.messages_max && bytes_ + message.footprint() <= limits_.bytes_max)
+    return true;
+  const MessageRef before = index_.find(message.topic());
+  if (!before) return false;
+  // One that takes no more room than the one before it never makes things worse.
+  return message.footprint() <= before->footprint() ||
+         bytes_ - before->footprint() + message.footprint() <= limits_.bytes_max;
 }
 
 bool RetainedModule::remove(std::string_view topic, Batch& batch) {
-  // The topic may be the removed message's own text, so the message must live until the key is written.
+  // The topic may be the removed message's own text, so the message must live until the key is
+  // written.
   const MessageRef removed = index_.take(topic);
   if (!removed) return false;
   bytes_ -= removed->footprint();

@@ -21,13 +21,15 @@ struct RetainedLimits {
 class RetainedModule final : public RetainedMessages {
  public:
   /// `seed` must be unpredictable in production.
-  RetainedModule(const RetainedLimits& limits, std::uint64_t seed) : limits_(limits), index_(seed) {}
+  RetainedModule(const RetainedLimits& limits, std::uint64_t seed)
+      : limits_(limits), index_(seed) {}
 
   Stored set(const MessageRef& message, Now now, Batch& batch) override;
   MessageRef find(std::string_view topic, Instant now) const override;
   std::unique_ptr<Replay> replay(std::string_view filter, Instant now) override;
   void expire(Now now, std::size_t budget, Batch& batch) override;
-  Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view topic)>& mine) override;
+  Result<void> restore(Store& store, Now now,
+                       const std::function<bool(std::string_view topic)>& mine) override;
   std::size_t corrupt_records() const override { return corrupt_records_; }
   std::size_t messages() const override { return index_.messages(); }
   std::size_t bytes() const override { return bytes_; }
@@ -45,8 +47,7 @@ class RetainedModule final : public RetainedMessages {
   RetainedIndex index_;
   std::size_t bytes_ = 0;
   std::size_t corrupt_records_ = 0;
-  std::string key_;     ///< scratch
-  std::string record_;  ///< scratch
+  std::string key_;  ///< scratch
 };
 
 }  // namespace twinmq::retained

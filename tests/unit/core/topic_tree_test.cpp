@@ -52,7 +52,8 @@ bool matches_by_the_book(const std::string& filter, const std::string& topic) {
   return f.size() == t.size();
 }
 
-std::multiset<std::pair<const Subscriber*, std::uint32_t>> found(const TopicTree& tree, std::string_view topic) {
+std::multiset<std::pair<const Subscriber*, std::uint32_t>> found(const TopicTree& tree,
+                                                                 std::string_view topic) {
   Matches matches;
   tree.match(topic, matches);
   std::multiset<std::pair<const Subscriber*, std::uint32_t>> result;
@@ -62,7 +63,9 @@ std::multiset<std::pair<const Subscriber*, std::uint32_t>> found(const TopicTree
   return result;
 }
 
-std::size_t hits(const TopicTree& tree, std::string_view topic) { return found(tree, topic).size(); }
+std::size_t hits(const TopicTree& tree, std::string_view topic) {
+  return found(tree, topic).size();
+}
 
 /// What a tree should hold, kept in the plainest way.
 struct Model {
@@ -102,7 +105,8 @@ class Texts {
 
  private:
   std::string join(bool wildcards) {
-    static const std::array<const char*, 7> kTokens = {"a", "b", "", "$x", "longer-than-sixteen-bytes", "c", "dd"};
+    static const std::array<const char*, 7> kTokens = {
+        "a", "b", "", "$x", "longer-than-sixteen-bytes", "c", "dd"};
     const unsigned levels = 1 + below(levels_max_);
     std::string text;
     for (unsigned i = 0; i < levels; ++i) {
@@ -159,7 +163,8 @@ void play(std::uint64_t seed, unsigned levels_max, int rounds) {
       const bool wanted = texts.below(2) == 0;
       tree.set_interest(filter, shard, wanted);
       const std::uint64_t bit = std::uint64_t{1} << shard;
-      model.interest[filter] = wanted ? model.interest[filter] | bit : model.interest[filter] & ~bit;
+      model.interest[filter] =
+          wanted ? model.interest[filter] | bit : model.interest[filter] & ~bit;
     } else {
       REQUIRE_FALSE(tree.unsubscribe(filter, subscriber(99)));
     }
@@ -203,7 +208,8 @@ TEST_CASE("Wildcards match as the specification's examples say") {
 
 TEST_CASE("A leading wildcard does not see topics that begin with a dollar sign [MQTT-4.7.2-1]") {
   TopicTree tree(2);
-  for (const char* filter : {"#", "+/monitor/Clients", "+/#", "+"}) tree.subscribe(filter, subscription(1));
+  for (const char* filter : {"#", "+/monitor/Clients", "+/#", "+"})
+    tree.subscribe(filter, subscription(1));
   CHECK(hits(tree, "$SYS/monitor/Clients") == 0);
   CHECK(hits(tree, "$SYS") == 0);
   CHECK(hits(tree, "a/$SYS") == 2);
@@ -270,11 +276,16 @@ TEST_CASE("Coming and going does not make the tree grow") {
   const auto filter = [](std::uint64_t i) {
     const std::string id = std::to_string(1'000'000'000 + i * 7919);
     switch (i % 5) {
-      case 0: return "exact/" + id + "/x";
-      case 1: return "device/" + id + "/+/telemetry";
-      case 2: return "site/" + id + "/#";
-      case 3: return "+/" + std::string(i % 90, 'x') + id;
-      default: return "n/" + std::string(i % 70, '/') + "+/" + id;
+      case 0:
+        return "exact/" + id + "/x";
+      case 1:
+        return "device/" + id + "/+/telemetry";
+      case 2:
+        return "site/" + id + "/#";
+      case 3:
+        return "+/" + std::string(i % 90, 'x') + id;
+      default:
+        return "n/" + std::string(i % 70, '/') + "+/" + id;
     }
   };
   std::vector<std::uint64_t> live;
@@ -337,7 +348,8 @@ TEST_CASE("A shape of many filters takes the place of a shape of few") {
   for (std::size_t i = 0; i < 500; ++i) {
     REQUIRE(hits(tree, "device/" + std::to_string(i) + "/t/telemetry") == 1);
   }
-  for (unsigned shape = 1; shape < 64; ++shape) REQUIRE(tree.unsubscribe(odd(shape), subscriber(shape)));
+  for (unsigned shape = 1; shape < 64; ++shape)
+    REQUIRE(tree.unsubscribe(odd(shape), subscriber(shape)));
   CHECK(hits(tree, "x/y/y/y/y/y/y") == 0);
   CHECK(hits(tree, "device/7/t/telemetry") == 1);
 }
