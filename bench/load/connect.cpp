@@ -11,7 +11,8 @@ namespace {
 // A fixed number of slots, each connecting, waiting for CONNACK and disconnecting over and over.
 class Churn {
  public:
-  Churn(const Target& target, std::size_t cycles) : target_(target), fleet_(target), cycles_(cycles) {}
+  Churn(const Target& target, std::size_t cycles)
+      : target_(target), fleet_(target), cycles_(cycles) {}
 
   void run() {
     Watchdog watchdog(target_.stall_seconds);
@@ -26,7 +27,8 @@ class Churn {
 
   void on_packet(Connection& connection, const Packet& packet) {
     if (packet.type() != PacketType::Connack) return;
-    if (read_connack(packet, target_.version).code != 0) failure_ = "the broker refused a connection";
+    if (read_connack(packet, target_.version).code != 0)
+      failure_ = "the broker refused a connection";
     append_disconnect(connection.out);
     fleet_.loop().write_later(connection);
     ++accepted_;
@@ -80,7 +82,8 @@ void run_churn(const Target& target, const ConnectOptions& options, const Proces
   report.failure = churn.failure();
 }
 
-std::optional<double> growth(std::optional<std::int64_t> before, std::optional<std::int64_t> after) {
+std::optional<double> growth(std::optional<std::int64_t> before,
+                             std::optional<std::int64_t> after) {
   if (!before || !after) return std::nullopt;
   return static_cast<double>(*after - *before);
 }

@@ -28,7 +28,8 @@ void set_option(int fd, int level, int option) {
   ::setsockopt(fd, level, option, &on, sizeof on);
 }
 
-// A source per some thousand connects, different from run to run: a 4-tuple in TIME_WAIT is never met.
+// A source per some thousand connects, different from run to run: a 4-tuple in TIME_WAIT is never
+// met.
 void bind_source(int fd, std::uint64_t opened) {
   set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
   const auto run = static_cast<std::uint32_t>(::getpid()) & 0xff;
@@ -69,7 +70,9 @@ Result<Endpoint> resolve(const std::string& host, std::uint16_t port) {
 
 EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), buffer_(kReadSize) {}
 
-EventLoop::~EventLoop() { ::close(epoll_); }
+EventLoop::~EventLoop() {
+  ::close(epoll_);
+}
 
 Result<void> EventLoop::open(Connection& connection, const Endpoint& endpoint) {
   const int family = endpoint.address.ss_family;
@@ -105,9 +108,10 @@ void EventLoop::close(Connection& connection) {
 void EventLoop::write_now(Connection& connection) {
   if (connection.fd < 0) return;
   const std::size_t left = connection.out.size() - connection.out_begin;
-  const ssize_t sent = left == 0 ? 0
-                                 : ::send(connection.fd, connection.out.data() + connection.out_begin,
-                                          left, MSG_NOSIGNAL);
+  const ssize_t sent =
+      left == 0
+          ? 0
+          : ::send(connection.fd, connection.out.data() + connection.out_begin, left, MSG_NOSIGNAL);
   if (sent > 0) connection.out_begin += static_cast<std::size_t>(sent);
   const bool all = connection.out_begin == connection.out.size();
   if (all) {

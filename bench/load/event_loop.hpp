@@ -52,8 +52,8 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  /// Starts to connect; what is in `connection.out` follows as soon as it can. On loopback the source
-  /// addresses rotate through 127.0.0.0/8, so that ports never run out.
+  /// Starts to connect; what is in `connection.out` follows as soon as it can. On loopback the
+  /// source addresses rotate through 127.0.0.0/8, so that ports never run out.
   Result<void> open(Connection& connection, const Endpoint& endpoint);
   void close(Connection& connection);
 
@@ -71,9 +71,9 @@ class EventLoop {
   /// Time right after the last read.
   std::int64_t read_time_ns() const { return read_time_ns_; }
 
-  /// Waits (milliseconds, 0: does not) and gives each packet to `handler.on_packet(Connection&, const Packet&)`
-  /// and each end of a connection, which is closed by then, to `handler.on_closed(Connection&)`; then
-  /// `handler.on_turn_end()`; then writes.
+  /// Waits (milliseconds, 0: does not) and gives each packet to `handler.on_packet(Connection&,
+  /// const Packet&)` and each end of a connection, which is closed by then, to
+  /// `handler.on_closed(Connection&)`; then `handler.on_turn_end()`; then writes.
   template <typename Handler>
   void turn(Handler& handler, int timeout_ms);
 

@@ -9,7 +9,9 @@
 namespace twinmq::load {
 namespace {
 
-Error run_error(std::string detail) { return Error{ErrorCode::Internal, std::move(detail)}; }
+Error run_error(std::string detail) {
+  return Error{ErrorCode::Internal, std::move(detail)};
+}
 
 struct ConnectPhase {
   std::size_t accepted = 0;
@@ -100,7 +102,8 @@ Result<void> Fleet::connect(std::size_t count) {
 
 Result<void> Fleet::subscribe(const std::vector<std::vector<std::string>>& filters,
                               std::uint8_t qos, std::size_t batch) {
-  SubscribePhase phase{*this, filters, qos, batch, std::vector<std::size_t>(filters.size()), 0, 0, {}};
+  SubscribePhase phase{*this, filters, qos, batch, std::vector<std::size_t>(filters.size()),
+                       0,     0,       {}};
   Watchdog watchdog(target_.stall_seconds);
   phase.open = filters.size();
   for (std::size_t i = 0; i < filters.size(); ++i) phase.send_next(connections_[i]);
@@ -130,7 +133,8 @@ Result<void> Fleet::disconnect() {
     loop_.write_dirty();
     if (phase.closed == connections_.size()) break;
     loop_.turn(phase, 100);
-    if (watchdog.stalled(phase.closed)) return run_error("the broker does not close after DISCONNECT");
+    if (watchdog.stalled(phase.closed))
+      return run_error("the broker does not close after DISCONNECT");
   }
   return {};
 }

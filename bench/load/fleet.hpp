@@ -40,8 +40,8 @@ class Fleet {
   /// Opens `count` more connections and waits for each CONNACK.
   Result<void> connect(std::size_t count);
 
-  /// Sends `filters[i]` to connection i in SUBSCRIBEs of at most `batch` filters, one outstanding per
-  /// connection, and waits for all SUBACKs.
+  /// Sends `filters[i]` to connection i in SUBSCRIBEs of at most `batch` filters, one outstanding
+  /// per connection, and waits for all SUBACKs.
   Result<void> subscribe(const std::vector<std::vector<std::string>>& filters, std::uint8_t qos,
                          std::size_t batch = 100);
 

@@ -7,9 +7,9 @@
 
 namespace twinmq::load {
 
-/// Counts over copies and streams. A *copy set* holds each sequence number of one publisher once (a message to
-/// M receivers has M copy sets, a message to a share group one); a *stream* is one publisher seen by one
-/// receiver, within which the order must hold [MQTT-4.6.0-6].
+/// Counts over copies and streams. A *copy set* holds each sequence number of one publisher once (a
+/// message to M receivers has M copy sets, a message to a share group one); a *stream* is one
+/// publisher seen by one receiver, within which the order must hold [MQTT-4.6.0-6].
 class Ledger {
  public:
   Ledger(std::size_t copy_sets, std::size_t streams, std::uint32_t sequences)

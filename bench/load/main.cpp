@@ -54,7 +54,8 @@ void add_target(CLI::App& command, CommandLine& line) {
   Target& target = line.target;
   command.add_option("--host", target.host, "address of the broker")->capture_default_str();
   command.add_option("--port", target.port, "port of the broker")->capture_default_str();
-  command.add_option("--pid", target.pid, "process of the broker; without it CPU and memory are absent");
+  command.add_option("--pid", target.pid,
+                     "process of the broker; without it CPU and memory are absent");
   command
       .add_option_function<std::string>(
           "--version", [&target](const std::string& text) { target.version = kVersions.at(text); },
@@ -62,7 +63,9 @@ void add_target(CLI::App& command, CommandLine& line) {
       ->check(CLI::IsMember(kVersions));
   command.add_option("--prefix", target.prefix, "first part of topics and client identifiers")
       ->capture_default_str();
-  command.add_option("--stall", target.stall_seconds, "give up after this many seconds without progress")
+  command
+      .add_option("--stall", target.stall_seconds,
+                  "give up after this many seconds without progress")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
   command.add_flag("--allow-remote", target.allow_remote,
@@ -73,7 +76,8 @@ void add_target(CLI::App& command, CommandLine& line) {
 void add_pubsub(CLI::App& app, CommandLine& line) {
   PubsubOptions& options = line.pubsub;
   CLI::App* command = app.add_subcommand(
-      "pubsub", "messages from publishers to subscribers: CPU per message, rate, latency, correctness");
+      "pubsub",
+      "messages from publishers to subscribers: CPU per message, rate, latency, correctness");
   add_target(*command, line);
   command
       ->add_option_function<std::string>(
@@ -89,25 +93,30 @@ void add_pubsub(CLI::App& app, CommandLine& line) {
       ->capture_default_str();
   command->add_option("--qos", options.qos, "of publishes and subscriptions [0]")
       ->check(CLI::Range(0, 2));
-  command->add_option("--payload", options.payload_size, "bytes per message, at least 16: they carry the stamp")
+  command
+      ->add_option("--payload", options.payload_size,
+                   "bytes per message, at least 16: they carry the stamp")
       ->check(CLI::Range(16, 200'000'000))
       ->capture_default_str();
-  command->add_option("--messages", options.messages, "messages published by all publishers together")
+  command
+      ->add_option("--messages", options.messages, "messages published by all publishers together")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{4'000'000'000}))
       ->capture_default_str();
   command
-      ->add_option("--window", options.window,
-                   "messages a publisher may have outstanding: sent and not yet received by all receivers\n"
-                   "(any QoS) or not yet acknowledged (QoS 1, 2); it refills when half of it is free\n"
-                   "[so many that 5000 copies are outstanding in all]")
+      ->add_option(
+          "--window", options.window,
+          "messages a publisher may have outstanding: sent and not yet received by all receivers\n"
+          "(any QoS) or not yet acknowledged (QoS 1, 2); it refills when half of it is free\n"
+          "[so many that 5000 copies are outstanding in all]")
       ->check(CLI::Range(1, 32'000));
   CLI::Option* unbatched =
       command->add_flag("--unbatched", options.unbatched,
                         "one message per write and 50 outstanding in total, in place of --window");
   command
-      ->add_option("--rate", options.rate,
-                   "messages per second in all, open loop: each is written alone when it is due, and\n"
-                   "latency counts from the moment it was due")
+      ->add_option(
+          "--rate", options.rate,
+          "messages per second in all, open loop: each is written alone when it is due, and\n"
+          "latency counts from the moment it was due")
       ->excludes(unbatched);
 }
 
@@ -134,8 +143,9 @@ void add_subscriptions(CLI::App& app, CommandLine& line) {
       "many filters: CPU and resident bytes per filter, then CPU per publish to random topics");
   add_target(*command, line);
   command
-      ->add_option("--filters", options.filters,
-                   "distinct filters: a quarter exact, half device/{id}/+/telemetry, a quarter site/{id}/#")
+      ->add_option(
+          "--filters", options.filters,
+          "distinct filters: a quarter exact, half device/{id}/+/telemetry, a quarter site/{id}/#")
       ->check(CLI::Range(1, 50'000'000))
       ->capture_default_str();
   command->add_option("--connections", options.connections, "subscribing connections")
@@ -155,8 +165,9 @@ void add_subscriptions(CLI::App& app, CommandLine& line) {
 void add_retained(CLI::App& app, CommandLine& line) {
   RetainedOptions& options = line.retained;
   CLI::App* command = app.add_subcommand(
-      "retained", "retained messages (QoS 1): CPU per message set, resident bytes, CPU per message\n"
-                  "replayed to one `#` subscription");
+      "retained",
+      "retained messages (QoS 1): CPU per message set, resident bytes, CPU per message\n"
+      "replayed to one `#` subscription");
   add_target(*command, line);
   command->add_option("--messages", options.messages, "retained messages, each on its own topic")
       ->check(CLI::Range(1, 100'000'000))
@@ -186,10 +197,12 @@ std::string objection(CommandLine& line, const std::string& command, std::uint64
   target.endpoint = *endpoint;
   if (!target.endpoint.loopback && !target.allow_remote) {
     return "--host " + target.host +
-           " is not this machine; a load generator can take a broker down: add --allow-remote if it is yours";
+           " is not this machine; a load generator can take a broker down: add --allow-remote if "
+           "it is yours";
   }
   if (!ProcessMeter(target.pid).readable()) {
-    return "--pid " + std::to_string(target.pid) + ": there is no such process, or it may not be read";
+    return "--pid " + std::to_string(target.pid) +
+           ": there is no such process, or it may not be read";
   }
   std::size_t sockets = 0;
   if (command == "pubsub") {
@@ -199,14 +212,15 @@ std::string objection(CommandLine& line, const std::string& command, std::uint64
       return "--topics pairs needs as many --subscribers as --publishers";
     }
     const bool all = options.plan == TopicPlan::FanIn || options.plan == TopicPlan::FanOut;
-    const auto copies = static_cast<double>(options.messages) *
-                        static_cast<double>(all ? options.subscribers : 1);
+    const auto copies =
+        static_cast<double>(options.messages) * static_cast<double>(all ? options.subscribers : 1);
     if (copies > 3.4e10) return "--messages times receivers is above 34 billion: use fewer";
   } else if (command == "connect" && !line.connect.churn) {
     sockets = line.connect.connections;
   }
   if (sockets + 64 > files_max) {
-    return std::to_string(sockets) + " connections need more open files than this process may have (" +
+    return std::to_string(sockets) +
+           " connections need more open files than this process may have (" +
            std::to_string(files_max) + "): use fewer, or raise the hard limit (ulimit -Hn)";
   }
   return "";
@@ -262,4 +276,6 @@ int real_main(int argc, char** argv) {
 }  // namespace
 }  // namespace twinmq::load
 
-int main(int argc, char** argv) { return twinmq::load::real_main(argc, argv); }
+int main(int argc, char** argv) {
+  return twinmq::load::real_main(argc, argv);
+}

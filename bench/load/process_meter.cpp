@@ -33,7 +33,9 @@ std::optional<std::int64_t> read_ticks_ns(pid_t pid) {
 
 }  // namespace
 
-bool ProcessMeter::readable() const { return pid_ == 0 || read_ticks_ns(pid_).has_value(); }
+bool ProcessMeter::readable() const {
+  return pid_ == 0 || read_ticks_ns(pid_).has_value();
+}
 
 std::optional<CpuReading> ProcessMeter::cpu() const {
   if (pid_ == 0) return std::nullopt;
@@ -80,9 +82,9 @@ std::string ProcessMeter::name() const {
 std::optional<double> cpu_ns_between(const std::optional<CpuReading>& before,
                                      const std::optional<CpuReading>& after) {
   if (!before || !after) return std::nullopt;
-  const bool precise = !before->threads.empty() &&
-                       std::includes(after->threads.begin(), after->threads.end(),
-                                     before->threads.begin(), before->threads.end());
+  const bool precise =
+      !before->threads.empty() && std::includes(after->threads.begin(), after->threads.end(),
+                                                before->threads.begin(), before->threads.end());
   return static_cast<double>(precise ? after->precise_ns - before->precise_ns
                                      : after->ticks_ns - before->ticks_ns);
 }

@@ -12,7 +12,9 @@ std::string number(double value) {
   return text;
 }
 
-std::string number(std::int64_t value) { return std::to_string(value); }
+std::string number(std::int64_t value) {
+  return std::to_string(value);
+}
 
 std::string quoted(std::string_view text) {
   std::string out = "\"";
@@ -30,10 +32,18 @@ std::string quoted(std::string_view text) {
   return out + "\"";
 }
 
-std::string encode(const std::string& text) { return quoted(text); }
-std::string encode(std::int64_t value) { return number(value); }
-std::string encode(double value) { return number(value); }
-std::string encode(bool value) { return value ? "true" : "false"; }
+std::string encode(const std::string& text) {
+  return quoted(text);
+}
+std::string encode(std::int64_t value) {
+  return number(value);
+}
+std::string encode(double value) {
+  return number(value);
+}
+std::string encode(bool value) {
+  return value ? "true" : "false";
+}
 template <typename T>
 std::string encode(const std::optional<T>& value) {
   return value ? encode(*value) : "null";

@@ -1,4 +1,5 @@
-// Retained messages: what one costs to set and keep, and what it costs to show all to a new subscription.
+// Retained messages: what one costs to set and keep, and what it costs to show all to a new
+// subscription.
 
 #include <algorithm>
 
@@ -72,7 +73,8 @@ class AckedSender {
   std::string failure_;
 };
 
-// Subscribes to everything and counts what comes. Other retained messages of the broker are passed over.
+// Subscribes to everything and counts what comes. Other retained messages of the broker are passed
+// over.
 class Replay {
  public:
   Replay(Fleet& fleet, const RetainedOptions& options)
@@ -174,7 +176,8 @@ Report run_retained(const Target& target, const RetainedOptions& options) {
   report.payload_bytes = static_cast<std::int64_t>(options.payload_size);
   report.window = options.window;
   report.qos = 1;
-  report.label = std::to_string(options.messages) + " " + std::to_string(options.payload_size) + "B";
+  report.label =
+      std::to_string(options.messages) + " " + std::to_string(options.payload_size) + "B";
   Fleet fleet(target);
   if (auto done = fleet.connect(options.publishers + 1); !done) {
     report.failure = done.error().detail;

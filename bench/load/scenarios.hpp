@@ -1,6 +1,6 @@
 #pragma once
-// What can be run, and with which parameters. Each run fills a Report; what breaks a run off is in its
-// `failure`.
+// What can be run, and with which parameters. Each run fills a Report; what breaks a run off is in
+// its `failure`.
 
 #include <cstddef>
 #include <cstdint>

@@ -8,22 +8,29 @@
 namespace twinmq::load {
 namespace {
 
-// A quarter exact, half with `+`, a quarter with `#`; each topic matches the filter of its number only.
+// A quarter exact, half with `+`, a quarter with `#`; each topic matches the filter of its number
+// only.
 std::string filter_of(std::size_t number) {
   const std::string id = std::to_string(number);
   switch (number % 4) {
-    case 0: return "plant/" + id + "/state";
-    case 3: return "site/" + id + "/#";
-    default: return "device/" + id + "/+/telemetry";
+    case 0:
+      return "plant/" + id + "/state";
+    case 3:
+      return "site/" + id + "/#";
+    default:
+      return "device/" + id + "/+/telemetry";
   }
 }
 
 std::string topic_of(std::size_t number) {
   const std::string id = std::to_string(number);
   switch (number % 4) {
-    case 0: return "plant/" + id + "/state";
-    case 3: return "site/" + id + "/hall/door";
-    default: return "device/" + id + "/engine/telemetry";
+    case 0:
+      return "plant/" + id + "/state";
+    case 3:
+      return "site/" + id + "/hall/door";
+    default:
+      return "device/" + id + "/engine/telemetry";
   }
 }
 

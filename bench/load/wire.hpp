@@ -1,6 +1,6 @@
 #pragma once
-// What a client of the load generator writes and reads. Deliberately not the broker's own codec: it only
-// frames, trusts the broker and costs a few nanoseconds per packet.
+// What a client of the load generator writes and reads. Deliberately not the broker's own codec: it
+// only frames, trusts the broker and costs a few nanoseconds per packet.
 
 #include <cstddef>
 #include <cstdint>
