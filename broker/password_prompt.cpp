@@ -43,11 +43,11 @@ class Silence {
 constexpr char kControlC = '\x03';
 
 Result<std::string> typed(const char* prompt) {
-  fmt::print(stderr, "{}", prompt);
   std::string line;
   bool read = false;
   {
     const Silence silence;
+    fmt::print(stderr, "{}", prompt);
     read = static_cast<bool>(std::getline(std::cin, line));
   }
   fmt::print(stderr, "\n");
