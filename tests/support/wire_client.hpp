@@ -92,6 +92,8 @@ class Client {
     }
   }
 
+  /// The next packet, whatever it is.
+  Packet await_any(Where where = Where::current()) { return next(where); }
   /// The next packet is a PUBLISH, which is not acknowledged.
   Publish expect_publish(std::string_view topic, Where where = Where::current());
   /// Nothing has come and, after a PINGREQ, nothing comes.
