@@ -1,0 +1,87 @@
+// Each foreign library has its doors, and the inside of the broker sees neither the operating system nor a clock.
+#include <catch2/catch.hpp>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "house/source_tree.hpp"
+
+namespace {
+
+struct Library {
+  std::string_view include;  // how its includes begin
+  std::set<std::string> doors;  // parts or files
+};
+
+const std::vector<Library> kLibraries = {
+    {"fmt/", {"base", "mqtt", "core", "records", "storage", "net", "modules/access", "modules/sys", "app", "broker"}},
+    {"spdlog/", {"app"}},
+    {"toml++/", {"app"}},
+    {"CLI/", {"broker", "bench/load"}},
+    {"asio", {"net", "include/twinmq/asio.hpp"}},
+    {"openssl/", {"net", "modules/access"}},
+    {"rocksdb/", {"storage"}},
+    {"flatbuffers/", {"records"}},
+    {"http_parser.h", {"net"}},
+    {"simdjson", {"modules/rules"}},
+    {"re2/", {"modules/rules"}},
+    {"rapidjson/", {"base", "modules/shadow"}},
+    {"nlohmann/", {"app", "broker"}},
+    {"prometheus/", {"app"}},
+    {"benchmark/", {"bench/micro"}},
+};
+
+const std::set<std::string> kPure = {"include", "base", "mqtt", "records", "core", "modules/sessions",
+                                     "modules/retained", "modules/sys", "modules/shadow", "modules/rules"};
+
+// Headers of the operating system that hold plain types only.
+const std::set<std::string> kPlainTypes = {"sys/uio.h"};
+
+}  // namespace
+
+TEST_CASE("each foreign library is seen only behind its doors", "[house]") {
+  for (const house::SourceFile& file : house::product_files()) {
+    const std::string part = house::part_of(file.path);
+    for (const house::Include& include : file.includes()) {
+      if (!include.angle) continue;
+      for (const Library& library : kLibraries) {
+        if (!include.path.starts_with(library.include)) continue;
+        INFO(file.path << ":" << include.line << " includes <" << include.path << ">. If a foreign library changes, "
+                       << "only the folders that tests/house/foreign_test.cpp lists for it may have to change.");
+        CHECK((library.doors.contains(part) || library.doors.contains(file.path)));
+      }
+    }
+  }
+}
+
+TEST_CASE("the inside of the broker asks no operating system", "[house]") {
+  for (const house::SourceFile& file : house::product_files()) {
+    if (!kPure.contains(house::part_of(file.path))) continue;
+    for (const house::Include& include : file.includes()) {
+      if (!include.angle) continue;
+      const std::string& path = include.path;
+      const bool system = path == "unistd.h" || path == "fcntl.h" || path == "fstream" || path == "filesystem" ||
+                          path.starts_with("sys/") || path.starts_with("netinet/") || path.starts_with("arpa/");
+      INFO(file.path << ":" << include.line << " includes <" << path << ">. The inside turns bytes, mail, commits and "
+                     << "time into effects; sockets and files belong to net, storage and app.");
+      CHECK((!system || kPlainTypes.contains(path)));
+    }
+  }
+}
+
+TEST_CASE("the inside of the broker is told the time and its chance", "[house]") {
+  const std::vector<std::string_view> words = {"_clock::now", "random_device", "gettimeofday", "clock_gettime",
+                                               "sleep_for", "sleep_until", "getenv"};
+  for (const house::SourceFile& file : house::product_files()) {
+    if (!kPure.contains(house::part_of(file.path))) continue;
+    const std::string code = file.code();
+    for (const std::string_view word : words) {
+      const std::size_t at = code.find(word);
+      if (at == std::string::npos) continue;
+      FAIL_CHECK(house::place(file, at) << " says " << word << ". Whoever is handed time and chance as arguments can "
+                                        << "be tested in any year, and replayed from one seed.");
+    }
+  }
+}

@@ -1,0 +1,113 @@
+// Words that may stand in some places only, or nowhere.
+#include <catch2/catch.hpp>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "house/source_tree.hpp"
+
+namespace {
+
+// The files in which threads meet, and why.
+const std::map<std::string, std::string_view> kThreadFiles = {
+    {"src/base/mailbox.hpp", "batches of letters change hands between shards"},
+    {"src/base/counters.hpp", "one shard writes, anybody reads"},
+    {"src/base/message.cpp", "free memory is kept per thread"},
+    {"src/storage/commit_queue.hpp", "the storage thread and its queue"},
+    {"src/storage/commit_queue.cpp", "the storage thread and its queue"},
+    {"src/net/event_loop.hpp", "other threads wake the loop"},
+    {"src/net/event_loop.cpp", "other threads wake the loop"},
+    {"src/net/listener.hpp", "shards accept from the same listener"},
+    {"src/net/listener.cpp", "shards accept from the same listener"},
+    {"src/app/shard_thread.hpp", "gives a shard its thread"},
+    {"src/app/shard_thread.cpp", "gives a shard its thread"},
+    {"src/app/shard_set.hpp", "starts and stops the shards"},
+    {"src/app/shard_set.cpp", "starts and stops the shards"},
+    {"src/app/inbox.hpp", "any thread leaves errands for a shard"},
+    {"src/app/inbox.cpp", "any thread leaves errands for a shard"},
+    {"src/app/callback_threads.hpp", "host callbacks run beside the shards"},
+    {"src/app/callback_threads.cpp", "host callbacks run beside the shards"},
+    {"src/app/watchdog.hpp", "one thread watches how long a host's doors take"},
+    {"src/app/watchdog.cpp", "one thread watches how long a host's doors take"},
+    {"src/app/reply.hpp", "a caller's thread waits for a shard's answer"},
+    {"src/app/local_link.hpp", "host threads acknowledge to a shard"},
+    {"src/app/local_link.cpp", "host threads acknowledge to a shard"},
+    {"src/app/host_client.hpp", "host threads acknowledge to a shard"},
+    {"src/app/host_client.cpp", "host threads acknowledge to a shard"},
+    {"src/app/broker.hpp", "every member may be called from any thread"},
+    {"src/app/broker.cpp", "every member may be called from any thread"},
+    {"src/app/log.cpp", "every thread logs"},
+    {"src/modules/access/hash_worker.hpp", "password hashing takes a thread of its own"},
+    {"src/modules/access/hash_worker.cpp", "password hashing takes a thread of its own"},
+    {"src/modules/access/current_access.hpp", "all shards read the rules that a reload exchanges"},
+    {"src/modules/access/current_access.cpp", "all shards read the rules that a reload exchanges"},
+    {"src/modules/access/password_file.cpp", "all shards ask it"},
+    {"src/modules/access/acl_file.cpp", "all shards ask it"},
+};
+
+const std::vector<std::string> kThreadWords = {
+    "std::thread", "std::jthread",       "std::mutex",   "std::shared_mutex", "std::recursive_mutex",
+    "std::atomic", "std::atomic_flag",   "std::future",  "std::promise",      "std::async",
+    "std::latch",  "std::call_once",     "std::barrier", "thread_local",      "std::counting_semaphore",
+    "std::condition_variable", "volatile",
+};
+
+}  // namespace
+
+TEST_CASE("threads meet only in the files listed for it", "[house]") {
+  for (const house::SourceFile& file : house::product_files()) {
+    if (file.path.starts_with("bench/") || kThreadFiles.contains(file.path)) continue;
+    const std::string code = file.code();
+    for (const std::string& word : kThreadWords) {
+      if (!house::has_word(code, word)) continue;
+      FAIL_CHECK(file.path << " says " << word << ". What lies below a shard belongs to one thread by construction; "
+                           << "where threads really meet, the file stands in tests/house/words_test.cpp with its reason.");
+    }
+  }
+}
+
+TEST_CASE("a file listed for threads has not been forgotten there", "[house]") {
+  for (const auto& [path, reason] : kThreadFiles) {
+    if (!house::exists(path)) continue;
+    const std::string stem = path.substr(0, path.rfind('.'));
+    bool uses = false;
+    for (const std::string ending : {".hpp", ".cpp"}) {
+      if (!house::exists(stem + ending)) continue;
+      const std::string code = house::SourceFile{stem + ending, house::read(stem + ending)}.code();
+      for (const std::string& word : kThreadWords) uses = uses || house::has_word(code, word);
+    }
+    INFO(path << " is listed (" << reason << ") but says none of the words of threads: take it from the list.");
+    CHECK(uses);
+  }
+}
+
+TEST_CASE("nothing is left to do in a comment", "[house]") {
+  // Put together here, so that this file may be checked as well.
+  const std::vector<std::string> marks = {std::string("TO") + "DO", std::string("FIX") + "ME", std::string("XX") + "X",
+                                          std::string("HA") + "CK"};
+  const auto files = house::files_below({"include", "src", "broker", "bench", "plugins", "tests", "conf"},
+                                        {".hpp", ".cpp", ".h", ".txt", ".cmake", ".md", ".toml", ".sh", ".py"});
+  for (const house::SourceFile& file : files) {
+    for (const std::string& mark : marks) {
+      if (!house::has_word(file.text, mark)) continue;
+      FAIL_CHECK(house::place(file, file.text.find(mark)) << " says " << mark << ". What is left to do is an issue; "
+                                                          << "code says what is.");
+    }
+  }
+}
+
+TEST_CASE("nothing in the product throws", "[house]") {
+  for (const house::SourceFile& file : house::product_files()) {
+    INFO(file.path << ": errors are values (Result); a foreign library's exceptions end at its door.");
+    CHECK_FALSE(house::has_word(file.code(), "throw"));
+  }
+}
+
+TEST_CASE("no header brings another namespace's names to whoever includes it", "[house]") {
+  for (const house::SourceFile& file : house::product_files()) {
+    if (!file.is_header()) continue;
+    INFO(file.path << ": a header writes names out.");
+    CHECK((file.code().find("\nusing namespace") == std::string::npos));
+  }
+}
