@@ -23,8 +23,8 @@ struct LinkOrigin {
   bool host = false;                ///< the host program itself: rights are not checked
 };
 
-/// A connection whose session lives elsewhere. The shell moves the socket to shard `to` and gives its core
-/// the origin and the bytes not yet consumed, by ShardCore::adopt().
+/// A connection whose session lives elsewhere. The shell moves the socket to shard `to` and gives
+/// its core the origin and the bytes not yet consumed, by ShardCore::adopt().
 struct MovedLink {
   LinkKey link;
   ShardId to = 0;
@@ -32,7 +32,8 @@ struct MovedLink {
   std::string bytes;
 };
 
-/// A batch for the storage thread. Answer with ShardCore::on_committed(id, …), in the order of the ids.
+/// A batch for the storage thread. Answer with ShardCore::on_committed(id, …), in the order of the
+/// ids.
 struct Commit {
   std::uint64_t id = 0;
   Batch batch;

@@ -26,11 +26,12 @@ struct SessionAddress {
 
 /// A number for the session that no other session of this process has had; never 0.
 inline std::uint64_t session_number(const SessionAddress& address) {
-  return (std::uint64_t{address.key.generation} << 38) | (std::uint64_t{address.key.index} << 6) | address.shard;
+  return (std::uint64_t{address.key.generation} << 38) | (std::uint64_t{address.key.index} << 6) |
+         address.shard;
 }
 
-/// Where a client's session, a topic's retained message or a share group lives. Not stored anywhere: it may
-/// change with the number of shards between two starts.
+/// Where a client's session, a topic's retained message or a share group lives. Not stored
+/// anywhere: it may change with the number of shards between two starts.
 inline ShardId home_of(std::string_view text, unsigned shards) {
   return shards == 1 ? 0 : static_cast<ShardId>(base::mix_hash(text, 0) % shards);
 }

@@ -1,5 +1,6 @@
 #pragma once
-// Everything one shard may tell another. Letters between two shards arrive in the order they were posted.
+// Everything one shard may tell another. Letters between two shards arrive in the order they were
+// posted.
 
 #include <cstdint>
 #include <memory>
@@ -19,8 +20,8 @@ namespace twinmq::core {
 /// Names a transaction on the shard that opened it; 0: nobody waits for an answer.
 using TransactionId = std::uint64_t;
 
-/// Every open part of a transaction holds some weight; the transaction is closed when all of it has come
-/// home, in whatever order the parts close and open further ones.
+/// Every open part of a transaction holds some weight; the transaction is closed when all of it has
+/// come home, in whatever order the parts close and open further ones.
 using Weight = std::uint64_t;
 
 /// Where a part of a transaction must be closed.
@@ -52,8 +53,8 @@ struct PartClosed {
   TransactionId transaction = 0;
   Weight weight = 0;
   std::uint32_t matched = 0;
-  bool refused = false;           ///< a session under the policy `reject` was full
-  bool wants_outcome = false;     ///< answer with PartCommitted
+  bool refused = false;            ///< a session under the policy `reject` was full
+  bool wants_outcome = false;      ///< answer with PartCommitted
   std::unique_ptr<Batch> records;  ///< null: nothing to write
 };
 
@@ -62,12 +63,13 @@ struct PartCommitted {
   TransactionId transaction = 0;
 };
 
-/// A message that the home of its topic must store or route: retained ones, and what follows them on the
-/// same connection and topic.
+/// A message that the home of its topic must store or route: retained ones, and what follows them
+/// on the same connection and topic.
 struct PublishAtHome {
   MessageRef message;
-  std::uint64_t token = 0;         ///< returned in PublishedAtHome; 0: no answer wanted
-  std::unique_ptr<Batch> records;  ///< the publisher's own, to be written with the message; may be null
+  std::uint64_t token = 0;  ///< returned in PublishedAtHome; 0: no answer wanted
+  std::unique_ptr<Batch>
+      records;  ///< the publisher's own, to be written with the message; may be null
 };
 
 struct PublishedAtHome {
@@ -82,26 +84,34 @@ struct Interest {
   bool wanted = true;
 };
 
-/// Answered by FencePassed once every earlier letter has been read.
+/// Answered by FencePassed once every earlier letter has been read; with `everywhere` only when
+/// every other shard has read what the receiver had posted to it by then.
 struct Fence {
   std::uint64_t ticket = 0;
+  bool everywhere = false;
 };
 struct FencePassed {
   std::uint64_t ticket = 0;
 };
 
-/// Asks for the retained messages that match, for a new subscription.
+/// Opens a replay of the retained messages that match, for a new subscription. They come in slices
+/// of RetainedFound, each closed by RetainedSliceEnd; the asker calls for the next when it has
+/// room.
 struct RetainedWanted {
+  std::uint64_t ticket = 0;
   std::string filter;
-  SessionKey session;
-  QoS qos = QoS::AtMostOnce;
-  std::uint32_t subscription_id = 0;
+};
+struct RetainedNext {
+  std::uint64_t ticket = 0;
+  bool cancel = false;
 };
 struct RetainedFound {
+  std::uint64_t ticket = 0;
   MessageRef message;
-  SessionKey session;
-  QoS qos = QoS::AtMostOnce;
-  std::uint32_t subscription_id = 0;
+};
+struct RetainedSliceEnd {
+  std::uint64_t ticket = 0;
+  bool done = false;
 };
 
 /// To the home of a share group. Joining again changes the options.
@@ -129,8 +139,9 @@ struct ReturnToShare {
   MessageRef message;
 };
 
-using Letter = std::variant<Deliver, DeliverToMember, PartClosed, PartCommitted, PublishAtHome, PublishedAtHome,
-                            Interest, Fence, FencePassed, RetainedWanted, RetainedFound, JoinShare, LeaveShare,
+using Letter = std::variant<Deliver, DeliverToMember, PartClosed, PartCommitted, PublishAtHome,
+                            PublishedAtHome, Interest, Fence, FencePassed, RetainedWanted,
+                            RetainedNext, RetainedFound, RetainedSliceEnd, JoinShare, LeaveShare,
                             MemberConnected, ReturnToShare>;
 
 }  // namespace twinmq::core

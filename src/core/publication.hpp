@@ -1,5 +1,6 @@
 #pragma once
-// A message on its way through the router: views while nobody needs to keep it, a Message once somebody does.
+// A message on its way through the router: views while nobody needs to keep it, a Message once
+// somebody does.
 
 #include <string_view>
 
@@ -7,12 +8,13 @@
 
 namespace twinmq::core {
 
-/// Lives on the stack of one routing call. The views outlive the call; receivers that keep the message call
-/// shared(), which copies it once for all of them.
+/// Lives on the stack of one routing call. The views outlive the call; receivers that keep the
+/// message call shared(), which copies it once for all of them.
 class Publication {
  public:
   explicit Publication(const MessageParts& parts) : parts_(parts) {}
-  explicit Publication(MessageRef message) : parts_(message->parts()), message_(std::move(message)) {}
+  explicit Publication(MessageRef message)
+      : parts_(message->parts()), message_(std::move(message)) {}
 
   std::string_view topic() const { return parts_.topic; }
   std::string_view payload() const { return parts_.payload; }

@@ -1,6 +1,6 @@
 #pragma once
-// One shard of the broker, whole, without a socket, a thread or a clock: bytes, mail, commits and time go in;
-// effects come out.
+// One shard of the broker, whole, without a socket, a thread or a clock: bytes, mail, commits and
+// time go in; effects come out.
 
 #include <cstdint>
 #include <functional>
@@ -34,8 +34,8 @@ struct Shard;
 
 using Mail = base::MailExchange<Letter>;
 
-/// Runs the errand on the thread that owns the shard, in a later turn. Callable from any thread; after the
-/// shard is gone it does nothing.
+/// Runs the errand on the thread that owns the shard, in a later turn. Callable from any thread;
+/// after the shard is gone it does nothing.
 using PostErrand = std::function<void(std::function<void(ShardCore&)>)>;
 
 /// What a shard is built from. The pointers must outlive it; null: that module is off.
@@ -57,8 +57,8 @@ struct ShardParts {
   std::uint64_t seed = 0;  ///< for identifiers and hash tables: unpredictable in production
 };
 
-/// Owned by one thread at a time. Every call belongs to a turn: begin_turn(), any number of on_… calls,
-/// end_turn(), then the shell carries out effects() and clears them.
+/// One shard. Owned by one thread at a time. Every call belongs to a turn: begin_turn(), any number
+/// of on_… calls, end_turn(), then the shell carries out effects() and clears them.
 class ShardCore {
  public:
   explicit ShardCore(ShardParts parts);
@@ -77,7 +77,8 @@ class ShardCore {
   /// Whether another turn should follow at once, without waiting for bytes or mail.
   bool wants_turn() const;
 
-  // --- Links -------------------------------------------------------------------------------------------
+  // --- Links
+  // -------------------------------------------------------------------------------------------
   /// A new connection.
   LinkKey open(LinkOrigin origin);
   /// A connection that another shard's core moved here; its bytes are worked on at once.
@@ -95,18 +96,23 @@ class ShardCore {
   base::OutBuffer* output(LinkKey link);
   /// The core is done with the link: send what waits, then close and call on_shut().
   bool closing(LinkKey link) const;
-  /// Whether the core takes bytes of this link now; false: read later, when it stands in Effects::touched.
+  /// Whether the core takes bytes of this link now; false: read later, when it stands in
+  /// Effects::touched.
   bool reading(LinkKey link) const;
   /// Whether more output follows as soon as there is room.
   bool has_more(LinkKey link) const;
   base::ChunkPool& chunks();
 
-  // --- The rest of the world ---------------------------------------------------------------------------
+  // --- The rest of the world
+  // ---------------------------------------------------------------------------
   void on_mail();
   void on_committed(std::uint64_t commit, bool durable);
   void on_time();
+  /// The authenticator's answer to the question a link asked it.
+  void on_authenticated(LinkKey link, std::uint64_t question, const AuthenticationResult& result);
 
-  /// Publishes for the host or a module. The outcome comes in Effects::published when token is not 0.
+  /// Publishes for the host or a module. The outcome comes in Effects::published when token is not
+  /// 0.
   void publish(const MessageParts& message, std::uint64_t token);
 
   bool kick(std::string_view client_id, ReasonCode code);

@@ -1,0 +1,196 @@
+// Link's part for PUBLISH: alias, quota, rights, routing, and the answer. Section 3.3 and 4.3.
+
+#include <utility>
+
+#include "core/home_topics.hpp"
+#include "core/link.hpp"
+#include "core/pending_connect.hpp"
+#include "core/reserved_topics.hpp"
+#include "core/session.hpp"
+#include "core/shard.hpp"
+#include "mqtt/encode.hpp"
+
+namespace twinmq::core {
+
+using mqtt::PacketType;
+
+void Link::on_publish(const mqtt::Frame& frame) {
+  mqtt::DecodeLimits limits;
+  limits.user_properties_max = shard_.parts.limits.user_properties_max;
+  limits.topic_levels_max = shard_.parts.limits.topic_levels_max;
+  auto decoded = mqtt::decode_publish(frame, version_, limits, shard_.scratch);
+  if (!decoded) return refuse(decoded.error());
+  mqtt::Publish& packet = *decoded;
+  shard_.counters.add(Metric::PublishReceived);
+  shard_.counters.add(Metric::PublishPayloadReceived, packet.payload.size());
+
+  if (!packet.subscription_ids.empty())  // [MQTT-3.3.4-6]
+    return refuse(
+        {ReasonCode::ProtocolError, "a client may not send a Subscription Identifier in PUBLISH"});
+  if (static_cast<std::uint8_t>(packet.qos) > shard_.parts.mqtt.qos_max)
+    return disconnect(ReasonCode::QoSNotSupported, "QoS above the maximum");
+  if (packet.retain && !shard_.offers_retain()) {
+    if (v5())
+      return disconnect(ReasonCode::RetainNotSupported, "retained messages are not offered");
+    packet.retain = false;  // MQTT 3.1.1 has no way to say so
+  }
+  if (!resolve_alias(packet)) return;
+  if (packet.qos == QoS::ExactlyOnce && session_->has_received(packet.packet_id))
+    return acknowledge(PacketType::Pubrec, packet.packet_id,
+                       ReasonCode::Success);  // [MQTT-4.3.3-10]
+  if (packet.qos != QoS::AtMostOnce &&
+      unanswered_ + session_->received_count() >= shard_.parts.mqtt.receive_maximum &&
+      shard_.parts.mqtt.receive_maximum_enforced && v5())
+    return disconnect(ReasonCode::ReceiveMaximumExceeded,
+                      "more messages unacknowledged than Receive Maximum");
+  if (const auto refusal = judge_publish(packet)) return refuse_publish(packet, *refusal);
+
+  MessageParts parts;
+  parts.topic = packet.topic;
+  parts.payload = packet.payload;
+  parts.properties = packet.properties;
+  if (!origin_.host) parts.publisher = session_->client_id();
+  parts.publisher_session = session_->number();
+  parts.qos = packet.qos;
+  parts.retain = packet.retain;
+  if (packet.expiry_seconds) parts.expires_at = shard_.now.steady + Seconds(*packet.expiry_seconds);
+  Publication publication(parts);
+
+  Waiter waiter;
+  Batch records;
+  if (packet.qos != QoS::AtMostOnce) {
+    waiter.kind = Waiter::Kind::Link;
+    waiter.link = key;
+    waiter.token = first_promise_ + promises_.size();  // the one owed below
+  }
+  if (packet.qos == QoS::ExactlyOnce) {
+    session_->add_received(packet.packet_id);
+    if (session_->persistent())
+      shard_.parts.journal->received(session_->client_id(), packet.packet_id, records);
+  }
+  const auto outcome = goes_by_home(packet)
+                           ? shard_.router.publish_at_home(publication, waiter, &records)
+                           : shard_.router.publish(publication, waiter, &records);
+  if (packet.qos == QoS::AtMostOnce) return;
+  const PacketType type = packet.qos == QoS::AtLeastOnce ? PacketType::Puback : PacketType::Pubrec;
+  if (outcome) return answer_publish(type, packet.packet_id, *outcome, std::nullopt);
+  if (type == PacketType::Puback) ++unanswered_;
+  owe(type, packet.packet_id);
+}
+
+bool Link::resolve_alias(mqtt::Publish& packet) {
+  if (packet.topic_alias == 0) return true;
+  if (packet.topic_alias > shard_.parts.mqtt.topic_alias_maximum) {  // [MQTT-3.3.2-9]
+    disconnect(ReasonCode::TopicAliasInvalid, "topic alias above the maximum");
+    return false;
+  }
+  if (!aliases_in_) aliases_in_ = std::make_unique<IncomingAliases>();
+  if (!packet.topic.empty()) {
+    aliases_in_->set(packet.topic_alias, packet.topic);
+    return true;
+  }
+  packet.topic = aliases_in_->topic(packet.topic_alias);
+  if (!packet.topic.empty()) return true;
+  refuse({ReasonCode::ProtocolError, "a topic alias that was never set"});
+  return false;
+}
+
+std::optional<ReasonCode> Link::judge_publish(const mqtt::Publish& packet) {
+  if (origin_.host) return std::nullopt;
+  if (is_reserved_for_broker(packet.topic)) return ReasonCode::NotAuthorized;
+  if (shard_.parts.authorizer && session_->identity &&
+      !shard_.parts.authorizer->may(*session_->identity, Action::Publish, packet.topic, packet.qos,
+                                    packet.retain))
+    return ReasonCode::NotAuthorized;
+  return std::nullopt;
+}
+
+// MQTT 3.1.1 has no negative acknowledgement: the message is acknowledged and goes nowhere
+// [MQTT-3.3.5-2].
+void Link::refuse_publish(const mqtt::Publish& packet, ReasonCode code) {
+  shard_.counters.add(Metric::RefusedNotAuthorized);
+  if (packet.qos == QoS::AtLeastOnce) acknowledge(PacketType::Puback, packet.packet_id, code);
+  if (packet.qos == QoS::ExactlyOnce) acknowledge(PacketType::Pubrec, packet.packet_id, code);
+}
+
+// A retained message goes by way of its topic's home, and so does what follows it on this
+// connection.
+bool Link::goes_by_home(const mqtt::Publish& packet) {
+  if (shard_.shards() == 1 || !shard_.parts.retained ||
+      home_of(packet.topic, shard_.shards()) == shard_.id)
+    return false;
+  if (packet.retain) {
+    if (!home_topics_) home_topics_ = std::make_unique<HomeTopics>();
+    home_topics_->add(packet.topic);
+    return true;
+  }
+  return home_topics_ && home_topics_->contains(packet.topic);
+}
+
+// --- Answers
+// ---------------------------------------------------------------------------------------------
+
+void Link::on_published(std::uint64_t promise, const Outcome& outcome) {
+  if (promise < first_promise_ || phase_ == Phase::Closing) return;
+  const Promise& owed = promises_[static_cast<std::size_t>(promise - first_promise_)];
+  answer_publish(owed.type, owed.packet_id, outcome, promise);
+}
+
+void Link::answer_publish(PacketType type, mqtt::PacketId id, const Outcome& outcome,
+                          std::optional<std::uint64_t> promise) {
+  ReasonCode code = outcome.code;
+  if (code == ReasonCode::QuotaExceeded && !v5()) {
+    if (shard_.parts.limits.queue_full_v3 == QueueFullV3::Close) {
+      if (type == PacketType::Pubrec) session_->remove_received(id);
+      return disconnect(code, "the queue of a receiver is full");
+    }
+    shard_.counters.add(Metric::DroppedQueueFull);
+    code = ReasonCode::Success;
+  }
+  if (is_failure(code) && type == PacketType::Pubrec) {  // [MQTT-4.3.3-9]
+    session_->remove_received(id);
+    if (session_->persistent())
+      shard_.parts.journal->completed(session_->client_id(), id, shard_.transactions.open_batch());
+  }
+  if (promise) return keep_promise(*promise, code);
+  acknowledge(type, id, code);
+}
+
+std::uint64_t Link::owe(PacketType type, mqtt::PacketId id, std::unique_ptr<std::string> packet) {
+  Promise& promise = promises_.push_back({});
+  promise.type = type;
+  promise.packet_id = id;
+  promise.packet = std::move(packet);
+  return first_promise_ + promises_.size() - 1;
+}
+
+// Sent at once when nothing is owed before it [MQTT-4.6.0-2].
+void Link::acknowledge(PacketType type, mqtt::PacketId id, ReasonCode code) {
+  if (promises_.empty()) return send_ack(type, id, code);
+  if (type == PacketType::Puback) ++unanswered_;
+  keep_promise(owe(type, id), code);
+}
+
+void Link::keep_promise(std::uint64_t promise, ReasonCode code) {
+  if (promise < first_promise_ || phase_ == Phase::Closing) return;
+  Promise& owed = promises_[static_cast<std::size_t>(promise - first_promise_)];
+  owed.kept = true;
+  owed.code = code;
+  send_kept_promises();
+}
+
+void Link::send_kept_promises() {
+  while (!promises_.empty() && promises_.front().kept) {
+    const Promise& owed = promises_.front();
+    if (owed.packet) {
+      send(*owed.packet);
+    } else {
+      send_ack(owed.type, owed.packet_id, owed.code);
+      if (owed.type == PacketType::Puback) --unanswered_;
+    }
+    promises_.pop_front();
+    ++first_promise_;
+  }
+}
+
+}  // namespace twinmq::core

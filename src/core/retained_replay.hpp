@@ -1,0 +1,70 @@
+#pragma once
+// The retained messages that one new subscription must still be shown, from this shard or from
+// another.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include <twinmq/retained.hpp>
+
+#include "core/ids.hpp"
+
+namespace twinmq::core {
+
+struct Shard;
+
+class RetainedReplay {
+ public:
+  /// From this shard's own messages.
+  RetainedReplay(std::unique_ptr<RetainedMessages::Replay> here, QoS granted, std::uint32_t id)
+      : qos(granted), subscription_id(id), here_(std::move(here)) {}
+  /// From shard `from`, which was sent RetainedWanted with this ticket.
+  RetainedReplay(ShardId from, std::uint64_t ticket, QoS granted, std::uint32_t id)
+      : qos(granted), subscription_id(id), from_(from), ticket_(ticket) {}
+
+  QoS qos;
+  std::uint32_t subscription_id;
+
+  /// The next message; empty when there is none now: ask done().
+  MessageRef next(Shard& shard);
+  bool done() const;
+  void cancel(Shard& shard);
+
+  std::uint64_t ticket() const { return ticket_; }
+  void add(MessageRef message) { slice_.push_back(std::move(message)); }
+  void end_slice(bool done) {
+    waiting_ = false;
+    done_ = done;
+  }
+
+ private:
+  std::unique_ptr<RetainedMessages::Replay> here_;
+  ShardId from_ = 0;
+  std::uint64_t ticket_ = 0;  ///< 0: here
+  std::deque<MessageRef> slice_;
+  bool waiting_ = true;  ///< for the end of a slice
+  bool done_ = false;
+};
+
+/// The replays this shard serves to others.
+class ServedReplays {
+ public:
+  explicit ServedReplays(Shard& shard) : shard_(shard) {}
+  void open(ShardId asker, std::uint64_t ticket, const std::string& filter);
+  void next(ShardId asker, std::uint64_t ticket, bool cancel);
+
+ private:
+  struct Served {
+    ShardId asker;
+    std::uint64_t ticket;
+    std::unique_ptr<RetainedMessages::Replay> replay;
+  };
+  void send_slice(Served& served);
+
+  Shard& shard_;
+  std::deque<Served> served_;
+};
+
+}  // namespace twinmq::core

@@ -1,0 +1,262 @@
+#include "core/router.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "core/session.hpp"
+#include "core/shard.hpp"
+#include "core/share_groups.hpp"
+
+namespace twinmq::core {
+
+class Router::Depth {
+ public:
+  explicit Depth(Router& router) : router_(router) {
+    if (router_.depth_ == router_.scratch_.size())
+      router_.scratch_.push_back(std::make_unique<Scratch>());
+    scratch_ = router_.scratch_[router_.depth_++].get();
+    scratch_->matches.clear();
+    scratch_->route.clear();
+  }
+  ~Depth() { --router_.depth_; }
+  Scratch& operator*() { return *scratch_; }
+
+ private:
+  Router& router_;
+  Scratch* scratch_;
+};
+
+Outcome outcome_of(std::uint32_t matched, bool refused) {
+  if (refused) return {ReasonCode::QuotaExceeded, matched};
+  return {matched > 0 ? ReasonCode::Success : ReasonCode::NoMatchingSubscribers, matched};
+}
+
+std::optional<Outcome> Router::publish(Publication& publication, const Waiter& waiter,
+                                       Batch* records) {
+  const bool retained = publication.retain() && shard_.parts.retained;
+  if (retained && home_of(publication.topic(), shard_.shards()) != shard_.id)
+    return publish_at_home(publication, waiter, records);
+
+  Depth depth(*this);
+  Scratch& scratch = *depth;
+  Batch own;
+  if (retained && shard_.parts.retained->set(publication.shared(), shard_.now, own) ==
+                      RetainedMessages::Stored::Full)
+    scratch.route.refused = true;
+  route_here(publication, scratch);
+
+  Route& route = scratch.route;
+  const bool waits = waiter.kind != Waiter::Kind::Nobody || publication.qos() != QoS::AtMostOnce;
+  const bool elsewhere = scratch.matches.shards != 0 || !route.forwards.empty();
+  const bool writes = !own.empty() || (records && !records->empty()) || !route.kept.empty();
+  if (!writes && !(waits && elsewhere)) {
+    for (std::uint64_t rest = scratch.matches.shards; rest != 0; rest &= rest - 1)
+      shard_.post(static_cast<ShardId>(std::countr_zero(rest)),
+                  Deliver{publication.copy_for_mail(), {}});
+    for (auto& [shard, letter] : route.forwards) {
+      letter.message = publication.copy_for_mail();
+      shard_.post(shard, std::move(letter));
+    }
+    return outcome_of(route.matched, route.refused);
+  }
+
+  const TransactionId id = shard_.transactions.open(waiter);
+  Batch& batch = shard_.transactions.records(id);
+  if (records) batch.append(*records);
+  batch.append(own);
+  const auto part = [&] { return PartOf{shard_.id, id, shard_.transactions.grant(id)}; };
+  for (std::uint64_t rest = scratch.matches.shards; rest != 0; rest &= rest - 1)
+    shard_.post(static_cast<ShardId>(std::countr_zero(rest)),
+                Deliver{publication.copy_for_mail(), part()});
+  for (auto& [shard, letter] : route.forwards) {
+    letter.message = publication.copy_for_mail();
+    letter.part = part();
+    shard_.post(shard, std::move(letter));
+  }
+  shard_.transactions.close_own_part(id, route);
+  return std::nullopt;
+}
+
+std::optional<Outcome> Router::publish_at_home(Publication& publication, const Waiter& waiter,
+                                               Batch* records) {
+  PublishAtHome letter;
+  letter.message = publication.copy_for_mail();
+  if (waiter.kind != Waiter::Kind::Nobody) {
+    letter.token = ++tokens_;
+    at_home_.emplace(letter.token, waiter);
+  }
+  if (records && !records->empty()) letter.records = std::make_unique<Batch>(std::move(*records));
+  shard_.post(home_of(publication.topic(), shard_.shards()), std::move(letter));
+  return std::nullopt;
+}
+
+void Router::on_publish_at_home(ShardId from, PublishAtHome& letter) {
+  Waiter waiter;
+  if (letter.token != 0) {
+    waiter.kind = Waiter::Kind::Shard;
+    waiter.shard = from;
+    waiter.token = letter.token;
+  }
+  Publication publication(std::move(letter.message));
+  if (const auto outcome = publish(publication, waiter, letter.records.get()))
+    shard_.answer(waiter, *outcome);
+}
+
+void Router::on_published_at_home(const PublishedAtHome& letter) {
+  const auto place = at_home_.find(letter.token);
+  if (place == at_home_.end()) return;
+  const Waiter waiter = place->second;
+  at_home_.erase(place);
+  shard_.answer(waiter, {letter.code, letter.matched});
+}
+
+void Router::deliver_to_one(Subscriber& subscriber, const Delivery& delivery) {
+  Depth depth(*this);
+  Scratch& scratch = *depth;
+  subscriber.deliver(delivery, scratch.route);
+  if (scratch.route.kept.empty() && scratch.route.forwards.empty()) return;
+  const TransactionId id = shard_.transactions.open({});
+  for (auto& [shard, letter] : scratch.route.forwards) {
+    letter.message = delivery.publication.copy_for_mail();
+    letter.part = {shard_.id, id, shard_.transactions.grant(id)};
+    shard_.post(shard, std::move(letter));
+  }
+  shard_.transactions.close_own_part(id, scratch.route);
+}
+
+// --- On other shards than the publisher's
+// ----------------------------------------------------------------
+
+void Router::on_deliver(const Deliver& letter) {
+  Depth depth(*this);
+  Publication publication(letter.message);
+  route_here(publication, *depth);
+  close_part(*depth, publication, letter.part);
+}
+
+void Router::on_deliver_to_member(const DeliverToMember& letter) {
+  Depth depth(*this);
+  Scratch& scratch = *depth;
+  Publication publication(letter.message);
+  if (Session* member = shard_.sessions.find(letter.member)) {
+    const std::span<const std::uint32_t> ids =
+        letter.subscription_id != 0 ? std::span<const std::uint32_t>(&letter.subscription_id, 1)
+                                    : std::span<const std::uint32_t>();
+    const bool retain = letter.retain_as_published && letter.message->retain();
+    member->deliver({publication, letter.qos, retain, ids, letter.share}, scratch.route);
+  } else if (letter.qos != QoS::AtMostOnce) {
+    // The member went while the message was on its way: the next one's turn, in the same
+    // transaction.
+    shard_.share_groups.give_back(letter.share, letter.message);
+    ++scratch.route.matched;
+  }
+  close_part(scratch, publication, letter.part);
+}
+
+// Answers the opener, or shares what weight there is with the members the message is forwarded to.
+void Router::close_part(Scratch& scratch, Publication& publication, const PartOf& part) {
+  Route& route = scratch.route;
+  Weight rest = part.weight;
+  const Weight each = rest / (route.forwards.size() + 1);
+  for (auto& [shard, letter] : route.forwards) {
+    letter.message = publication.copy_for_mail();
+    if (part.transaction != 0) letter.part = {part.opener, part.transaction, each};
+    rest -= each;
+    shard_.post(shard, std::move(letter));
+  }
+  if (part.transaction == 0) {
+    if (!route.kept.empty())
+      shard_.transactions.close_own_part(shard_.transactions.open({}), route);
+    return;
+  }
+  PartClosed closed;
+  closed.transaction = part.transaction;
+  closed.weight = rest;
+  closed.matched = route.matched;
+  closed.refused = route.refused;
+  if (!route.kept.empty()) {
+    closed.records = std::make_unique<Batch>();
+    closed.wants_outcome = true;
+    for (const Kept& kept : route.kept)
+      if (Session* session = shard_.sessions.find(kept.session))
+        session->write_delivery(kept.sequence, *closed.records);
+    shard_.transactions.remember_part(part.opener, part.transaction, route.kept);
+  }
+  shard_.post(part.opener, std::move(closed));
+}
+
+// --- Matching
+// --------------------------------------------------------------------------------------------
+
+void Router::route_here(Publication& publication, Scratch& scratch) {
+  shard_.tree.match(publication.topic(), scratch.matches);
+  const auto& lists = scratch.matches.lists;
+  if (lists.size() == 1) return deliver_single(publication, lists.front(), scratch.route);
+  if (lists.size() > 1) deliver_overlapping(publication, scratch);
+}
+
+void Router::deliver_single(Publication& publication, std::span<const Subscription> list,
+                            Route& route) {
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const Subscription& subscription = list[i];
+    if (i + 4 < list.size()) __builtin_prefetch(list[i + 4].subscriber);
+    const QoS qos = std::min(publication.qos(), subscription.qos);
+    const bool retain =
+        subscription.retain_as_published && publication.retain();  // [MQTT-3.3.1-12]
+    const std::span<const std::uint32_t> ids =
+        subscription.subscription_id != 0
+            ? std::span<const std::uint32_t>(&subscription.subscription_id, 1)
+            : std::span<const std::uint32_t>();
+    if (subscription.subscriber->kind() == Subscriber::Kind::Session) {
+      auto* session = static_cast<Session*>(subscription.subscriber);
+      if (subscription.no_local && session->number() == publication.publisher_session())
+        continue;  // [MQTT-3.8.3-3]
+      session->deliver({publication, qos, retain, ids, {}}, route);
+    } else {
+      subscription.subscriber->deliver({publication, qos, retain, ids, {}}, route);
+    }
+  }
+}
+
+// One copy for a client with overlapping filters, at the highest granted QoS [MQTT-3.3.4-2], with
+// every identifier [MQTT-3.3.4-4].
+void Router::deliver_overlapping(Publication& publication, Scratch& scratch) {
+  auto& overlaps = scratch.overlaps;
+  overlaps.clear();
+  for (const auto& list : scratch.matches.lists) {
+    for (const Subscription& subscription : list) {
+      if (subscription.no_local && subscription.subscriber->kind() == Subscriber::Kind::Session &&
+          static_cast<Session*>(subscription.subscriber)->number() ==
+              publication.publisher_session())
+        continue;
+      overlaps.push_back(
+          {subscription.subscriber, subscription.qos, subscription.retain_as_published, {}});
+      if (subscription.subscription_id != 0)
+        overlaps.back().subscription_ids.push_back(subscription.subscription_id);
+    }
+  }
+  std::stable_sort(overlaps.begin(), overlaps.end(), [](const auto& a, const auto& b) {
+    return std::less<Subscriber*>()(a.subscriber, b.subscriber);
+  });
+  for (std::size_t i = 0; i < overlaps.size();) {
+    auto& first = overlaps[i];
+    std::size_t next = i + 1;
+    for (; next < overlaps.size() && overlaps[next].subscriber == first.subscriber; ++next) {
+      first.qos = std::max(first.qos, overlaps[next].qos);
+      first.retain_as_published |= overlaps[next].retain_as_published;
+      first.subscription_ids.insert(first.subscription_ids.end(),
+                                    overlaps[next].subscription_ids.begin(),
+                                    overlaps[next].subscription_ids.end());
+    }
+    first.subscriber->deliver({publication,
+                               std::min(publication.qos(), first.qos),
+                               first.retain_as_published && publication.retain(),
+                               first.subscription_ids,
+                               {}},
+                              scratch.route);
+    i = next;
+  }
+}
+
+}  // namespace twinmq::core

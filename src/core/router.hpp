@@ -1,0 +1,71 @@
+#pragma once
+// A message -> deliveries here, mail elsewhere, one transaction around them.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "core/mail.hpp"
+#include "core/subscriber.hpp"
+#include "core/topic_tree.hpp"
+#include "core/transactions.hpp"
+
+namespace twinmq::core {
+
+struct Shard;
+
+/// What the shard answers when some receivers were full, some took it, or nobody was there.
+Outcome outcome_of(std::uint32_t matched, bool refused);
+
+class Router {
+ public:
+  explicit Router(Shard& shard) : shard_(shard) {}
+
+  /// Publishes a message that entered the broker on this shard. `records` are the publisher's own
+  /// changes, to be written with it; null: none. The outcome, if nothing has to be waited for;
+  /// otherwise `waiter` gets it later through Shard::answer().
+  std::optional<Outcome> publish(Publication& publication, const Waiter& waiter, Batch* records);
+
+  /// The same by way of the topic's home, which orders it behind retained messages of its topic.
+  std::optional<Outcome> publish_at_home(Publication& publication, const Waiter& waiter,
+                                         Batch* records);
+
+  /// A message for one receiver outside the tree: a retained replay, a returned message of a share
+  /// group.
+  void deliver_to_one(Subscriber& subscriber, const Delivery& delivery);
+
+  void on_deliver(const Deliver& letter);
+  void on_deliver_to_member(const DeliverToMember& letter);
+  void on_publish_at_home(ShardId from, PublishAtHome& letter);
+  void on_published_at_home(const PublishedAtHome& letter);
+
+ private:
+  /// Working memory of one routing call; calls nest when a delivery sets off another publish.
+  struct Scratch {
+    Matches matches;
+    Route route;
+    struct Overlap {
+      Subscriber* subscriber;
+      QoS qos;
+      bool retain_as_published;
+      std::vector<std::uint32_t> subscription_ids;
+    };
+    std::vector<Overlap> overlaps;
+  };
+  class Depth;
+
+  void route_here(Publication& publication, Scratch& scratch);
+  void deliver_single(Publication& publication, std::span<const Subscription> list, Route& route);
+  void deliver_overlapping(Publication& publication, Scratch& scratch);
+  void close_part(Scratch& scratch, Publication& publication, const PartOf& part);
+
+  Shard& shard_;
+  std::vector<std::unique_ptr<Scratch>> scratch_;
+  std::size_t depth_ = 0;
+  std::uint64_t tokens_ = 0;
+  std::unordered_map<std::uint64_t, Waiter> at_home_;  ///< who waits for PublishedAtHome
+};
+
+}  // namespace twinmq::core

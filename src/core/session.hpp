@@ -1,0 +1,193 @@
+#pragma once
+// What outlives a connection: identity, subscriptions, the messages on their way to the client, the
+// identifiers of QoS 2 messages from it, and the will.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <twinmq/access.hpp>
+#include <twinmq/session_journal.hpp>
+#include <twinmq/statistics.hpp>
+
+#include "base/timing_wheel.hpp"
+#include "core/retained_replay.hpp"
+#include "core/ring.hpp"
+#include "core/subscriber.hpp"
+#include "core/topic_tree.hpp"
+#include "mqtt/packets.hpp"
+
+namespace twinmq::core {
+
+class Link;
+struct Shard;
+
+/// Session Expiry Interval that means "never", section 3.1.2.11.2.
+inline constexpr std::uint32_t kExpiryNever = 0xFFFF'FFFF;
+
+class Session final : public Subscriber {
+ public:
+  Session(Shard& shard, std::string client_id, std::string principal);
+  ~Session();
+
+  SessionKey key;  ///< set by the table
+
+  const std::string& client_id() const { return client_id_; }
+  const std::string& principal() const { return principal_; }
+  std::uint64_t number() const;
+  Link* link() const { return link_; }
+  bool persistent() const { return expiry_seconds_ > 0; }
+  std::uint32_t expiry_seconds() const { return expiry_seconds_; }
+
+  // --- Connection
+  // ----------------------------------------------------------------------------------------
+  /// A connection takes the session over; `inflight_max` is the client's Receive Maximum, bounded
+  /// by ours.
+  void attach(Link& link, std::uint32_t expiry_seconds, std::uint16_t inflight_max);
+  /// Sends what the last connection left unacknowledged [MQTT-4.4.0-1], then what waits.
+  void resume();
+  /// The connection is gone. May end the session: do not touch it afterwards.
+  void detach();
+  /// DISCONNECT changed it, or a restored session tells it.
+  void set_expiry(std::uint32_t seconds) { expiry_seconds_ = seconds; }
+  void set_will(std::optional<StoredWill> will);
+  void discard_will();
+  /// Writes the lasting facts, if the session is persistent.
+  void record();
+  void on_timer();
+  /// Publishes a pending will, gives up everything it has. The table deletes the object afterwards.
+  void end();
+  /// The deadline of an absent session, from what was stored.
+  void wait_for_client(Instant deadline);
+
+  // --- Messages to the client
+  // ----------------------------------------------------------------------------
+  void deliver(const Delivery& delivery, Route& route) override;
+  /// Sends as far as window and output allow.
+  void pump();
+  bool has_more() const;
+  bool window_open() const { return link_ && next_ == end_sequence() && inflight_ < inflight_max_; }
+  /// Answers to our PUBLISH and PUBREL. False: no such delivery is waiting for it.
+  bool on_puback(mqtt::PacketId id);
+  bool on_pubrec(mqtt::PacketId id, ReasonCode code);
+  bool on_pubcomp(mqtt::PacketId id);
+
+  // --- Persistence of deliveries
+  // -------------------------------------------------------------------------
+  /// Adds the delivery to the batch, unless it is complete already.
+  void write_delivery(std::uint64_t sequence, Batch& batch);
+  void on_delivery_written(std::uint64_t sequence);
+  void on_release_stored(std::uint64_t sequence);
+  void restore_delivery(StoredDelivery stored);
+
+  // --- QoS 2 messages from the client [MQTT-4.3.3-10]
+  // -----------------------------------------------------
+  bool has_received(mqtt::PacketId id) const;
+  void add_received(mqtt::PacketId id);
+  bool remove_received(mqtt::PacketId id);
+  std::size_t received_count() const { return received_.size(); }
+
+  // --- Subscriptions
+  // ---------------------------------------------------------------------------------------
+  std::vector<FilterId>& filters() { return filters_; }
+  struct Shared {
+    std::string text;  ///< "name/filter"
+    mqtt::SubscriptionOptions options;
+    std::uint32_t subscription_id = 0;
+  };
+  std::vector<Shared>& shared() { return shared_; }
+  std::vector<RetainedReplay>& replays() { return replays_; }
+  void start_replay(RetainedReplay replay);
+
+  /// For the authorizer; null when there is none.
+  std::unique_ptr<Identity> identity;
+  /// Drops queued messages the client may no longer receive.
+  void judge_again();
+
+  SessionInfo describe() const;
+
+ private:
+  enum class State : std::uint8_t {
+    Waiting,         ///< PUBLISH not sent on this connection
+    Sent,            ///< waits for PUBACK or PUBREC
+    ReleaseStoring,  ///< PUBREC came; PUBREL follows when that is safe
+    Released,        ///< waits for PUBCOMP
+    Done,
+  };
+  /// How far the store knows of an entry.
+  enum class Stored : std::uint8_t {
+    No,       ///< and need not: transient, or complete before it was written
+    Pending,  ///< belongs to a transaction that is not sealed
+    Writing,
+    Yes,
+  };
+  struct Extra {
+    std::vector<std::uint32_t> subscription_ids;
+    std::string share;
+  };
+  struct Entry {
+    MessageRef message;
+    std::unique_ptr<Extra> extra;  ///< more than one subscription identifier, or a share group
+    std::uint32_t subscription_id = 0;
+    State state = State::Waiting;
+    Stored stored = Stored::No;
+    QoS qos = QoS::AtLeastOnce;
+    bool retain : 1 = false;
+    bool dup : 1 = false;  ///< sent on an earlier connection
+    bool in_window : 1 = false;
+  };
+
+  void deliver_at_once(const Delivery& delivery, const MessageParts& parts, Route& route);
+  bool may_receive(std::string_view topic, QoS qos, bool retain) const;
+  Entry* find(std::uint64_t sequence);
+  Entry* find_sent(mqtt::PacketId id, std::uint64_t& sequence);
+  std::uint64_t end_sequence() const { return head_ + entries_.size(); }
+  bool gated(const Entry& entry) const;
+  void send_next(Entry& entry, std::uint64_t sequence);
+  void finish(Entry& entry, std::uint64_t sequence);
+  void release_message(Entry& entry);
+  void leave_window(Entry& entry);
+  void pop_done();
+  void pump_replays();
+  void publish_will();
+  void leave_filters();
+  StoredDelivery stored_delivery(const Entry& entry, std::uint64_t sequence) const;
+
+  Shard& shard_;
+  std::string client_id_;
+  std::string principal_;
+  Link* link_ = nullptr;
+  Ring<Entry> entries_;
+  std::uint64_t head_ =
+      0;  ///< sequence of entries_[0]; a packet identifier is 1 + sequence % 65535
+  std::uint64_t next_ = 0;  ///< first sequence not sent on this connection
+  std::uint64_t queued_bytes_ = 0;
+  std::uint32_t live_ = 0;  ///< entries that are not Done
+  std::uint16_t inflight_ = 0;
+  std::uint16_t inflight_max_ = 1;
+  std::uint32_t expiry_seconds_ = 0;
+  bool replaying_ = false;
+  std::optional<WallTime> disconnected_at_;
+  std::vector<FilterId> filters_;
+  std::vector<Shared> shared_;
+  std::vector<RetainedReplay> replays_;
+  std::vector<mqtt::PacketId> received_;  ///< ascending
+  std::unique_ptr<StoredWill> will_;
+  Instant expires_at_ = kNever;
+  Instant will_at_ = kNever;
+  base::Timer timer_;
+};
+
+/// Packet identifier of a delivery, and the first sequence at or after `from` that has the
+/// identifier.
+inline mqtt::PacketId packet_id_of(std::uint64_t sequence) {
+  return static_cast<mqtt::PacketId>(1 + sequence % 65535);
+}
+inline std::uint64_t sequence_of(mqtt::PacketId id, std::uint64_t from) {
+  const std::uint64_t wanted = id - 1u;
+  return from + (wanted + 65535 - from % 65535) % 65535;
+}
+
+}  // namespace twinmq::core

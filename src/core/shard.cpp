@@ -1,0 +1,132 @@
+#include "core/shard.hpp"
+
+#include <utility>
+#include <variant>
+
+#include "core/home_topics.hpp"
+#include "core/pending_connect.hpp"
+
+namespace twinmq::core {
+
+Shard::Shard(ShardParts shard_parts)
+    : parts(std::move(shard_parts)),
+      id(parts.id),
+      counters(*parts.counters),
+      random(parts.seed ^ (parts.id + 1)),
+      tree(parts.seed) {}
+
+Shard::~Shard() = default;
+
+void Shard::post(ShardId to, Letter letter) {
+  if (to == id) return read(id, letter);
+  counters.add(Metric::MailSent);
+  parts.mail->outbox(id, to).push_back(std::move(letter));
+}
+
+void Shard::read(ShardId from, Letter& letter) {
+  struct Reader {
+    Shard& shard;
+    ShardId from;
+    void operator()(Deliver& mail) const { shard.router.on_deliver(mail); }
+    void operator()(DeliverToMember& mail) const { shard.router.on_deliver_to_member(mail); }
+    void operator()(PartClosed& mail) const {
+      shard.transactions.on_part_closed(from, std::move(mail));
+    }
+    void operator()(PartCommitted& mail) const {
+      shard.transactions.on_part_committed(from, mail.transaction);
+    }
+    void operator()(PublishAtHome& mail) const { shard.router.on_publish_at_home(from, mail); }
+    void operator()(PublishedAtHome& mail) const { shard.router.on_published_at_home(mail); }
+    void operator()(Interest& mail) const { shard.subscriptions.on_interest(from, mail); }
+    void operator()(Fence& mail) const { shard.subscriptions.on_fence(from, mail); }
+    void operator()(FencePassed& mail) const { shard.subscriptions.on_ticket(mail.ticket); }
+    void operator()(RetainedWanted& mail) const {
+      shard.served_replays.open(from, mail.ticket, mail.filter);
+    }
+    void operator()(RetainedNext& mail) const {
+      shard.served_replays.next(from, mail.ticket, mail.cancel);
+    }
+    void operator()(RetainedFound& mail) const { shard.on_retained_found(mail); }
+    void operator()(RetainedSliceEnd& mail) const { shard.on_slice_end(mail); }
+    void operator()(JoinShare& mail) const { shard.share_groups.on_join(from, mail); }
+    void operator()(LeaveShare& mail) const { shard.share_groups.on_leave(from, mail); }
+    void operator()(MemberConnected& mail) const {
+      shard.share_groups.on_member_connected(from, mail);
+    }
+    void operator()(ReturnToShare& mail) const { shard.share_groups.on_return(mail); }
+  };
+  std::visit(Reader{*this, from}, letter);
+}
+
+RetainedReplay* Shard::find_replay(std::uint64_t ticket, Session*& session) {
+  const auto owner = replay_owners.find(ticket);
+  if (owner == replay_owners.end()) return nullptr;
+  session = sessions.find(owner->second);
+  if (!session) return nullptr;
+  for (RetainedReplay& replay : session->replays())
+    if (replay.ticket() == ticket) return &replay;
+  return nullptr;
+}
+
+void Shard::on_retained_found(RetainedFound& mail) {
+  Session* session = nullptr;
+  if (RetainedReplay* replay = find_replay(mail.ticket, session))
+    replay->add(std::move(mail.message));
+}
+
+void Shard::on_slice_end(const RetainedSliceEnd& mail) {
+  Session* session = nullptr;
+  RetainedReplay* replay = find_replay(mail.ticket, session);
+  if (mail.done) replay_owners.erase(mail.ticket);
+  if (!replay) return;
+  replay->end_slice(mail.done);
+  session->pump();
+}
+
+void Shard::answer(const Waiter& waiter, const Outcome& outcome) {
+  switch (waiter.kind) {
+    case Waiter::Kind::Nobody:
+      break;
+    case Waiter::Kind::Link:
+      if (Link* link = links.get(waiter.link)) link->on_published(waiter.token, outcome);
+      break;
+    case Waiter::Kind::Host:
+      effects.published.push_back({waiter.token, outcome.code, outcome.matched});
+      break;
+    case Waiter::Kind::Shard:
+      post(waiter.shard, PublishedAtHome{waiter.token, outcome.code, outcome.matched});
+      break;
+  }
+}
+
+void Shard::end_session(Session& session) {
+  session.end();
+  sessions.erase(session);
+}
+
+void Shard::touch(Link& link) {
+  // Links repeat in runs, so the last one is the one to look at.
+  if (effects.touched.empty() || effects.touched.back() != link.key)
+    effects.touched.push_back(link.key);
+}
+
+void Shard::move_if_wanted(Link& link) {
+  if (!link.destination() || link.closing()) return;
+  effects.moved.push_back(link.move_away());
+  links.erase(link.key);
+}
+
+void Shard::count_retained() {
+  const std::size_t messages = parts.retained->messages();
+  const std::size_t bytes = parts.retained->bytes();
+  counters.add(Metric::RetainedMessages, messages - retained_messages_counted);
+  counters.add(Metric::RetainedBytes, bytes - retained_bytes_counted);
+  retained_messages_counted = messages;
+  retained_bytes_counted = bytes;
+}
+
+void Shard::log(LogLevel level, std::string_view event, const std::string& detail) const {
+  if (parts.log) parts.log({level, event, detail});
+}
+
+}  // namespace twinmq::core

@@ -1,0 +1,104 @@
+#pragma once
+// Everything one shard owns, for the classes of this folder to find each other. Users see
+// ShardCore.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/counters.hpp"
+#include "base/mailbox.hpp"
+#include "base/out_buffer.hpp"
+#include "base/prng.hpp"
+#include "base/slot_map.hpp"
+#include "base/timing_wheel.hpp"
+#include "core/effects.hpp"
+#include "core/link.hpp"
+#include "core/retained_replay.hpp"
+#include "core/router.hpp"
+#include "core/session.hpp"
+#include "core/session_table.hpp"
+#include "core/shard_core.hpp"
+#include "core/share_groups.hpp"
+#include "core/subscriptions.hpp"
+#include "core/topic_tree.hpp"
+#include "core/transactions.hpp"
+
+namespace twinmq::core {
+
+struct Shard {
+  explicit Shard(ShardParts shard_parts);
+  ~Shard();
+
+  unsigned shards() const { return parts.shards; }
+
+  template <typename Visit>
+  void for_each_other(Visit visit) {
+    for (ShardId other = 0; other < parts.shards; ++other)
+      if (other != id) visit(other);
+  }
+
+  /// To this very shard, too: such a letter is read at once.
+  void post(ShardId to, Letter letter);
+  void read(ShardId from, Letter& letter);
+
+  /// The outcome of a publish, for whoever waits.
+  void answer(const Waiter& waiter, const Outcome& outcome);
+
+  /// Ends the session and deletes it; its link, if any, is not touched.
+  void end_session(Session& session);
+
+  /// The link has bytes to send, wants to be read again, or is to be closed.
+  void touch(Link& link);
+  /// The link goes on with bytes it already has in the next turn.
+  void postpone(LinkKey link) { postponed.push_back(link); }
+  /// Mail to some shard waits for room: links that cause mail are not read meanwhile.
+  bool congested() const { return mail_backlog; }
+
+  /// Hands the link to the shard of its session, if CONNECT said so.
+  void move_if_wanted(Link& link);
+
+  bool offers_retain() const { return parts.retained && parts.mqtt.retain_available; }
+  void count_retained();
+  void on_retained_found(RetainedFound& mail);
+  void on_slice_end(const RetainedSliceEnd& mail);
+
+  void log(LogLevel level, std::string_view event, const std::string& detail) const;
+
+  ShardParts parts;
+  ShardId id;
+  base::Counters& counters;
+  Now now;
+  Effects effects;
+  base::ChunkPool chunks;
+  base::TimingWheel wheel;
+  base::Prng random;
+  base::SlotMap<Link> links;
+  TopicTree tree;
+  Transactions transactions{*this};
+  Router router{*this};
+  ShareGroups share_groups{*this};
+  Subscriptions subscriptions{*this};
+  ServedReplays served_replays{*this};
+  SessionTable sessions{*this};
+  std::string scratch;  ///< for decode_publish
+  std::string packet;   ///< for building packets that are not hot
+  std::vector<LinkKey> postponed;
+  std::size_t replay_budget = 0;  ///< steps left for retained replays in this turn
+  std::uint64_t replay_tickets = 0;
+  std::unordered_map<std::uint64_t, SessionKey>
+      replay_owners;  ///< of replays served by other shards
+  bool mail_backlog = false;
+  std::size_t retained_messages_counted = 0;
+  std::size_t retained_bytes_counted = 0;
+
+ private:
+  RetainedReplay* find_replay(std::uint64_t ticket, Session*& session);
+};
+
+/// What a timer of the shard's wheel belongs to.
+inline constexpr std::uint8_t kLinkTimer = 1;
+inline constexpr std::uint8_t kSessionTimer = 2;
+
+}  // namespace twinmq::core

@@ -1,0 +1,68 @@
+#pragma once
+// Whoever a message can be delivered to. A session is one, a share group is one; a rule, the shadow
+// service and an embedder's callback are others. There is no other way to react to messages.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/mail.hpp"
+#include "core/publication.hpp"
+
+namespace twinmq::core {
+
+/// One message for one receiver.
+struct Delivery {
+  Publication& publication;
+  QoS qos = QoS::AtMostOnce;  ///< min(published, granted) [MQTT-3.8.4-8]
+  bool retain = false;        ///< the RETAIN flag to send
+  std::span<const std::uint32_t> subscription_ids;
+  std::string_view share;  ///< "name/filter" if a share group chose this receiver
+};
+
+/// A delivery of a persistent session that must be written before its publisher is answered.
+struct Kept {
+  SessionKey session;
+  std::uint64_t sequence = 0;
+};
+
+/// What the routing of one message on one shard found.
+struct Route {
+  std::uint32_t matched = 0;
+  bool refused = false;
+  std::vector<Kept> kept;
+  std::vector<std::pair<ShardId, DeliverToMember>>
+      forwards;  ///< messages are filled in by the router
+
+  void clear() {
+    matched = 0;
+    refused = false;
+    kept.clear();
+    forwards.clear();
+  }
+};
+
+class Subscriber {
+ public:
+  enum class Kind : std::uint8_t { Session, ShareGroup };
+
+  explicit Subscriber(Kind kind) : kind_(kind) {}
+  Subscriber(const Subscriber&) = delete;
+  Subscriber& operator=(const Subscriber&) = delete;
+
+  Kind kind() const { return kind_; }
+
+  /// Takes the message, or tells why not in the route.
+  virtual void deliver(const Delivery& delivery, Route& route) = 0;
+
+ protected:
+  ~Subscriber() = default;
+
+ private:
+  Kind kind_;
+};
+
+}  // namespace twinmq::core

@@ -1,0 +1,151 @@
+#include "core/transactions.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "core/link.hpp"
+#include "core/session.hpp"
+#include "core/shard.hpp"
+
+namespace twinmq::core {
+
+namespace {
+// What each part starts with: it can be split about fifty times, and sixty-four of them still fit
+// the sum.
+constexpr Weight kPartWeight = Weight{1} << 52;
+}  // namespace
+
+TransactionId Transactions::open(const Waiter& waiter) {
+  transactions_.emplace_back();
+  transactions_.back().waiter = waiter;
+  return first_ + transactions_.size() - 1;
+}
+
+Weight Transactions::grant(TransactionId id) {
+  at(id).out += kPartWeight;
+  return kPartWeight;
+}
+
+void Transactions::close_own_part(TransactionId id, const Route& route) {
+  Transaction& transaction = at(id);
+  transaction.matched += route.matched;
+  transaction.refused |= route.refused;
+  transaction.kept = route.kept;
+  transaction.own_part_open = false;
+  close_if_complete(id);
+}
+
+void Transactions::on_part_closed(ShardId from, PartClosed letter) {
+  if (letter.transaction < first_) return;
+  Transaction& transaction = at(letter.transaction);
+  TWINMQ_ASSERT(transaction.out >= letter.weight);
+  transaction.out -= letter.weight;
+  transaction.matched += letter.matched;
+  transaction.refused |= letter.refused;
+  if (letter.records) transaction.records.append(*letter.records);
+  if (letter.wants_outcome) transaction.participants.push_back(from);
+  close_if_complete(letter.transaction);
+}
+
+void Transactions::close_if_complete(TransactionId id) {
+  Transaction& transaction = at(id);
+  if (transaction.own_part_open || transaction.out != 0) return;
+  // Nothing to write: the answer need not wait for anybody's commit.
+  if (transaction.records.empty() && transaction.kept.empty()) resolve(transaction);
+  while (!transactions_.empty() && transactions_.front().resolved) {
+    transactions_.pop_front();
+    ++first_;
+  }
+}
+
+void Transactions::resolve(Transaction& transaction) {
+  transaction.resolved = true;
+  shard_.answer(transaction.waiter, outcome_of(transaction.matched, transaction.refused));
+}
+
+void Transactions::seal() {
+  if (outstanding_ != 0) return;
+  while (!transactions_.empty()) {
+    Transaction& front = transactions_.front();
+    if (!front.resolved && (front.own_part_open || front.out != 0)) break;
+    if (!front.resolved) {
+      batch_.append(front.records);
+      for (const Kept& kept : front.kept)
+        if (Session* session = shard_.sessions.find(kept.session))
+          session->write_delivery(kept.sequence, batch_);
+      committing_.emplace_back(first_, std::move(front));
+    }
+    transactions_.pop_front();
+    ++first_;
+  }
+  if (batch_.empty() && notes_.empty()) {
+    // Everything was acknowledged by its receivers before it could be written.
+    for (auto& [id, transaction] : std::exchange(committing_, {})) settle(transaction, id);
+    return;
+  }
+  committing_notes_.swap(notes_);
+  outstanding_ = ++commits_;
+  shard_.effects.commit = Commit{outstanding_, std::exchange(batch_, {})};
+  shard_.counters.add(Metric::Commits);
+}
+
+void Transactions::on_committed(std::uint64_t commit, bool durable) {
+  TWINMQ_ASSERT(commit == outstanding_);
+  outstanding_ = 0;
+  if (!durable) {
+    // Memory and store no longer agree: nobody is answered, and the shards start again from the
+    // store.
+    shard_.counters.add(Metric::CommitsFailed);
+    shard_.effects.reload = true;
+    return;
+  }
+  for (auto& [id, transaction] : std::exchange(committing_, {})) settle(transaction, id);
+  for (const AfterCommit& note : std::exchange(committing_notes_, {})) run(note);
+}
+
+void Transactions::settle(Transaction& transaction, TransactionId id) {
+  for (const Kept& kept : transaction.kept)
+    if (Session* session = shard_.sessions.find(kept.session))
+      session->on_delivery_written(kept.sequence);
+  for (const ShardId shard : transaction.participants) shard_.post(shard, PartCommitted{id});
+  resolve(transaction);
+}
+
+void Transactions::remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept) {
+  remote_parts_.push_back({opener, id, std::move(kept)});
+}
+
+void Transactions::on_part_committed(ShardId opener, TransactionId id) {
+  const auto part =
+      std::find_if(remote_parts_.begin(), remote_parts_.end(), [&](const RemotePart& candidate) {
+        return candidate.opener == opener && candidate.id == id;
+      });
+  if (part == remote_parts_.end()) return;
+  const std::vector<Kept> kept = std::move(part->kept);
+  remote_parts_.erase(part);
+  for (const Kept& item : kept)
+    if (Session* session = shard_.sessions.find(item.session))
+      session->on_delivery_written(item.sequence);
+}
+
+void Transactions::run(const AfterCommit& note) {
+  switch (note.kind) {
+    case AfterCommit::Kind::Connack:
+      if (Link* link = shard_.links.get(note.link)) link->on_session_stored();
+      break;
+    case AfterCommit::Kind::Promise:
+      if (Link* link = shard_.links.get(note.link))
+        link->keep_promise(note.argument, ReasonCode::Success);
+      break;
+    case AfterCommit::Kind::Ticket:
+      shard_.subscriptions.on_ticket(note.argument);
+      break;
+    case AfterCommit::Kind::Pubrel:
+      if (Session* session = shard_.sessions.find(note.session))
+        session->on_release_stored(note.argument);
+      break;
+  }
+}
+
+}  // namespace twinmq::core

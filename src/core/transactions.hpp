@@ -1,0 +1,115 @@
+#pragma once
+// A publish is a transaction: everything it changes, on whatever shard, is written in one batch or
+// not at all, and its publisher is answered when that batch is safe. The shard that opens it holds
+// it until every part is closed.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "core/mail.hpp"
+#include "core/subscriber.hpp"
+
+namespace twinmq::core {
+
+struct Shard;
+
+/// Who waits for the outcome of a publish.
+struct Waiter {
+  enum class Kind : std::uint8_t {
+    Nobody,
+    Link,   ///< a publisher's connection; token is its promise
+    Host,   ///< the host program; token is its own
+    Shard,  ///< another shard that sent PublishAtHome
+  };
+  Kind kind = Kind::Nobody;
+  ShardId shard = 0;
+  LinkKey link;
+  std::uint64_t token = 0;
+};
+
+struct Outcome {
+  ReasonCode code = ReasonCode::Success;  ///< Success, NoMatchingSubscribers or QuotaExceeded
+  std::uint32_t matched = 0;
+};
+
+/// Something that may happen only once a batch is safe.
+struct AfterCommit {
+  enum class Kind : std::uint8_t {
+    Connack,  ///< `link` may be welcomed
+    Promise,  ///< promise `argument` of `link` is kept
+    Ticket,   ///< one thing less that subscription ticket `argument` waits for
+    Pubrel,   ///< delivery `argument` of `session` may be released
+  };
+  Kind kind;
+  LinkKey link;
+  SessionKey session;
+  std::uint64_t argument = 0;
+};
+
+class Transactions {
+ public:
+  explicit Transactions(Shard& shard) : shard_(shard) {}
+
+  /// Opens a transaction; close_own_part() ends the opener's own part and must follow in the same
+  /// turn.
+  TransactionId open(const Waiter& waiter);
+  /// The weight to send with a part that another shard will close.
+  Weight grant(TransactionId id);
+  Batch& records(TransactionId id) { return at(id).records; }
+  void close_own_part(TransactionId id, const Route& route);
+  void on_part_closed(ShardId from, PartClosed letter);
+
+  /// Parts of transactions that other shards opened: what this shard wrote for them.
+  void remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept);
+  void on_part_committed(ShardId opener, TransactionId id);
+
+  /// Changes outside any publish go straight into the open batch, in order.
+  Batch& open_batch() { return batch_; }
+  void after_commit(AfterCommit note) { notes_.push_back(note); }
+
+  /// End of a turn: if the store is ready, writes the closed transactions into the open batch and
+  /// hands it over.
+  void seal();
+  void on_committed(std::uint64_t commit, bool durable);
+  bool commit_outstanding() const { return outstanding_ != 0; }
+
+ private:
+  struct Transaction {
+    Waiter waiter;
+    Weight out = 0;  ///< weight that has not come home
+    std::uint32_t matched = 0;
+    bool refused = false;
+    bool own_part_open = true;
+    bool resolved = false;
+    Batch records;
+    std::vector<Kept> kept;
+    std::vector<ShardId> participants;  ///< shards that want to know the outcome
+  };
+  struct RemotePart {
+    ShardId opener;
+    TransactionId id;
+    std::vector<Kept> kept;
+  };
+
+  Transaction& at(TransactionId id) { return transactions_[static_cast<std::size_t>(id - first_)]; }
+  void close_if_complete(TransactionId id);
+  void resolve(Transaction& transaction);
+  void settle(Transaction& transaction, TransactionId id);
+  void run(const AfterCommit& note);
+
+  Shard& shard_;
+  TransactionId first_ = 1;               ///< id of the front
+  std::deque<Transaction> transactions_;  ///< in opening order
+  Batch batch_;
+  std::vector<AfterCommit> notes_;
+  std::uint64_t commits_ = 0;
+  std::uint64_t outstanding_ =
+      0;  ///< commit handed over and not yet answered; 0: the store is ready
+  std::vector<std::pair<TransactionId, Transaction>> committing_;
+  std::vector<AfterCommit> committing_notes_;
+  std::deque<RemotePart> remote_parts_;
+};
+
+}  // namespace twinmq::core
