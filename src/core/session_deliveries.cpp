@@ -1,0 +1,365 @@
+// Session's part for the messages on their way to the client: queue, window, redelivery, and how
+// far the store knows of each. Section 4.3, 4.4 and 4.9.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "core/link.hpp"
+#include "core/session.hpp"
+#include "core/shard.hpp"
+
+namespace twinmq::core {
+
+// --- Messages to the client
+// ------------------------------------------------------------------------------
+
+void Session::deliver(const Delivery& delivery, Route& route) {
+  const Publication& publication = delivery.publication;
+  if (shard_.parts.authorizer && identity &&
+      !may_receive(publication.topic(), delivery.qos, delivery.retain)) {
+    shard_.counters.add(Metric::DroppedNotAuthorized);
+    return;
+  }
+  if (!shard_.parts.delivery_filter) return deliver_at_once(delivery, publication.parts(), route);
+
+  std::string payload;
+  switch (shard_.parts.delivery_filter->on_deliver(client_id_, *delivery.publication.shared(),
+                                                   payload)) {
+    case DeliveryFilter::Verdict::Deliver:
+      return deliver_at_once(delivery, publication.parts(), route);
+    case DeliveryFilter::Verdict::Drop:
+      return shard_.counters.add(Metric::DroppedByHost);
+    case DeliveryFilter::Verdict::Modify: {
+      MessageParts parts = publication.parts();
+      parts.payload = payload;
+      Publication changed(parts);
+      Delivery mine{changed, delivery.qos, delivery.retain, delivery.subscription_ids,
+                    delivery.share};
+      return deliver_at_once(mine, changed.parts(), route);
+    }
+  }
+}
+
+void Session::deliver_at_once(const Delivery& delivery, const MessageParts& parts, Route& route) {
+  if (delivery.qos == QoS::AtMostOnce) {
+    if (!link_ || !link_->welcomed()) return;
+    ++route.matched;
+    OutgoingPublish publish{parts, delivery.publication,     delivery.qos, delivery.retain, false,
+                            0,     delivery.subscription_ids};
+    link_->send_publish(publish);
+    return;
+  }
+  const std::size_t bytes =
+      parts.topic.size() + parts.properties.size() + parts.payload.size() + sizeof(Message);
+  if (live_ >= shard_.parts.limits.queue_messages_max ||
+      queued_bytes_ + bytes > shard_.parts.limits.queue_bytes_max) {
+    shard_.counters.add(Metric::RefusedQueueFull);
+    route.refused = true;
+    return;
+  }
+  ++route.matched;
+  const std::uint64_t sequence = end_sequence();
+  Entry& entry = entries_.push_back({});
+  entry.message = delivery.publication.shared();
+  entry.qos = delivery.qos;
+  entry.retain = delivery.retain;
+  if (delivery.subscription_ids.size() == 1) entry.subscription_id = delivery.subscription_ids[0];
+  if (delivery.subscription_ids.size() > 1 || !delivery.share.empty()) {
+    entry.extra = std::make_unique<Extra>();
+    entry.extra->share = delivery.share;
+    if (delivery.subscription_ids.size() > 1)
+      entry.extra->subscription_ids.assign(delivery.subscription_ids.begin(),
+                                           delivery.subscription_ids.end());
+  }
+  ++live_;
+  queued_bytes_ += entry.message->footprint();
+  shard_.counters.add(Metric::QueuedMessages);
+  shard_.counters.add(Metric::QueuedBytes, entry.message->footprint());
+  if (persistent() && shard_.parts.journal) {
+    entry.stored = Stored::Pending;
+    route.kept.push_back({key, sequence});
+  }
+  if (next_ == sequence && link_) pump();
+}
+
+bool Session::may_receive(std::string_view topic, QoS qos, bool retain) const {
+  return !shard_.parts.authorizer->checks_receive() ||
+         shard_.parts.authorizer->may(*identity, Action::Receive, topic, qos, retain);
+}
+
+void Session::judge_again() {
+  if (!shard_.parts.authorizer || !identity) return;
+  for (std::uint64_t sequence = head_; sequence < end_sequence(); ++sequence) {
+    Entry& entry = entries_[static_cast<std::size_t>(sequence - head_)];
+    if (entry.state != State::Waiting || entry.dup || !entry.message) continue;
+    if (may_receive(entry.message->topic(), entry.qos, entry.retain)) continue;
+    shard_.counters.add(Metric::DroppedNotAuthorized);
+    finish(entry, sequence);
+  }
+  pop_done();
+}
+
+bool Session::has_more() const {
+  return link_ && inflight_ < inflight_max_ && (next_ < end_sequence() || !replays_.empty());
+}
+
+void Session::pump() {
+  if (!link_ || !link_->welcomed()) return;
+  while (next_ < end_sequence() && inflight_ < inflight_max_ && link_->has_room()) {
+    Entry& entry = entries_[static_cast<std::size_t>(next_ - head_)];
+    if (gated(entry)) break;
+    // Identifiers repeat after 65,535 deliveries: one that still waits at the head blocks its
+    // successor.
+    if (next_ - head_ >= 65535) break;
+    send_next(entry, next_++);
+  }
+  pop_done();
+  if (!replays_.empty()) pump_replays();
+}
+
+// For a persistent receiver the first sending of a QoS 2 PUBLISH waits until the message is safe:
+// otherwise a crash could make the same message appear under two identifiers.
+bool Session::gated(const Entry& entry) const {
+  return entry.qos == QoS::ExactlyOnce &&
+         (entry.stored == Stored::Pending || entry.stored == Stored::Writing);
+}
+
+void Session::send_next(Entry& entry, std::uint64_t sequence) {
+  switch (entry.state) {
+    case State::Waiting: {
+      const Instant now = shard_.now.steady;
+      if (!entry.dup &&
+          entry.message->expired(now)) {  // [MQTT-3.3.2-5]; not once it was sent [MQTT-4.3.3-7]
+        shard_.counters.add(Metric::DroppedExpired);
+        return finish(entry, sequence);
+      }
+      const std::span<const std::uint32_t> ids =
+          entry.extra && !entry.extra->subscription_ids.empty()
+              ? std::span<const std::uint32_t>(entry.extra->subscription_ids)
+          : entry.subscription_id != 0 ? std::span<const std::uint32_t>(&entry.subscription_id, 1)
+                                       : std::span<const std::uint32_t>();
+      Publication publication(entry.message);
+      OutgoingPublish publish{
+          publication.parts(),    publication, entry.qos, entry.retain, entry.dup,
+          packet_id_of(sequence), ids};
+      if (!link_->send_publish(publish))
+        return finish(entry, sequence);  // [MQTT-3.1.2-25]: as if delivered
+      entry.state = State::Sent;
+      break;
+    }
+    case State::ReleaseStoring:
+    case State::Released:
+      if (entry.state == State::Released)
+        link_->send_ack(mqtt::PacketType::Pubrel, packet_id_of(sequence), ReasonCode::Success);
+      break;
+    case State::Sent:
+    case State::Done:
+      return;
+  }
+  entry.in_window = true;
+  ++inflight_;
+}
+
+bool Session::on_puback(mqtt::PacketId id) {
+  std::uint64_t sequence = 0;
+  Entry* entry = find_sent(id, sequence);
+  if (!entry || entry->state != State::Sent || entry->qos != QoS::AtLeastOnce) return false;
+  finish(*entry, sequence);
+  pump();
+  return true;
+}
+
+bool Session::on_pubrec(mqtt::PacketId id, ReasonCode code) {
+  std::uint64_t sequence = 0;
+  Entry* entry = find_sent(id, sequence);
+  if (!entry || entry->qos != QoS::ExactlyOnce) return false;
+  if (entry->state == State::Released) {
+    link_->send_ack(mqtt::PacketType::Pubrel, id, ReasonCode::Success);
+    return true;
+  }
+  if (entry->state == State::ReleaseStoring) return true;
+  if (entry->state != State::Sent) return false;
+  if (is_failure(code)) {  // [MQTT-4.4.0-2]: the client has it, and wants no more of it
+    finish(*entry, sequence);
+    pump();
+    return true;
+  }
+  release_message(*entry);
+  if (entry->stored == Stored::Yes && shard_.parts.journal) {
+    entry->state = State::ReleaseStoring;
+    StoredDelivery stored = stored_delivery(*entry, sequence);
+    shard_.parts.journal->delivery(client_id_, stored, shard_.now,
+                                   shard_.transactions.open_batch());
+    shard_.transactions.after_commit({AfterCommit::Kind::Pubrel, {}, key, sequence});
+    return true;
+  }
+  entry->state = State::Released;
+  link_->send_ack(mqtt::PacketType::Pubrel, id, ReasonCode::Success);
+  return true;
+}
+
+void Session::on_release_stored(std::uint64_t sequence) {
+  Entry* entry = find(sequence);
+  if (!entry || entry->state != State::ReleaseStoring) return;
+  entry->state = State::Released;
+  if (link_ && entry->in_window)
+    link_->send_ack(mqtt::PacketType::Pubrel, packet_id_of(sequence), ReasonCode::Success);
+}
+
+bool Session::on_pubcomp(mqtt::PacketId id) {
+  std::uint64_t sequence = 0;
+  Entry* entry = find_sent(id, sequence);
+  if (!entry || entry->state != State::Released) return false;
+  finish(*entry, sequence);
+  pump();
+  return true;
+}
+
+Session::Entry* Session::find(std::uint64_t sequence) {
+  if (sequence < head_ || sequence >= end_sequence()) return nullptr;
+  return &entries_[static_cast<std::size_t>(sequence - head_)];
+}
+
+Session::Entry* Session::find_sent(mqtt::PacketId id, std::uint64_t& sequence) {
+  if (id == 0) return nullptr;
+  sequence = sequence_of(id, head_);
+  return sequence < next_ ? find(sequence) : nullptr;
+}
+
+void Session::finish(Entry& entry, std::uint64_t sequence) {
+  release_message(entry);
+  leave_window(entry);
+  entry.state = State::Done;
+  entry.extra.reset();
+  --live_;
+  shard_.counters.subtract(Metric::QueuedMessages);
+  if (entry.stored == Stored::Yes) {
+    shard_.parts.journal->delivered(client_id_, sequence, shard_.transactions.open_batch());
+    entry.stored = Stored::No;
+  }
+}
+
+void Session::leave_window(Entry& entry) {
+  if (!entry.in_window) return;
+  entry.in_window = false;
+  --inflight_;
+}
+
+void Session::release_message(Entry& entry) {
+  if (!entry.message) return;
+  queued_bytes_ -= entry.message->footprint();
+  shard_.counters.subtract(Metric::QueuedBytes, entry.message->footprint());
+  entry.message = {};
+}
+
+// An entry that a transaction still names stays, so that the transaction learns it is done.
+void Session::pop_done() {
+  while (!entries_.empty() && entries_.front().state == State::Done &&
+         entries_.front().stored == Stored::No) {
+    entries_.pop_front();
+    ++head_;
+  }
+  next_ = std::max(next_, head_);
+}
+
+// --- Persistence of deliveries
+// ---------------------------------------------------------------------------
+
+StoredDelivery Session::stored_delivery(const Entry& entry, std::uint64_t sequence) const {
+  StoredDelivery stored;
+  stored.sequence = sequence;
+  stored.message = entry.message;
+  stored.qos = entry.qos;
+  stored.retain = entry.retain;
+  stored.released = !entry.message;
+  if (entry.subscription_id != 0) stored.subscription_ids.push_back(entry.subscription_id);
+  if (entry.extra) {
+    if (!entry.extra->subscription_ids.empty())
+      stored.subscription_ids = entry.extra->subscription_ids;
+    stored.share = entry.extra->share;
+  }
+  return stored;
+}
+
+void Session::write_delivery(std::uint64_t sequence, Batch& batch) {
+  Entry* entry = find(sequence);
+  if (!entry || entry->stored != Stored::Pending) return;
+  if (entry->state == State::Done) {  // acknowledged before it was written: nothing to write
+    entry->stored = Stored::No;
+    return pop_done();
+  }
+  entry->stored = Stored::Writing;
+  shard_.parts.journal->delivery(client_id_, stored_delivery(*entry, sequence), shard_.now, batch);
+}
+
+void Session::on_delivery_written(std::uint64_t sequence) {
+  Entry* entry = find(sequence);
+  if (!entry || entry->stored != Stored::Writing) return;
+  entry->stored = Stored::Yes;
+  if (entry->state == State::Done) {
+    shard_.parts.journal->delivered(client_id_, sequence, shard_.transactions.open_batch());
+    entry->stored = Stored::No;
+    return pop_done();
+  }
+  if (entry->qos == QoS::ExactlyOnce && next_ <= sequence) pump();
+}
+
+void Session::restore_delivery(StoredDelivery stored) {
+  // Holes are deliveries that were complete.
+  if (entries_.empty()) head_ = next_ = stored.sequence;
+  while (end_sequence() < stored.sequence) entries_.push_back({}).state = State::Done;
+  Entry& entry = entries_.push_back({});
+  entry.message = std::move(stored.message);
+  entry.qos = stored.qos;
+  entry.retain = stored.retain;
+  entry.stored = Stored::Yes;
+  entry.state = stored.released ? State::Released : State::Waiting;
+  // Whether it was sent before the restart is not written; a set DUP flag costs the client nothing.
+  entry.dup = !stored.released;
+  if (stored.subscription_ids.size() == 1) entry.subscription_id = stored.subscription_ids[0];
+  if (stored.subscription_ids.size() > 1 || !stored.share.empty()) {
+    entry.extra = std::make_unique<Extra>();
+    entry.extra->share = std::move(stored.share);
+    if (stored.subscription_ids.size() > 1)
+      entry.extra->subscription_ids = std::move(stored.subscription_ids);
+  }
+  ++live_;
+  shard_.counters.add(Metric::QueuedMessages);
+  if (entry.message) {
+    queued_bytes_ += entry.message->footprint();
+    shard_.counters.add(Metric::QueuedBytes, entry.message->footprint());
+  }
+}
+
+// --- Retained messages for new subscriptions
+// -------------------------------------------------------------
+
+void Session::start_replay(RetainedReplay replay) {
+  replays_.push_back(std::move(replay));
+  pump_replays();
+}
+
+// Only when nothing else waits: a replay never fills the queue that live messages need.
+void Session::pump_replays() {
+  if (std::exchange(replaying_, true)) return;  // a delivery below came back here
+  while (!replays_.empty() && link_ && link_->welcomed() && link_->has_room() && window_open()) {
+    RetainedReplay& replay = replays_.front();
+    const MessageRef message = replay.next(shard_);
+    if (message) {
+      Publication publication(message);
+      const QoS qos = std::min(message->qos(), replay.qos);
+      const std::span<const std::uint32_t> ids =
+          replay.subscription_id != 0 ? std::span<const std::uint32_t>(&replay.subscription_id, 1)
+                                      : std::span<const std::uint32_t>();
+      shard_.router.deliver_to_one(*this, {publication, qos, true, ids, {}});
+    } else if (replay.done()) {
+      replays_.erase(replays_.begin());
+    } else {
+      break;  // a slice from another shard is on its way, or this turn's budget is used up
+    }
+  }
+  replaying_ = false;
+}
+
+}  // namespace twinmq::core
