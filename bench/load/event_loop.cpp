@@ -37,7 +37,8 @@ void bind_source(int fd, std::uint64_t opened) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl((127U << 24) | (1U << 16) | (run << 8) | source);
-  ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  // Without it the system chooses a source, which serves as long as ports last.
+  static_cast<void>(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address));
 }
 
 Error system_error(const char* what) {

@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 
 #include <cstdio>
-#include <functional>
 #include <map>
 #include <string>
 
@@ -43,12 +42,12 @@ struct CommandLine {
   RetainedOptions retained;
 };
 
-const std::map<std::string, Version> kVersions = {
+const std::map<std::string, Version> versions = {
     {"3.1", Version::V31}, {"3.1.1", Version::V311}, {"5", Version::V5}};
-const std::map<std::string, TopicPlan> kPlans = {{"pairs", TopicPlan::Pairs},
-                                                 {"fanin", TopicPlan::FanIn},
-                                                 {"fanout", TopicPlan::FanOut},
-                                                 {"shared", TopicPlan::Shared}};
+const std::map<std::string, TopicPlan> plans = {{"pairs", TopicPlan::Pairs},
+                                                {"fanin", TopicPlan::FanIn},
+                                                {"fanout", TopicPlan::FanOut},
+                                                {"shared", TopicPlan::Shared}};
 
 void add_target(CLI::App& command, CommandLine& line) {
   Target& target = line.target;
@@ -58,9 +57,9 @@ void add_target(CLI::App& command, CommandLine& line) {
                      "process of the broker; without it CPU and memory are absent");
   command
       .add_option_function<std::string>(
-          "--version", [&target](const std::string& text) { target.version = kVersions.at(text); },
+          "--version", [&target](const std::string& text) { target.version = versions.at(text); },
           "MQTT version: 3.1, 3.1.1 or 5 [5]")
-      ->check(CLI::IsMember(kVersions));
+      ->check(CLI::IsMember(versions));
   command.add_option("--prefix", target.prefix, "first part of topics and client identifiers")
       ->capture_default_str();
   command
@@ -81,10 +80,10 @@ void add_pubsub(CLI::App& app, CommandLine& line) {
   add_target(*command, line);
   command
       ->add_option_function<std::string>(
-          "--topics", [&options](const std::string& text) { options.plan = kPlans.at(text); },
+          "--topics", [&options](const std::string& text) { options.plan = plans.at(text); },
           "pairs: publisher i to subscriber i; fanin: all to each wildcard subscriber;\n"
           "fanout: all to every subscriber; shared: all to one share group [pairs]")
-      ->check(CLI::IsMember(kPlans));
+      ->check(CLI::IsMember(plans));
   command->add_option("--publishers", options.publishers, "publishing connections")
       ->check(CLI::Range(1, 18'000))
       ->capture_default_str();

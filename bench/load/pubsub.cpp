@@ -134,13 +134,13 @@ Traffic::Traffic(Fleet& fleet, const PubsubOptions& options)
 }
 
 std::string Traffic::topic(std::size_t publisher) const {
-  const std::string stem = fleet_.target().prefix + "/" + std::string(plan_text(options_.plan));
+  std::string stem = fleet_.target().prefix + "/" + std::string(plan_text(options_.plan));
   const bool own = options_.plan == TopicPlan::Pairs || options_.plan == TopicPlan::FanIn;
   return own ? stem + "/" + std::to_string(publisher) : stem;
 }
 
 std::string Traffic::filter(std::size_t subscriber) const {
-  const std::string stem = fleet_.target().prefix + "/" + std::string(plan_text(options_.plan));
+  std::string stem = fleet_.target().prefix + "/" + std::string(plan_text(options_.plan));
   switch (options_.plan) {
     case TopicPlan::Pairs:
       return stem + "/" + std::to_string(subscriber);
