@@ -275,6 +275,7 @@ int real_main(int argc, char** argv) {
 }  // namespace
 }  // namespace twinmq::load
 
-int main(int argc, char** argv) {
+int main(int argc,
+         char** argv) {  // NOLINT(bugprone-exception-escape): nothing gets past the handler
   return twinmq::load::real_main(argc, argv);
 }
