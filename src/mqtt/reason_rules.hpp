@@ -79,7 +79,7 @@ constexpr bool reason_allowed(PacketType type, std::uint8_t code) {
     for (const ReasonRule& rule : kReasonRules) packets[rule.code] = rule.packets;
     return packets;
   }();
-  return (kPackets[code] >> static_cast<unsigned>(type) & 1U) != 0;
+  return (unsigned{kPackets[code]} >> static_cast<unsigned>(type) & 1U) != 0;
 }
 
 }  // namespace twinmq::mqtt
