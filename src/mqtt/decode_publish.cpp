@@ -8,8 +8,8 @@ namespace {
 
 void read_properties(FieldReader& in, const DecodeLimits& limits, std::string& scratch,
                      Publish& packet) {
+  if (in.skip_zero()) return;
   PropertyReader properties(in, place::kPublish, limits.user_properties_max);
-  if (properties.block().empty()) return;
   TravellingProperties travelling(properties.block(), scratch);
   while (const Property* property = properties.next()) {
     switch (property->id) {

@@ -82,6 +82,13 @@ class FieldReader {
     return id;
   }
 
+  /// Passes the next byte if it is 0, which most property lengths are.
+  bool skip_zero() {
+    if (at_ == end_ || *at_ != 0) return false;
+    ++at_;
+    return true;
+  }
+
   std::string_view take(std::size_t size) {
     if (!has(size)) return {};
     const std::string_view bytes(reinterpret_cast<const char*>(at_), size);

@@ -21,7 +21,7 @@ struct TextFacts {
   std::uint32_t slashes = 0;  ///< only counted in topics
 };
 
-/// Up to 16 bytes of text, bytes beyond its size being 0. Bit i of a mask stands for byte i.
+/// 16 bytes of text. A shorter piece is filled up with U+0001, which counts for nothing.
 class TextBlock {
  public:
   static constexpr std::size_t kBytes = 16;
@@ -29,53 +29,40 @@ class TextBlock {
   /// `size` of 16 or more reads 16 bytes; less reads exactly `size` bytes.
   TextBlock(const char* text, std::size_t size) {
     if (size >= kBytes) {
-      std::memcpy(bytes_, text, kBytes);
-      mask_ = 0xFFFF;
-    } else {
+      words_[0] = load<std::uint64_t>(text);
+      words_[1] = load<std::uint64_t>(text + 8);
+    } else if constexpr (std::endian::native == std::endian::little) {
       load_short(text, size);
-      mask_ = (1U << size) - 1;
+    } else {
+      std::memset(words_, 1, kBytes);
+      if (size != 0) std::memcpy(words_, text, size);
     }
   }
 
-  std::uint32_t not_ascii() const {
-#if defined(__SSE2__)
-    return static_cast<std::uint32_t>(_mm_movemask_epi8(vector())) & mask_;
-#else
-    std::uint32_t found = 0;
-    for (unsigned i = 0; i < kBytes; ++i) found |= static_cast<std::uint32_t>(byte(i) >> 7U) << i;
-    return found & mask_;
-#endif
-  }
-
-  std::uint32_t equal(char wanted) const {
-#if defined(__SSE2__)
-    const __m128i hits = _mm_cmpeq_epi8(vector(), _mm_set1_epi8(wanted));
-    return static_cast<std::uint32_t>(_mm_movemask_epi8(hits)) & mask_;
-#else
-    std::uint32_t found = 0;
-    for (unsigned i = 0; i < kBytes; ++i) {
-      found |= static_cast<std::uint32_t>(byte(i) == static_cast<std::uint8_t>(wanted)) << i;
-    }
-    return found & mask_;
-#endif
-  }
+  bool is_ascii() const { return ((words_[0] | words_[1]) & 0x8080'8080'8080'8080U) == 0; }
 
  private:
-  // Two overlapping loads instead of a copy of unknown length. Little endian only; elsewhere a
-  // plain copy.
+  friend class TopicMarks;
+  static constexpr std::uint64_t kFill = 0x0101'0101'0101'0101U;
+
+  // Two overlapping loads instead of a copy of unknown length.
   void load_short(const char* text, std::size_t size) {
-    if constexpr (std::endian::native != std::endian::little) {
-      if (size != 0) std::memcpy(bytes_, text, size);
-    } else if (size >= 8) {
-      bytes_[0] = load<std::uint64_t>(text);
-      if (size > 8) bytes_[1] = load<std::uint64_t>(text + size - 8) >> (8 * (kBytes - size));
-    } else if (size >= 4) {
-      bytes_[0] = load<std::uint32_t>(text) | std::uint64_t{load<std::uint32_t>(text + size - 4)}
-                                                  << (8 * (size - 4));
+    if (size >= 8) {
+      words_[0] = load<std::uint64_t>(text);
+      words_[1] = size == 8 ? kFill
+                            : load<std::uint64_t>(text + size - 8) >> (8 * (kBytes - size)) |
+                                  kFill << (8 * (size - 8));
+      return;
+    }
+    words_[1] = kFill;
+    words_[0] = kFill << (8 * size);
+    if (size >= 4) {
+      words_[0] |= load<std::uint32_t>(text) | std::uint64_t{load<std::uint32_t>(text + size - 4)}
+                                                   << (8 * (size - 4));
     } else if (size > 0) {
-      bytes_[0] = std::uint64_t{load<std::uint8_t>(text)} |
-                  std::uint64_t{load<std::uint8_t>(text + size / 2)} << (8 * (size / 2)) |
-                  std::uint64_t{load<std::uint8_t>(text + size - 1)} << (8 * (size - 1));
+      words_[0] |= std::uint64_t{load<std::uint8_t>(text)} |
+                   std::uint64_t{load<std::uint8_t>(text + size / 2)} << (8 * (size / 2)) |
+                   std::uint64_t{load<std::uint8_t>(text + size - 1)} << (8 * (size - 1));
     }
   }
 
@@ -86,18 +73,71 @@ class TextBlock {
     return word;
   }
 
-#if defined(__SSE2__)
-  __m128i vector() const {
-    return _mm_set_epi64x(static_cast<long long>(bytes_[1]), static_cast<long long>(bytes_[0]));
-  }
-#else
-  std::uint8_t byte(unsigned i) const {
-    return reinterpret_cast<const std::uint8_t*>(bytes_)[i];
-  }
-#endif
+  std::uint64_t words_[2];
+};
 
-  std::uint64_t bytes_[2] = {0, 0};
-  std::uint32_t mask_;
+/// Adds up what ASCII blocks hold of the characters that matter; asked once at the end.
+class TopicMarks {
+ public:
+#if defined(__SSE2__)
+  template <bool kTopic>
+  void add(const TextBlock& block) {
+    const __m128i bytes = _mm_set_epi64x(static_cast<long long>(block.words_[1]),
+                                         static_cast<long long>(block.words_[0]));
+    nuls_ = _mm_or_si128(nuls_, _mm_cmpeq_epi8(bytes, _mm_setzero_si128()));
+    if constexpr (kTopic) {
+      wildcards_ = _mm_or_si128(wildcards_, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('+')));
+      wildcards_ = _mm_or_si128(wildcards_, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('#')));
+      const __m128i ones =
+          _mm_and_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('/')), _mm_set1_epi8(1));
+      slashes_ = _mm_add_epi64(slashes_, _mm_sad_epu8(ones, _mm_setzero_si128()));
+    }
+  }
+
+  bool nul() const {
+    return _mm_movemask_epi8(nuls_) != 0;
+  }
+  bool wildcard() const {
+    return _mm_movemask_epi8(wildcards_) != 0;
+  }
+  std::uint32_t slashes() const {
+    return static_cast<std::uint32_t>(_mm_cvtsi128_si32(slashes_) +
+                                      _mm_cvtsi128_si32(_mm_unpackhi_epi64(slashes_, slashes_)));
+  }
+
+ private:
+  __m128i nuls_ = _mm_setzero_si128();
+  __m128i wildcards_ = _mm_setzero_si128();
+  __m128i slashes_ = _mm_setzero_si128();
+#else
+  template <bool kTopic>
+  void add(const TextBlock& block) {
+    char bytes[TextBlock::kBytes];
+    std::memcpy(bytes, block.words_, sizeof bytes);
+    for (const char c : bytes) {  // without a branch, for the compiler to make vectors of
+      nuls_ |= static_cast<unsigned>(c == '\0');
+      if constexpr (kTopic) {
+        wildcards_ |= static_cast<unsigned>(c == '+') | static_cast<unsigned>(c == '#');
+        slashes_ += static_cast<unsigned>(c == '/');
+      }
+    }
+  }
+
+  bool nul() const {
+    return nuls_ != 0;
+  }
+  bool wildcard() const {
+    return wildcards_ != 0;
+  }
+  std::uint32_t slashes() const {
+    return slashes_;
+  }
+
+ private:
+  unsigned nuls_ = 0;
+  unsigned wildcards_ = 0;
+  std::uint32_t slashes_ = 0;
+#endif
 };
 
 /// Size of the UTF-8 sequence of two to four bytes at the front of `text`; 0 if there is none.
@@ -123,35 +163,37 @@ inline std::size_t multibyte_size(std::string_view text) {
 template <bool kTopic>
 TextFacts scan_text(std::string_view text) {
   TextFacts facts;
-  std::uint32_t nul = 0;
-  std::uint32_t wildcards = 0;
+  TopicMarks marks;
   std::size_t at = 0;
   while (at < text.size()) {
     const TextBlock block(text.data() + at, text.size() - at);
-    const std::uint32_t foreign = block.not_ascii();
-    // Only what stands in front of the first foreign byte belongs to this round.
-    const std::uint32_t mine = foreign == 0 ? 0xFFFFU : (foreign & (0U - foreign)) - 1;
-    nul |= block.equal('\0') & mine;
-    if constexpr (kTopic) {
-      wildcards |= (block.equal('+') | block.equal('#')) & mine;
-      facts.slashes += static_cast<std::uint32_t>(std::popcount(block.equal('/') & mine));
-    }
-    if (foreign == 0) {
-      at += TextBlock::kBytes;
+    const std::size_t block_end = at + TextBlock::kBytes;
+    if (block.is_ascii()) {
+      marks.add<kTopic>(block);
+      at = block_end;
       continue;
     }
-    at += static_cast<std::size_t>(std::countr_zero(foreign));
-    while (at < text.size() && static_cast<std::uint8_t>(text[at]) >= 0x80) {
-      const std::size_t size = multibyte_size(text.substr(at));
+    while (at < block_end && at < text.size()) {
+      const char c = text[at];
+      const std::size_t size =
+          static_cast<std::uint8_t>(c) < 0x80 ? 1 : multibyte_size(text.substr(at));
       if (size == 0) {
         facts.well_formed = false;
         return facts;
       }
+      facts.has_nul |= c == '\0';
+      if constexpr (kTopic) {
+        facts.has_wildcard |= c == '+' || c == '#';
+        facts.slashes += c == '/' ? 1 : 0;
+      }
       at += size;
     }
   }
-  facts.has_nul = nul != 0;
-  facts.has_wildcard = wildcards != 0;
+  facts.has_nul |= marks.nul();
+  if constexpr (kTopic) {
+    facts.has_wildcard |= marks.wildcard();
+    facts.slashes += marks.slashes();
+  }
   return facts;
 }
 
