@@ -66,6 +66,7 @@ void Link::on_bytes(ByteView bytes) {
 
 void Link::on_turn() {
   if (phase_ == Phase::Closing) return;
+  if (session_) session_->pump();
   if (!shard_.congested()) held_ = static_cast<std::uint8_t>(held_ & ~kHoldMail);
   held_ = static_cast<std::uint8_t>(held_ & ~kHoldTurn);
   if (held_ == kHoldMail) return shard_.postpone(key);
@@ -200,10 +201,22 @@ void Link::send(std::string_view packet) {
 }
 
 void Link::send_ack(mqtt::PacketType type, mqtt::PacketId id, ReasonCode code) {
+  if (is_failure(code) && v5() && problem_information_) return send_ack_with_reason(type, id, code);
   std::uint8_t* const out = output_.reserve(mqtt::kAckSizeMax, shard_.chunks);
   output_.commit(static_cast<std::size_t>(mqtt::write_ack(type, id, code, version_, out) - out));
   shard_.counters.add(Metric::PacketsSent);
   shard_.touch(*this);
+}
+
+void Link::send_ack_with_reason(mqtt::PacketType type, mqtt::PacketId id, ReasonCode code) {
+  shard_.packet.clear();
+  mqtt::append(shard_.packet, mqtt::Ack{type, id, code, reason_text(code), {}}, version_);
+  if (shard_.packet.size() >
+      client_packet_size_max_) {  // [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.7.2-2]
+    shard_.packet.clear();
+    mqtt::append(shard_.packet, mqtt::Ack{type, id, code, {}, {}}, version_);
+  }
+  send(shard_.packet);
 }
 
 bool Link::send_publish(const OutgoingPublish& publish) {
@@ -313,7 +326,7 @@ void Link::disconnect(ReasonCode code, std::string_view why) {
   if (phase_ == Phase::Connected && v5()) {
     mqtt::Disconnect packet;
     packet.code = code;
-    if (problem_information_ || code == ReasonCode::ProtocolError) packet.reason = why;
+    packet.reason = why;  // DISCONNECT may carry it whatever the client asked for [MQTT-3.1.2-29]
     shard_.packet.clear();
     mqtt::append(shard_.packet, packet, version_);
     if (shard_.packet.size() > client_packet_size_max_) {  // [MQTT-3.14.2-3]

@@ -122,6 +122,7 @@ class Link {
   void hold(Hold why) { held_ = static_cast<std::uint8_t>(held_ | why); }
   void let_go(Hold why);
   void send(std::string_view packet);
+  void send_ack_with_reason(mqtt::PacketType type, mqtt::PacketId id, ReasonCode code);
   void watch_keep_alive();
   void detach_session();
   bool v5() const { return version_ == mqtt::Version::V5; }
@@ -184,7 +185,7 @@ class Link {
   mqtt::Version version_ = mqtt::Version::V311;
   Phase phase_ = Phase::AwaitConnect;
   std::uint8_t held_ = 0;
-  bool problem_information_ = true;
+  bool problem_information_ = true;  ///< acknowledgements may carry a reason string [MQTT-3.1.2-29]
   bool session_present_ = false;
   std::uint16_t keep_alive_seconds_ = 0;
   std::uint16_t unanswered_ = 0;  ///< QoS 1 messages from the client whose PUBACK is not sent

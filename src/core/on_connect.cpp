@@ -209,10 +209,8 @@ void Link::open_session(const mqtt::Connect& packet, const std::string& principa
   session_ = session;
   session->attach(*this, expiry, inflight_max);
   phase_ = Phase::Storing;
-  if (session->persistent()) {
-    session->record();
-    stored = true;
-  }
+  session->record();
+  stored |= session->persistent();
   if (!stored) return welcome();
   shard_.transactions.after_commit({AfterCommit::Kind::Connack, key, {}, 0});
 }

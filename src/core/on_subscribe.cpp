@@ -33,8 +33,15 @@ void Link::on_subscribe(const mqtt::Frame& frame) {
     suback.codes.push_back(
         subscribe(entry, packet->subscription_id, stored, ticket.replays, share_homes));
 
+  const auto refused = std::find_if(suback.codes.begin(), suback.codes.end(), is_failure);
+  if (refused != suback.codes.end() && problem_information_) suback.reason = reason_text(*refused);
   auto bytes = std::make_unique<std::string>();
   mqtt::append(*bytes, suback, version_);
+  if (bytes->size() > client_packet_size_max_) {  // [MQTT-3.9.2-1]
+    suback.reason = {};
+    bytes->clear();
+    mqtt::append(*bytes, suback, version_);
+  }
   ticket.link = key;
   ticket.promise = owe(mqtt::PacketType::Suback, packet->packet_id, std::move(bytes));
   shard_.subscriptions.wait(std::move(ticket), stored, share_homes);

@@ -17,8 +17,7 @@ class Restorer final : public SessionJournal::Visitor {
 
   void session(StoredSession stored) override {
     session_ = &shard_.sessions.create(std::move(stored.client_id), std::move(stored.principal));
-    session_->set_expiry(stored.expiry_seconds);
-    session_->set_will(std::move(stored.will));
+    session_->restore(stored.expiry_seconds, std::move(stored.will));
     // A session that was connected when the broker went is absent from now on. A wall clock that
     // stands earlier than the stored moment counts as no time passed.
     Milliseconds away{0};

@@ -32,6 +32,7 @@ class RetainedReplay {
   bool done() const;
   void cancel(Shard& shard);
 
+  bool is_here() const { return here_ != nullptr; }
   std::uint64_t ticket() const { return ticket_; }
   void add(MessageRef message) { slice_.push_back(std::move(message)); }
   void end_slice(bool done) {

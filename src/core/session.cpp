@@ -72,6 +72,12 @@ void Session::detach() {
   shard_.wheel.arm(timer_, std::min(expires_at_, will_at_));
 }
 
+void Session::restore(std::uint32_t expiry_seconds, std::optional<StoredWill> will) {
+  expiry_seconds_ = expiry_seconds;
+  recorded_ = true;
+  set_will(std::move(will));
+}
+
 void Session::wait_for_client(Instant deadline) {
   expires_at_ = deadline;
   will_at_ = will_ ? shard_.now.steady + Seconds(will_->delay_seconds) : kNever;
@@ -121,7 +127,8 @@ void Session::publish_will() {
 }
 
 void Session::record() {
-  if (!persistent() || !shard_.parts.journal) return;
+  if (!shard_.parts.journal || !(persistent() || recorded_)) return;
+  recorded_ = true;
   StoredSession stored{client_id_, principal_, expiry_seconds_, disconnected_at_, std::nullopt};
   if (will_) stored.will = *will_;
   shard_.parts.journal->session(stored, shard_.now, shard_.transactions.open_batch());
@@ -144,8 +151,7 @@ void Session::end() {
       shard_.counters.add(Metric::DroppedSessionEnd);
     }
   }
-  if (persistent() && shard_.parts.journal)
-    shard_.parts.journal->session_ended(client_id_, shard_.transactions.open_batch());
+  if (recorded_) shard_.parts.journal->session_ended(client_id_, shard_.transactions.open_batch());
 }
 
 void Session::leave_filters() {

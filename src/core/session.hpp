@@ -50,8 +50,10 @@ class Session final : public Subscriber {
   void resume();
   /// The connection is gone. May end the session: do not touch it afterwards.
   void detach();
-  /// DISCONNECT changed it, or a restored session tells it.
+  /// DISCONNECT changed it.
   void set_expiry(std::uint32_t seconds) { expiry_seconds_ = seconds; }
+  /// What the store knew of it.
+  void restore(std::uint32_t expiry_seconds, std::optional<StoredWill> will);
   void set_will(std::optional<StoredWill> will);
   void discard_will();
   /// Writes the lasting facts, if the session is persistent.
@@ -169,6 +171,7 @@ class Session final : public Subscriber {
   std::uint16_t inflight_max_ = 1;
   std::uint32_t expiry_seconds_ = 0;
   bool replaying_ = false;
+  bool recorded_ = false;  ///< the store knows the session
   std::optional<WallTime> disconnected_at_;
   std::vector<FilterId> filters_;
   std::vector<Shared> shared_;

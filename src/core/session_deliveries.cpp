@@ -356,7 +356,9 @@ void Session::pump_replays() {
     } else if (replay.done()) {
       replays_.erase(replays_.begin());
     } else {
-      break;  // a slice from another shard is on its way, or this turn's budget is used up
+      // A slice from another shard is on its way, or this turn's budget is used up.
+      if (replay.is_here()) shard_.postpone(link_->key);
+      break;
     }
   }
   replaying_ = false;

@@ -33,6 +33,7 @@ void Subscriptions::tell(std::string_view filter, bool wanted) {
 }
 
 void Subscriptions::wait(Ticket ticket, bool stored, const std::vector<ShardId>& share_homes) {
+  if (shard_.shards() == 1 && !stored) return complete(std::move(ticket));
   const std::uint64_t number = ++tickets_;
   ticket.waiting = 1;  // this call itself
   if (stored) {
@@ -56,6 +57,10 @@ void Subscriptions::on_ticket(std::uint64_t number) {
   if (place == waiting_.end() || --place->second.waiting > 0) return;
   Ticket ticket = std::move(place->second);
   waiting_.erase(place);
+  complete(std::move(ticket));
+}
+
+void Subscriptions::complete(Ticket ticket) {
   if (ticket.relay) return shard_.post(ticket.asker, FencePassed{ticket.askers_ticket});
   if (Link* link = shard_.links.get(ticket.link)) {
     link->keep_promise(ticket.promise, ReasonCode::Success);

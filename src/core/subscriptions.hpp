@@ -54,6 +54,8 @@ class Subscriptions {
   void tell(std::string_view filter, bool wanted);
 
  private:
+  void complete(Ticket ticket);
+
   Shard& shard_;
   std::uint64_t tickets_ = 0;
   std::unordered_map<std::uint64_t, Ticket> waiting_;
