@@ -275,7 +275,11 @@ int real_main(int argc, char** argv) {
 }  // namespace
 }  // namespace twinmq::load
 
-int main(int argc,
-         char** argv) {  // NOLINT(bugprone-exception-escape): nothing gets past the handler
-  return twinmq::load::real_main(argc, argv);
+int main(int argc, char** argv) {
+  try {
+    return twinmq::load::real_main(argc, argv);
+  } catch (...) {
+    std::fputs("twinmq-bench: out of memory\n", stderr);
+    return 1;
+  }
 }
