@@ -125,7 +125,6 @@ void Connections::receive(LinkKey link, std::uint32_t events) {
     if (taken < 0 && errno == EINTR) continue;
     if (taken < 0 && errno == EAGAIN) return;
     if (taken <= 0) return close(link);
-    counters_.add(Metric::BytesReceived, static_cast<std::uint64_t>(taken));
     links_.on_bytes(link, {buffer_.get(), static_cast<std::size_t>(taken)});
     if (static_cast<std::size_t>(taken) < kReadBytes) break;
   }

@@ -57,7 +57,7 @@ class Peer {
 /// Used by the shard's thread alone.
 class Connections {
  public:
-  /// `counters` counts bytes; all of them must outlive this.
+  /// `counters` counts bytes sent; all of them must outlive this.
   Connections(EventLoop& loop, Links& links, base::Counters& counters, ConnectionCount& total);
   ~Connections();
 

@@ -1,0 +1,119 @@
+#pragma once
+// The Broker of the public header: the one place that knows every part of the house.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <twinmq/broker.hpp>
+#include <twinmq/log.hpp>
+
+#include "app/callback_threads.hpp"
+#include "app/shard_set.hpp"
+#include "app/watchdog.hpp"
+#include "app/watched_doors.hpp"
+#include "core/shard_core.hpp"
+#include "modules/access/current_access.hpp"
+#include "modules/access/hash_worker.hpp"
+
+namespace twinmq::app {
+
+/// What the log lines pass through: the level in force, then the host's function or the house's own sink.
+class LogDoor {
+ public:
+  LogDoor(LogLevel level, std::function<void(const LogLine&)> sink) : level_(level), sink_(std::move(sink)) {}
+  void operator()(const LogLine& line) const {
+    if (line.level >= level_.load(std::memory_order_relaxed)) sink_(line);
+  }
+  void set_level(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<LogLevel> level_;
+  const std::function<void(const LogLine&)> sink_;
+};
+
+/// What the configured files say.
+struct AccessRules {
+  std::shared_ptr<Authenticator> authenticator;  ///< null: access is off, everybody may enter
+  std::shared_ptr<Authorizer> authorizer;        ///< null: access is off, everything is allowed
+};
+
+class HouseBroker final : public Broker {
+ public:
+  static Result<std::unique_ptr<Broker>> create(Config config, Parts parts);
+  ~HouseBroker() override;
+
+  Result<void> start() override { return start(false); }
+  Result<void> start_on_caller() override { return start(true); }
+  int fd() const override;
+  void turn() override;
+  void stop(Milliseconds deadline) override;
+  Result<void> reload(const Config& config) override;
+
+  std::vector<ListenerInfo> listeners() const override;
+  void publish(HostPublish message, std::function<void(const PublishOutcome&)> done) override;
+  Result<std::unique_ptr<HostSubscription>> subscribe(
+      HostSubscribe options, std::function<void(const HostDelivery&, AckToken)> callback) override;
+  Result<std::shared_ptr<StreamHandle>> accept(std::unique_ptr<HostStream> stream, std::string listener,
+                                               bool anonymous) override;
+  bool kick(std::string_view client_id, ReasonCode code) override;
+  std::vector<SessionInfo> sessions() const override;
+  std::vector<SubscriptionInfo> subscriptions(std::string_view client_id) const override;
+  Statistics statistics() const override;
+  Durability durability() const override { return durability_; }
+
+ private:
+  /// The host's doors as one shard calls them.
+  struct ShardDoors {
+    std::unique_ptr<WatchedAuthenticator> authenticator;
+    std::unique_ptr<WatchedAuthorizer> authorizer;
+    std::unique_ptr<WatchedDeliveryFilter> delivery_filter;
+  };
+
+  HouseBroker(Config config, Parts parts, std::shared_ptr<Log> sink);
+  Result<void> start(bool on_caller);
+  ShardSet::Plan plan(bool on_caller);
+  core::ShardParts shard_parts(core::ShardId shard);
+  Authorizer* authorizer_of(core::ShardId shard) const;
+  Result<AccessRules> load_access(const Config& config);
+  std::shared_ptr<ShardSet> running() const;
+  void publish_on(ShardThread& thread, const HostPublish& message,
+                  const std::function<void(const PublishOutcome&)>& done);
+  void complete(const std::function<void(const PublishOutcome&)>& done, PublishOutcome outcome) const;
+  void complete(Statistics& sum) const;
+  void start_callbacks();
+  void log(LogLevel level, std::string_view event, const std::string& detail) const;
+
+  Config config_;  ///< as last applied; under mutex_
+  const Parts parts_;
+  const std::shared_ptr<Log> sink_;  ///< the house's own; null: the host's function
+  std::shared_ptr<LogDoor> log_;
+  std::shared_ptr<Store> store_;
+  bool store_is_memory_ = false;
+  Durability durability_ = Durability::None;
+  std::shared_ptr<access::HashWorker> hash_worker_;
+  std::unique_ptr<access::CurrentAuthenticator> authenticator_;  ///< the house's; a host's own comes first
+  std::unique_ptr<access::CurrentAuthorizer> authorizer_;
+  std::uint64_t access_epoch_ = 0;
+
+  std::shared_ptr<Watchdog> watchdog_;
+  std::shared_ptr<CallbackThreads> callbacks_;  ///< anew with each start; under mutex_
+  std::shared_ptr<CallbackThreads::Strand> outcomes_;
+  std::vector<ShardDoors> doors_;
+
+  mutable std::mutex mutex_;
+  std::mutex control_mutex_;  ///< start, stop and reload, one at a time
+  std::shared_ptr<ShardSet> running_;
+  bool on_caller_ = false;
+  Instant started_at_{};
+  Statistics past_;  ///< what earlier runs counted
+  std::atomic<std::uint64_t> host_clients_{0};
+  std::uint64_t instance_ = 0;  ///< makes chosen client identifiers unlike those of other brokers
+};
+
+}  // namespace twinmq::app

@@ -1,0 +1,66 @@
+#include "app/house_parts.hpp"
+
+#include <utility>
+
+#include "modules/access/acl_file.hpp"
+#include "modules/access/current_access.hpp"
+#include "modules/access/password_file.hpp"
+#include "modules/sessions/session_module.hpp"
+#include "storage/memory_store.hpp"
+
+namespace twinmq::app {
+
+Result<HouseStore> open_store(const Config&) { return HouseStore{std::make_shared<storage::MemoryStore>(), true}; }
+
+Result<AccessRules> house_access(const Config& config, const std::shared_ptr<access::HashWorker>& worker,
+                                 std::uint64_t epoch) {
+  AccessRules rules;
+  if (config.access.password_file.empty()) {
+    rules.authenticator = std::make_shared<access::AnonymousOnly>();
+  } else {
+    Result<std::unique_ptr<access::PasswordFile>> file =
+        access::PasswordFile::load(config.access.password_file, worker);
+    if (!file) return file.error();
+    rules.authenticator = std::move(*file);
+  }
+  if (config.access.acl_file.empty()) {
+    rules.authorizer = std::make_shared<access::Unrestricted>();
+  } else {
+    Result<std::unique_ptr<access::AclFile>> file = access::AclFile::load(config.access.acl_file, epoch);
+    if (!file) return file.error();
+    rules.authorizer = std::move(*file);
+  }
+  return rules;
+}
+
+std::unique_ptr<RetainedMessages> house_retained(const Config&) { return nullptr; }
+
+std::unique_ptr<SessionJournal> house_sessions() { return std::make_unique<sessions::SessionModule>(); }
+
+std::unique_ptr<SystemTopics> house_system_topics() { return nullptr; }
+
+std::string needs_restart(const Config& now, const Config& next) {
+  std::string keys;
+  const auto compare = [&](bool same, std::string_view key) {
+    if (same) return;
+    if (!keys.empty()) keys += ' ';
+    keys += key;
+  };
+  compare(now.data_dir == next.data_dir, "data_dir");
+  compare(now.node.shards == next.node.shards, "node.shards");
+  compare(now.storage.durability == next.storage.durability, "storage.durability");
+  bool same_listeners = now.listeners.size() == next.listeners.size();
+  for (std::size_t i = 0; same_listeners && i < now.listeners.size(); ++i) {
+    const ListenerConfig& a = now.listeners[i];
+    const ListenerConfig& b = next.listeners[i];
+    same_listeners = a.url == b.url && a.name == b.name && a.anonymous == b.anonymous &&
+                     a.connections_max == b.connections_max;
+  }
+  compare(same_listeners && now.access.anonymous == next.access.anonymous, "listener");
+  compare(now.modules.sessions == next.modules.sessions && now.modules.retained == next.modules.retained &&
+              now.modules.access == next.modules.access && now.modules.sys == next.modules.sys,
+          "modules");
+  return keys;
+}
+
+}  // namespace twinmq::app

@@ -1,0 +1,36 @@
+#pragma once
+// The house's own implementation behind each public door, as the Config asks for it.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <twinmq/broker.hpp>
+#include <twinmq/retained.hpp>
+#include <twinmq/session_journal.hpp>
+#include <twinmq/system_topics.hpp>
+
+#include "app/broker.hpp"
+#include "modules/access/hash_worker.hpp"
+
+namespace twinmq::app {
+
+struct HouseStore {
+  std::shared_ptr<Store> store;
+  bool memory = false;  ///< neither blocks nor fails
+};
+Result<HouseStore> open_store(const Config& config);
+
+/// By the files the Config names. Blocks while reading them.
+Result<AccessRules> house_access(const Config& config, const std::shared_ptr<access::HashWorker>& worker,
+                                 std::uint64_t epoch);
+
+std::unique_ptr<RetainedMessages> house_retained(const Config& config);
+std::unique_ptr<SessionJournal> house_sessions();
+
+std::unique_ptr<SystemTopics> house_system_topics();
+
+/// Keys that differ and that a reload does not change, with spaces between; empty: none.
+std::string needs_restart(const Config& now, const Config& next);
+
+}  // namespace twinmq::app

@@ -1,0 +1,275 @@
+#include "app/shard_set.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+namespace twinmq::app {
+namespace {
+
+constexpr Milliseconds kReopenDelay{1000};
+constexpr Milliseconds kQuietStep{2};
+constexpr int kSettleRoundsMax = 100'000;
+
+}  // namespace
+
+ShardSet::ShardSet(Plan plan) : plan_(std::move(plan)), group_(plan_.connections_max) {
+  group_.log = plan_.log;
+  group_.reload = [this] { recover(); };
+  group_.inline_store = plan_.store;
+}
+
+Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
+  std::shared_ptr<ShardSet> set(new ShardSet(std::move(plan)));
+  const auto driver = set->plan_.on_caller ? net::EventLoop::Driver::Caller : net::EventLoop::Driver::OwnThread;
+  for (core::ShardId id = 0; id < set->plan_.shards; ++id) {
+    Result<std::unique_ptr<ShardThread>> shard = ShardThread::create(id, driver, set->group_);
+    if (!shard) return shard.error();
+    set->group_.inboxes.push_back((*shard)->inbox());
+    set->shards_.push_back(std::move(*shard));
+  }
+  if (const Result<void> opened = set->open_listeners(); !opened) return opened.error();
+  Result<std::vector<BuiltCore>> built = set->build();
+  if (!built) return built.error();
+
+  if (set->plan_.keeps_records && !(set->plan_.store_is_memory && set->plan_.shards == 1)) {
+    set->queue_ = std::make_unique<storage::CommitQueue>(
+        *set->plan_.store, set->plan_.durability,
+        [group = &set->group_](const std::vector<storage::CommitQueue::Answer>& answers, const std::string& failure) {
+          if (!failure.empty() && group->log) {
+            group->log({LogLevel::Error, "commit failed", "reason=\"" + failure + "\""});
+          }
+          for (const auto& answer : answers) group->inboxes[answer.shard]->answer({answer.id, answer.durable});
+        });
+    set->group_.submit = [queue = set->queue_.get()](core::ShardId shard, core::Commit commit) {
+      queue->submit(shard, commit.id, std::move(commit.batch));
+    };
+  }
+  if (set->plan_.sys && set->plan_.sys_interval > Seconds(0)) {
+    set->shards_.front()->set_periodic(set->plan_.sys_interval, [set = set.get()](ShardThread& thread) {
+      set->publish_system_topics(thread);
+    });
+  }
+  set->install(std::move(*built));
+  for (const auto& shard : set->shards_) {
+    if (set->plan_.on_caller) {
+      shard->adopt_thread();
+    } else {
+      shard->start_thread();
+    }
+  }
+  set->announce();
+  return set;
+}
+
+ShardSet::~ShardSet() { stop(Milliseconds(0)); }
+
+Result<void> ShardSet::open_listeners() {
+  for (const ListenerPlan& plan : plan_.listeners) {
+    Result<std::unique_ptr<net::Listener>> listener = net::Listener::open(plan.options);
+    if (!listener) return listener.error();
+    (*listener)->anonymous_allowed = plan.anonymous_allowed;
+    listeners_.push_back(std::move(*listener));
+  }
+  return {};
+}
+
+Result<std::vector<BuiltCore>> ShardSet::build() {
+  const Now now = read_clocks();
+  const auto mail = std::make_shared<core::Mail>(size());
+  std::random_device chance;
+  std::vector<BuiltCore> built;
+  for (const auto& shard : shards_) {
+    core::ShardParts parts = plan_.parts(shard->id());
+    parts.id = shard->id();
+    parts.shards = size();
+    parts.mail = mail.get();
+    parts.counters = &shard->counters();
+    parts.post = [inbox = std::weak_ptr(shard->inbox())](std::function<void(core::ShardCore&)> errand) {
+      if (const auto there = inbox.lock()) {
+        there->post([errand = std::move(errand)](ShardThread& thread) { errand(*thread.core()); });
+      }
+    };
+    parts.log = plan_.log;
+    parts.seed = (std::uint64_t{chance()} << 32) | chance();
+    built.push_back({mail, std::make_unique<core::ShardCore>(std::move(parts))});
+  }
+  for (BuiltCore& each : built) {
+    if (const Result<void> restored = each.core->restore(*plan_.store, now); !restored) return restored.error();
+  }
+  if (const Result<void> settled = settle(built); !settled) return settled.error();
+  return built;
+}
+
+// The shards tell each other what they restored, before anybody connects.
+Result<void> ShardSet::settle(std::vector<BuiltCore>& built) {
+  const Now now = read_clocks();
+  bool busy = true;
+  for (int round = 0; busy && round < kSettleRoundsMax; ++round) {
+    busy = false;
+    for (BuiltCore& each : built) {
+      core::ShardCore& core = *each.core;
+      core.begin_turn(now);
+      core.on_mail();
+      core.end_turn();
+      while (core.effects().commit) {
+        const core::Commit commit = std::move(*core.effects().commit);
+        core.effects().commit.reset();
+        if (Result<void> done = plan_.store->commit(commit.batch, plan_.durability); !done) return done;
+        core.begin_turn(now);
+        core.on_committed(commit.id, true);
+        core.end_turn();
+      }
+    }
+    for (const BuiltCore& each : built) {
+      busy = busy || each.mail->has_mail(each.core->id()) || each.core->wants_turn();
+      for (core::ShardId to = 0; to < size(); ++to) busy = busy || each.mail->backlog(each.core->id(), to) > 0;
+    }
+  }
+  return {};
+}
+
+void ShardSet::install(std::vector<BuiltCore> built) {
+  std::vector<net::Listener*> listeners;
+  for (const auto& listener : listeners_) listeners.push_back(listener.get());
+  for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->install(std::move(built[i]), listeners);
+}
+
+void ShardSet::announce() {
+  std::string listeners;
+  for (const auto& listener : listeners_) {
+    if (!listeners.empty()) listeners += ' ';
+    listeners += listener->url();
+  }
+  log(LogLevel::Info, "ready", "listeners=\"" + listeners + "\" shards=" + std::to_string(size()));
+}
+
+// --- Recovery ------------------------------------------------------------------------------------------------
+
+// A commit failed: nobody knows what the shards hold beyond the store. Every connection closes, and all shards
+// begin again from what is stored.
+void ShardSet::recover() {
+  if (recovering_.exchange(true)) return;
+  log(LogLevel::Error, "storage failed", "action=\"all connections close, sessions are read back from the store\"");
+  halted_ = 0;
+  for (const auto& shard : shards_) {
+    shard->inbox()->order([this](ShardThread& thread) {
+      thread.halt();
+      if (++halted_ < size()) return;
+      if (queue_) {
+        queue_->run([this](Store&) { rebuild(); });
+      } else {
+        rebuild();
+      }
+    });
+  }
+}
+
+void ShardSet::rebuild() {
+  for (;;) {
+    Result<void> reopened = queue_ ? queue_->reopen() : plan_.store->reopen();
+    Result<std::vector<BuiltCore>> built = reopened ? build() : Result<std::vector<BuiltCore>>(reopened.error());
+    if (built) {
+      auto shared = std::make_shared<std::vector<BuiltCore>>(std::move(*built));
+      std::vector<net::Listener*> listeners;
+      for (const auto& listener : listeners_) listeners.push_back(listener.get());
+      recovering_ = false;
+      for (const auto& shard : shards_) {
+        shard->inbox()->order([shared, listeners](ShardThread& thread) {
+          thread.install(std::move((*shared)[thread.id()]), listeners);
+        });
+      }
+      log(LogLevel::Info, "storage recovered", "shards=" + std::to_string(size()));
+      return;
+    }
+    log(LogLevel::Error, "storage recovery failed", "reason=\"" + built.error().detail + "\"");
+    std::unique_lock lock(stop_mutex_);
+    if (stop_changed_.wait_for(lock, kReopenDelay, [this] { return stopping_; })) return;
+  }
+}
+
+// --- Stopping ------------------------------------------------------------------------------------------------
+
+void ShardSet::stop(Milliseconds deadline) {
+  {
+    const std::scoped_lock lock(stop_mutex_);
+    if (std::exchange(stopping_, true)) return;
+    stop_changed_.notify_all();
+  }
+  const Instant until = read_clocks().steady + deadline;
+  for (const auto& shard : shards_) {
+    shard->inbox()->order([](ShardThread& thread) { thread.close_down(); });
+  }
+  const bool turns = turns_here();
+  while (read_clocks().steady < until && !all_quiet()) {
+    if (!turns) std::this_thread::sleep_for(kQuietStep);
+  }
+  for (const auto& shard : shards_) {
+    shard->stop_thread();
+    shard->inbox()->close();
+  }
+  // What was submitted is written, whether anybody still waits for it or not.
+  if (queue_) queue_->stop();
+  for (const auto& shard : shards_) shard->halt();
+}
+
+// Twice in a row, because the last letter of one shard may have given another one work.
+bool ShardSet::all_quiet() {
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& shard : shards_) {
+      const Reply<bool> reply;
+      shard->inbox()->order([promise = reply.promise()](ShardThread& thread) { promise.give(thread.quiet()); });
+      if (!await(reply, Milliseconds(50)) || !reply.take().value_or(false)) return false;
+    }
+  }
+  return true;
+}
+
+// --- The rest ------------------------------------------------------------------------------------------------
+
+void ShardSet::for_each_inbox(const Inbox::Errand& errand) {
+  for (const auto& shard : shards_) shard->inbox()->post(errand);
+}
+
+Statistics ShardSet::statistics() const {
+  Statistics sum;
+  for (const auto& shard : shards_) shard->counters().add_to(sum);
+  plan_.complete_statistics(sum);
+  return sum;
+}
+
+void ShardSet::publish_system_topics(ShardThread& thread) {
+  plan_.sys->publish(statistics(), thread.now(), [&](std::string_view topic, std::string_view payload) {
+    MessageParts message;
+    message.topic = topic;
+    message.payload = payload;
+    message.retain = true;
+    thread.publish(message, {});
+  });
+}
+
+void ShardSet::turn() {
+  const std::scoped_lock lock(turn_mutex_);
+  turning_ = true;
+  shards_.front()->turn();
+  turning_ = false;
+}
+
+bool ShardSet::may_wait() const {
+  if (plan_.on_caller) return !(turning_ && shards_.front()->on_this_thread());
+  return std::none_of(shards_.begin(), shards_.end(), [](const auto& shard) { return shard->on_this_thread(); });
+}
+
+void ShardSet::poll_and_turn() {
+  pollfd ready{fd(), POLLIN, 0};
+  ::poll(&ready, 1, static_cast<int>(kQuietStep.count()));
+  turn();
+}
+
+void ShardSet::log(LogLevel level, std::string_view event, const std::string& detail) const {
+  if (plan_.log) plan_.log({level, event, detail});
+}
+
+}  // namespace twinmq::app

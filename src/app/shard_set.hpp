@@ -1,0 +1,124 @@
+#pragma once
+// All shards of a running broker, its listeners and its storage thread: starting, recovering, stopping.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <twinmq/broker.hpp>
+#include <twinmq/result.hpp>
+#include <twinmq/store.hpp>
+#include <twinmq/system_topics.hpp>
+
+#include "app/reply.hpp"
+#include "app/shard_thread.hpp"
+#include "core/shard_core.hpp"
+#include "net/listener.hpp"
+#include "storage/commit_queue.hpp"
+
+namespace twinmq::app {
+
+class ShardSet {
+ public:
+  struct ListenerPlan {
+    net::Listener::Options options;
+    bool anonymous_allowed = false;
+  };
+  struct Plan {
+    unsigned shards = 1;
+    bool on_caller = false;
+    std::uint32_t connections_max = 0;
+    std::vector<ListenerPlan> listeners;
+    Store* store = nullptr;
+    Durability durability = Durability::None;
+    /// The store neither blocks nor fails: one shard then commits by itself, without the storage thread.
+    bool store_is_memory = false;
+    /// Whether anything is ever committed.
+    bool keeps_records = true;
+    /// What the shard is built from, but for mail, counters and post.
+    std::function<core::ShardParts(core::ShardId)> parts;
+    std::function<void(const LogLine&)> log;
+    std::unique_ptr<SystemTopics> sys;  ///< null: none
+    Seconds sys_interval{10};
+    /// Adds what the shards do not count themselves.
+    std::function<void(Statistics&)> complete_statistics;
+  };
+
+  /// Binds, recovers what the store holds, then serves.
+  static Result<std::shared_ptr<ShardSet>> start(Plan plan);
+  /// Ends like stop() with no patience.
+  ~ShardSet();
+
+  /// Says goodbye to all clients and waits until everything is sent and stored, at most until the deadline.
+  /// Idempotent. With Plan::on_caller only on the thread that calls turn().
+  void stop(Milliseconds deadline);
+
+  unsigned size() const { return static_cast<unsigned>(shards_.size()); }
+  core::ShardId home_of(std::string_view text) const { return core::home_of(text, size()); }
+  const std::shared_ptr<Inbox>& inbox(core::ShardId shard) const { return shards_[shard]->inbox(); }
+  void for_each_inbox(const Inbox::Errand& errand);
+  const std::vector<std::unique_ptr<net::Listener>>& listeners() const { return listeners_; }
+  void set_connections_max(std::uint32_t max) { group_.connections.set_max(max); }
+  /// Summed over the shards and completed.
+  Statistics statistics() const;
+
+  int fd() const { return shards_.front()->fd(); }
+  void turn();
+
+  /// Waits for the answer of an errand; with Plan::on_caller it turns the loop meanwhile if this is the loop's
+  /// thread. False: nobody will answer, or waiting would wait for itself.
+  template <typename T>
+  bool await(const Reply<T>& reply, Milliseconds patience = Milliseconds(30'000));
+  /// False on a thread that the answer depends on.
+  bool may_wait() const;
+
+ private:
+  explicit ShardSet(Plan plan);
+  Result<void> open_listeners();
+  Result<std::vector<BuiltCore>> build();
+  Result<void> settle(std::vector<BuiltCore>& built);
+  void install(std::vector<BuiltCore> built);
+  void recover();
+  void rebuild();
+  bool all_quiet();
+  /// Whether this thread is the one that turns the caller's loop.
+  bool turns_here() const { return plan_.on_caller && shards_.front()->on_this_thread(); }
+  void poll_and_turn();
+  void publish_system_topics(ShardThread& thread);
+  void announce();
+  void log(LogLevel level, std::string_view event, const std::string& detail) const;
+
+  const Plan plan_;
+  ShardGroup group_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::vector<std::unique_ptr<ShardThread>> shards_;
+  std::unique_ptr<storage::CommitQueue> queue_;
+  std::atomic<bool> recovering_{false};
+  std::atomic<unsigned> halted_{0};
+  std::mutex turn_mutex_;  ///< a host that waits on its loop's thread turns the loop itself
+  std::atomic<bool> turning_{false};
+
+  std::mutex stop_mutex_;
+  std::condition_variable stop_changed_;
+  bool stopping_ = false;
+  bool stopped_ = false;
+};
+
+template <typename T>
+bool ShardSet::await(const Reply<T>& reply, Milliseconds patience) {
+  if (!may_wait()) return false;
+  if (!turns_here()) return reply.wait_for(patience);
+  const Instant until = read_clocks().steady + patience;
+  while (!reply.wait_for(Milliseconds(0))) {
+    if (read_clocks().steady >= until) return false;
+    poll_and_turn();
+  }
+  return true;
+}
+
+}  // namespace twinmq::app
