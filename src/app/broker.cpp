@@ -146,7 +146,10 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     }
     made.delivery_filter = doors.delivery_filter.get();
   }
-  if (config_.modules.retained) made.retained = parts_.retained ? parts_.retained() : house_retained(config_);
+  if (config_.modules.retained) {
+    const auto shards = static_cast<unsigned>(doors_.size());
+    made.retained = parts_.retained ? parts_.retained() : house_retained(config_.limits, shards);
+  }
   if (config_.modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
   return made;
 }

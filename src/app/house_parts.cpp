@@ -1,11 +1,16 @@
 #include "app/house_parts.hpp"
 
+#include <random>
 #include <utility>
+
+#include <twinmq/version.hpp>
 
 #include "modules/access/acl_file.hpp"
 #include "modules/access/current_access.hpp"
 #include "modules/access/password_file.hpp"
+#include "modules/retained/retained_module.hpp"
 #include "modules/sessions/session_module.hpp"
+#include "modules/sys/sys_module.hpp"
 #include "storage/memory_store.hpp"
 
 namespace twinmq::app {
@@ -33,11 +38,20 @@ Result<AccessRules> house_access(const Config& config, const std::shared_ptr<acc
   return rules;
 }
 
-std::unique_ptr<RetainedMessages> house_retained(const Config&) { return nullptr; }
+std::unique_ptr<RetainedMessages> house_retained(const LimitsConfig& limits, unsigned shards) {
+  std::random_device chance;
+  const std::uint64_t seed = (std::uint64_t{chance()} << 32) | chance();
+  // Topics spread evenly over the shards, so that an equal share each comes close to the limit of the whole.
+  const retained::RetainedLimits share{(limits.retained_messages_max + shards - 1) / shards,
+                                       (limits.retained_bytes_max + shards - 1) / shards};
+  return std::make_unique<retained::RetainedModule>(share, seed);
+}
 
 std::unique_ptr<SessionJournal> house_sessions() { return std::make_unique<sessions::SessionModule>(); }
 
-std::unique_ptr<SystemTopics> house_system_topics() { return nullptr; }
+std::unique_ptr<SystemTopics> house_system_topics() {
+  return std::make_unique<sys::SysModule>(std::string(kVersion));
+}
 
 std::string needs_restart(const Config& now, const Config& next) {
   std::string keys;

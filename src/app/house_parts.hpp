@@ -25,7 +25,8 @@ Result<HouseStore> open_store(const Config& config);
 Result<AccessRules> house_access(const Config& config, const std::shared_ptr<access::HashWorker>& worker,
                                  std::uint64_t epoch);
 
-std::unique_ptr<RetainedMessages> house_retained(const Config& config);
+/// For one of so many shards.
+std::unique_ptr<RetainedMessages> house_retained(const LimitsConfig& limits, unsigned shards);
 std::unique_ptr<SessionJournal> house_sessions();
 
 std::unique_ptr<SystemTopics> house_system_topics();
