@@ -108,6 +108,7 @@ class ShardThread final : public net::Links {
   bool closing(net::LinkKey link) const override { return core_->closing(link); }
   bool reading(net::LinkKey link) const override { return core_->reading(link); }
   bool has_more(net::LinkKey link) const override { return core_->has_more(link); }
+  bool drained(net::LinkKey link) const override { return core_->drained(link); }
 
  private:
   ShardThread(core::ShardId id, std::unique_ptr<net::EventLoop> loop, ShardGroup& group);

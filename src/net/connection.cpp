@@ -32,6 +32,7 @@ void Connections::add(LinkKey link, Parts parts) {
   connection.reading = true;
   connection.blocked = false;
   connection.closing = false;
+  connection.half = false;
   connection.fd = parts.socket.release();
   connection.listener = parts.listener;
   connection.peer = std::move(parts.peer);
@@ -113,6 +114,7 @@ void Connections::on_event(Tag tag, std::uint32_t events) {
   if (static_cast<std::uint32_t>(tag) == kLingerTag) return on_linger(static_cast<int>(tag >> 32));
   const LinkKey link{static_cast<std::uint32_t>(tag), static_cast<std::uint32_t>(tag >> 32)};
   if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) receive(link, events);
+  if (events & EPOLLRDHUP) on_hang_up(link);
   if (events & EPOLLOUT) writable(link);
 }
 
@@ -140,10 +142,31 @@ void Connections::watch(Connection& connection, bool reading, bool blocked) {
   connection.reading = reading;
   connection.blocked = blocked;
   if (connection.fd >= 0) {
-    loop_.change(connection.fd, (reading ? EPOLLIN : 0u) | (blocked ? EPOLLOUT : 0u), tag_of(connection.link));
+    arm(connection);
   } else if (resumed) {
     connection.peer->on_reading();
   }
+}
+
+void Connections::arm(const Connection& connection) {
+  std::uint32_t events = connection.blocked ? EPOLLOUT : 0u;
+  // A client that gives up while nobody reads, for instance during a slow authentication, is noticed too.
+  if (connection.reading) {
+    events |= EPOLLIN;
+  } else if (!connection.half) {
+    events |= EPOLLRDHUP;
+  }
+  loop_.change(connection.fd, events, tag_of(connection.link));
+}
+
+void Connections::on_hang_up(LinkKey link) {
+  Connection* connection = find(link);
+  if (connection == nullptr || connection->reading) return;
+  char byte = 0;
+  const bool all_read = ::recv(connection->fd, &byte, 1, MSG_PEEK) == 0;
+  if (all_read && !links_.closing(link) && links_.drained(link)) return close(link);
+  connection->half = true;
+  arm(*connection);
 }
 
 void Connections::writable(LinkKey link) {

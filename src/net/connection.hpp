@@ -40,6 +40,8 @@ class Links {
   virtual bool closing(LinkKey link) const = 0;
   virtual bool reading(LinkKey link) const = 0;
   virtual bool has_more(LinkKey link) const = 0;
+  /// Nothing that the peer sent is left to be worked on.
+  virtual bool drained(LinkKey link) const = 0;
 };
 
 /// The far end of a link that has no socket. Called on the thread of the shard that has the link.
@@ -109,6 +111,7 @@ class Connections {
     bool reading : 1 = false;      ///< EPOLLIN is armed, or the peer may write
     bool blocked : 1 = false;      ///< the socket took less than there was; EPOLLOUT is armed
     bool closing : 1 = false;      ///< stands in closing_
+    bool half : 1 = false;         ///< the peer has ended its stream, which is read to the end later
     Listener* listener = nullptr;
     std::unique_ptr<Peer> peer;
   };
@@ -131,6 +134,8 @@ class Connections {
   Sent send_once(Connection& connection, std::span<iovec> parts, std::size_t& sent);
   void shut(LinkKey link);
   void watch(Connection& connection, bool reading, bool blocked);
+  void arm(const Connection& connection);
+  void on_hang_up(LinkKey link);
   Parts take(Connection& connection);
   void linger(Descriptor socket);
   void on_linger(int fd);

@@ -283,7 +283,10 @@ TEST_CASE("each module can be off, and the rest works") {
     PlainClient client(broker->listeners().at(0).url);
     CHECK(client.connect("c").code == 0);
     client.subscribe("t");
-    client.publish("t", "hello");
+    PlainClient other(broker->listeners().at(0).url);
+    other.connect("other");
+    other.publish("t", "hello");
+    CHECK(client.expect<wire::Publish>().payload == "hello");
   };
   SECTION("sessions") {
     exercise([](Config& config) { config.modules.sessions = false; });

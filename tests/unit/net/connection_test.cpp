@@ -22,6 +22,7 @@ class ScriptedLinks final : public Links {
     std::deque<std::string> more;
     bool closing = false;
     bool reading = true;
+    bool drained = true;
     bool closed = false;
     bool shut = false;
   };
@@ -43,6 +44,8 @@ class ScriptedLinks final : public Links {
   bool closing(LinkKey link) const override { return links.at(link.value()).closing; }
   bool reading(LinkKey link) const override { return links.at(link.value()).reading; }
   bool has_more(LinkKey link) const override { return !links.at(link.value()).more.empty(); }
+
+  bool drained(LinkKey link) const override { return links.at(link.value()).drained; }
 
   Link& at(LinkKey link) { return links[link.value()]; }
   std::map<std::uint64_t, Link> links;
@@ -145,6 +148,34 @@ TEST_CASE("the peer's end closes the link") {
   CHECK(shell.link().closed);
   CHECK_FALSE(shell.link().shut);
   CHECK(shell.connections->open() == 0);
+}
+
+TEST_CASE("a peer that hangs up is noticed while nobody reads, once nothing it sent is left to do") {
+  for (const bool drained : {true, false}) {
+    Shell shell;
+    shell.link().reading = false;
+    shell.link().drained = drained;
+    shell.connections->flush(shell.key);
+    shell.far.close();
+    // A close of both directions cannot be waited out; a shutdown of one can.
+    shell.work();
+    CHECK(shell.link().closed);
+  }
+  Shell shell;
+  shell.link().reading = false;
+  shell.link().drained = false;
+  shell.connections->flush(shell.key);
+  REQUIRE(::send(shell.far.get(), "last", 4, 0) == 4);
+  ::shutdown(shell.far.get(), SHUT_WR);
+  shell.work();
+  CHECK_FALSE(shell.link().closed);
+  CHECK(shell.loop->wait(0).empty());
+  shell.link().reading = true;
+  shell.connections->flush(shell.key);
+  shell.work();
+  shell.work();
+  CHECK(shell.link().received == "last");
+  CHECK(shell.link().closed);
 }
 
 TEST_CASE("a closing link sends what waits, then ends the stream, and the peer's late bytes do no harm") {
