@@ -1,6 +1,6 @@
 #pragma once
-// A broker on the embedder's own Asio loop. The only public header that needs more than the standard library;
-// compile it with the Asio your program uses.
+// A broker on the embedder's own Asio loop. The only public header that needs more than the
+// standard library; compile it with the Asio your program uses.
 
 #include <memory>
 
@@ -11,9 +11,9 @@
 
 namespace twinmq {
 
-/// Turns a broker that was started by start_on_caller() whenever it has something to do. The executor's thread
-/// is the broker's then: one thread at a time, or a strand. Neither the broker's start nor its stop is done here.
-/// End it, on that thread, before Broker::stop().
+/// Turns a broker that was started by start_on_caller() whenever it has something to do. The
+/// executor's thread is the broker's then: one thread at a time, or a strand. Neither the broker's
+/// start nor its stop is done here. End it, on that thread, before Broker::stop().
 class AsioDriver {
  public:
   AsioDriver(asio::any_io_executor executor, Broker& broker)
@@ -31,11 +31,12 @@ class AsioDriver {
     ~Watch() { end(); }
 
     void wait(const std::shared_ptr<Watch>& self) {
-      descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [self](const asio::error_code& error) {
-        if (error || self->broker == nullptr) return;
-        self->broker->turn();
-        if (self->broker != nullptr) self->wait(self);
-      });
+      descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                            [self](const asio::error_code& error) {
+                              if (error || self->broker == nullptr) return;
+                              self->broker->turn();
+                              if (self->broker != nullptr) self->wait(self);
+                            });
     }
     // The descriptor stays the broker's: it is released, not closed.
     void end() {

@@ -40,14 +40,20 @@ Result<void> check(const Config& config, Durability store_max) {
   return {};
 }
 
-Error not_running() { return {ErrorCode::Unavailable, "the broker is not running"}; }
+Error not_running() {
+  return {ErrorCode::Unavailable, "the broker is not running"};
+}
 
-bool fits(std::string_view text) { return text.size() <= mqtt::kTextBytesMax && mqtt::is_valid_text(text); }
+bool fits(std::string_view text) {
+  return text.size() <= mqtt::kTextBytesMax && mqtt::is_valid_text(text);
+}
 
 /// What is wrong with the host's message; Success: nothing.
 ReasonCode fault_of(const HostPublish& message, const Config& config) {
-  if (!mqtt::is_valid_topic_name(message.topic, config.limits.topic_levels_max)) return ReasonCode::TopicNameInvalid;
-  if (message.topic.size() + message.payload.size() > config.mqtt.packet_size_max) return ReasonCode::PacketTooLarge;
+  if (!mqtt::is_valid_topic_name(message.topic, config.limits.topic_levels_max))
+    return ReasonCode::TopicNameInvalid;
+  if (message.topic.size() + message.payload.size() > config.mqtt.packet_size_max)
+    return ReasonCode::PacketTooLarge;
   const MessageProperties& properties = message.properties;
   const bool legal =
       fits(properties.content_type) && fits(properties.response_topic) &&
@@ -56,13 +62,15 @@ ReasonCode fault_of(const HostPublish& message, const Config& config) {
                   [](const auto& each) { return fits(each.first) && fits(each.second); });
   if (!legal) return ReasonCode::MalformedPacket;
   if (message.retain && !config.mqtt.retain_available) return ReasonCode::RetainNotSupported;
-  if (static_cast<std::uint8_t>(message.qos) > config.mqtt.qos_max) return ReasonCode::QoSNotSupported;
+  if (static_cast<std::uint8_t>(message.qos) > config.mqtt.qos_max)
+    return ReasonCode::QoSNotSupported;
   return ReasonCode::Success;
 }
 
 }  // namespace
 
-// --- Building ------------------------------------------------------------------------------------------------
+// --- Building
+// ------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Broker>> HouseBroker::create(Config config, Parts parts) {
   const Durability store_max =
@@ -74,14 +82,17 @@ Result<std::unique_ptr<Broker>> HouseBroker::create(Config config, Parts parts) 
     if (!opened) return opened.error();
     sink = std::move(*opened);
   }
-  std::unique_ptr<HouseBroker> broker(new HouseBroker(std::move(config), std::move(parts), std::move(sink)));
+  std::unique_ptr<HouseBroker> broker(
+      new HouseBroker(std::move(config), std::move(parts), std::move(sink)));
   Result<AccessRules> access = broker->load_access(broker->config_);
   if (!access) return access.error();
   if (access->authenticator) {
-    broker->authenticator_ = std::make_unique<access::CurrentAuthenticator>(std::move(access->authenticator));
+    broker->authenticator_ =
+        std::make_unique<access::CurrentAuthenticator>(std::move(access->authenticator));
   }
   if (access->authorizer) {
-    broker->authorizer_ = std::make_unique<access::CurrentAuthorizer>(std::move(access->authorizer));
+    broker->authorizer_ =
+        std::make_unique<access::CurrentAuthorizer>(std::move(access->authorizer));
   }
   if (broker->parts_.store) {
     broker->store_ = broker->parts_.store;
@@ -113,7 +124,9 @@ HouseBroker::HouseBroker(Config config, Parts parts, std::shared_ptr<Log> sink)
   instance_ = (std::uint64_t{chance()} << 32) | chance();
 }
 
-HouseBroker::~HouseBroker() { stop(Milliseconds(2000)); }
+HouseBroker::~HouseBroker() {
+  stop(Milliseconds(2000));
+}
 
 Result<AccessRules> HouseBroker::load_access(const Config& config) {
   if (!config.modules.access) return AccessRules{};
@@ -132,17 +145,20 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
   ShardDoors& doors = doors_[shard];
   if (parts_.authenticator) {
     if (!doors.authenticator) {
-      doors.authenticator = std::make_unique<WatchedAuthenticator>(*parts_.authenticator, watchdog_);
+      doors.authenticator =
+          std::make_unique<WatchedAuthenticator>(*parts_.authenticator, watchdog_);
     }
     made.authenticator = doors.authenticator.get();
   }
   if (parts_.authorizer) {
-    if (!doors.authorizer) doors.authorizer = std::make_unique<WatchedAuthorizer>(*parts_.authorizer, watchdog_);
+    if (!doors.authorizer)
+      doors.authorizer = std::make_unique<WatchedAuthorizer>(*parts_.authorizer, watchdog_);
   }
   made.authorizer = authorizer_of(shard);
   if (parts_.delivery_filter) {
     if (!doors.delivery_filter) {
-      doors.delivery_filter = std::make_unique<WatchedDeliveryFilter>(*parts_.delivery_filter, watchdog_);
+      doors.delivery_filter =
+          std::make_unique<WatchedDeliveryFilter>(*parts_.delivery_filter, watchdog_);
     }
     made.delivery_filter = doors.delivery_filter.get();
   }
@@ -150,7 +166,8 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     const auto shards = static_cast<unsigned>(doors_.size());
     made.retained = parts_.retained ? parts_.retained() : house_retained(config_.limits, shards);
   }
-  if (config_.modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
+  if (config_.modules.sessions)
+    made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
   return made;
 }
 
@@ -162,7 +179,8 @@ Authorizer* HouseBroker::authorizer_of(core::ShardId shard) const {
 ShardSet::Plan HouseBroker::plan(bool on_caller) {
   ShardSet::Plan plan;
   plan.shards = config_.node.shards;
-  if (plan.shards == 0) plan.shards = std::clamp(std::thread::hardware_concurrency(), 1u, core::kShardsMax);
+  if (plan.shards == 0)
+    plan.shards = std::clamp(std::thread::hardware_concurrency(), 1u, core::kShardsMax);
   if (on_caller) plan.shards = 1;
   plan.on_caller = on_caller;
   plan.connections_max = config_.limits.connections_max;
@@ -182,7 +200,8 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   return plan;
 }
 
-// --- Running -------------------------------------------------------------------------------------------------
+// --- Running
+// -------------------------------------------------------------------------------------------------
 
 void HouseBroker::start_callbacks() {
   const std::scoped_lock lock(mutex_);
@@ -233,7 +252,8 @@ void HouseBroker::stop(Milliseconds deadline) {
 
 Result<void> HouseBroker::reload(const Config& config) {
   const std::scoped_lock control(control_mutex_);
-  if (const Result<void> sound = check(config, store_->durability_max()); !sound) return sound.error();
+  if (const Result<void> sound = check(config, store_->durability_max()); !sound)
+    return sound.error();
   Result<AccessRules> access = load_access(config);
   if (!access) return access.error();
 
@@ -243,7 +263,8 @@ Result<void> HouseBroker::reload(const Config& config) {
 
   const std::string kept = needs_restart(config_, config);
   if (!kept.empty()) log(LogLevel::Warning, "reload keeps keys", "restart_needed=\"" + kept + "\"");
-  if (authenticator_ && access->authenticator) authenticator_->swap(std::move(access->authenticator));
+  if (authenticator_ && access->authenticator)
+    authenticator_->swap(std::move(access->authenticator));
   if (authorizer_ && access->authorizer) authorizer_->swap(std::move(access->authorizer));
   log_->set_level(config.log.level);
   watchdog_->set_limit(Milliseconds(config.limits.callback_warning_milliseconds));
@@ -285,9 +306,11 @@ void HouseBroker::log(LogLevel level, std::string_view event, const std::string&
   (*log_)({level, event, detail});
 }
 
-// --- In-process clients ----------------------------------------------------------------------------------------
+// --- In-process clients
+// ----------------------------------------------------------------------------------------
 
-void HouseBroker::complete(const std::function<void(const PublishOutcome&)>& done, PublishOutcome outcome) const {
+void HouseBroker::complete(const std::function<void(const PublishOutcome&)>& done,
+                           PublishOutcome outcome) const {
   if (!done) return;
   std::shared_ptr<CallbackThreads> callbacks;
   std::shared_ptr<CallbackThreads::Strand> strand;
@@ -309,10 +332,9 @@ void HouseBroker::publish(HostPublish message, std::function<void(const PublishO
   }
   if (fault != ReasonCode::Success) return complete(done, {fault, 0, Durability::None});
   const core::ShardId home = set->home_of(message.topic);
-  const bool posted = set->inbox(home)->post(
-      [this, message = std::make_shared<HostPublish>(std::move(message)), done](ShardThread& thread) {
-        publish_on(thread, *message, done);
-      });
+  const bool posted =
+      set->inbox(home)->post([this, message = std::make_shared<HostPublish>(std::move(message)),
+                              done](ShardThread& thread) { publish_on(thread, *message, done); });
   if (!posted) complete(done, {ReasonCode::ServerUnavailable, 0, Durability::None});
 }
 
@@ -332,11 +354,13 @@ void HouseBroker::publish_on(ShardThread& thread, const HostPublish& message,
   if (message.as) parts.publisher = message.as->client_id;
   parts.qos = message.qos;
   parts.retain = message.retain;
-  if (message.expiry_seconds) parts.expires_at = thread.now().steady + Seconds(*message.expiry_seconds);
+  if (message.expiry_seconds)
+    parts.expires_at = thread.now().steady + Seconds(*message.expiry_seconds);
   if (!done) return thread.publish(parts, {});
   const Durability promised = message.qos == QoS::AtMostOnce ? Durability::None : durability_;
   thread.publish(parts, [this, done, promised](const core::HostPublished& published) {
-    complete(done, {published.code, published.matched, is_failure(published.code) ? Durability::None : promised});
+    complete(done, {published.code, published.matched,
+                    is_failure(published.code) ? Durability::None : promised});
   });
 }
 
@@ -345,9 +369,11 @@ Result<std::unique_ptr<HostSubscription>> HouseBroker::subscribe(
   const auto set = running();
   if (!set) return not_running();
   if (!set->may_wait()) {
-    return Error{ErrorCode::InvalidArgument, "subscribe() waits and cannot be called inside a turn of the broker"};
+    return Error{ErrorCode::InvalidArgument,
+                 "subscribe() waits and cannot be called inside a turn of the broker"};
   }
-  if (options.receive_maximum == 0) return Error{ErrorCode::InvalidArgument, "receive_maximum must not be 0"};
+  if (options.receive_maximum == 0)
+    return Error{ErrorCode::InvalidArgument, "receive_maximum must not be 0"};
   if (options.client_id.empty()) {
     options.client_id = "host-" + std::to_string(instance_) + "-" + std::to_string(++host_clients_);
   }
@@ -357,21 +383,24 @@ Result<std::unique_ptr<HostSubscription>> HouseBroker::subscribe(
     callbacks = callbacks_;
   }
   const std::string client_id = options.client_id;
-  const auto client = std::make_shared<HostClient>(std::move(options), std::move(callback), std::move(callbacks),
-                                                   [log = log_](const LogLine& line) { (*log)(line); });
+  const auto client =
+      std::make_shared<HostClient>(std::move(options), std::move(callback), std::move(callbacks),
+                                   [log = log_](const LogLine& line) { (*log)(line); });
   auto subscription = std::make_unique<ClientSubscription>(client);
   const Reply<Result<void>> reply;
-  client->start(set->inbox(set->home_of(client_id)),
-                [promise = reply.promise()](Result<void> result) { promise.give(std::move(result)); });
-  if (!set->await(reply)) return Error{ErrorCode::Unavailable, "the broker did not answer the subscription"};
+  client->start(
+      set->inbox(set->home_of(client_id)),
+      [promise = reply.promise()](Result<void> result) { promise.give(std::move(result)); });
+  if (!set->await(reply))
+    return Error{ErrorCode::Unavailable, "the broker did not answer the subscription"};
   const std::optional<Result<void>> result = reply.take();
   if (!result) return not_running();
   if (!*result) return result->error();
   return Result<std::unique_ptr<HostSubscription>>(std::move(subscription));
 }
 
-Result<std::shared_ptr<StreamHandle>> HouseBroker::accept(std::unique_ptr<HostStream> stream, std::string listener,
-                                                          bool anonymous) {
+Result<std::shared_ptr<StreamHandle>> HouseBroker::accept(std::unique_ptr<HostStream> stream,
+                                                          std::string listener, bool anonymous) {
   const auto set = running();
   if (!set) return not_running();
   const auto link = std::make_shared<LocalLink>(std::make_shared<StreamEnd>(std::move(stream)));
@@ -382,12 +411,14 @@ Result<std::shared_ptr<StreamHandle>> HouseBroker::accept(std::unique_ptr<HostSt
   return Result<std::shared_ptr<StreamHandle>>(std::make_shared<LinkHandle>(link));
 }
 
-// --- Looking inside ------------------------------------------------------------------------------------------
+// --- Looking inside
+// ------------------------------------------------------------------------------------------
 
 std::vector<ListenerInfo> HouseBroker::listeners() const {
   std::vector<ListenerInfo> found;
   if (const auto set = running()) {
-    for (const auto& listener : set->listeners()) found.push_back({listener->name(), listener->url()});
+    for (const auto& listener : set->listeners())
+      found.push_back({listener->name(), listener->url()});
   }
   return found;
 }
@@ -397,9 +428,8 @@ bool HouseBroker::kick(std::string_view client_id, ReasonCode code) {
   if (!set) return false;
   const Reply<bool> reply;
   set->inbox(set->home_of(client_id))
-      ->post([promise = reply.promise(), client = std::string(client_id), code](ShardThread& thread) {
-        promise.give(thread.core()->kick(client, code));
-      });
+      ->post([promise = reply.promise(), client = std::string(client_id),
+              code](ShardThread& thread) { promise.give(thread.core()->kick(client, code)); });
   return set->await(reply) && reply.take().value_or(false);
 }
 

@@ -23,10 +23,12 @@
 
 namespace twinmq::app {
 
-/// What the log lines pass through: the level in force, then the host's function or the house's own sink.
+/// What the log lines pass through: the level in force, then the host's function or the house's own
+/// sink.
 class LogDoor {
  public:
-  LogDoor(LogLevel level, std::function<void(const LogLine&)> sink) : level_(level), sink_(std::move(sink)) {}
+  LogDoor(LogLevel level, std::function<void(const LogLine&)> sink)
+      : level_(level), sink_(std::move(sink)) {}
   void operator()(const LogLine& line) const {
     if (line.level >= level_.load(std::memory_order_relaxed)) sink_(line);
   }
@@ -59,8 +61,8 @@ class HouseBroker final : public Broker {
   void publish(HostPublish message, std::function<void(const PublishOutcome&)> done) override;
   Result<std::unique_ptr<HostSubscription>> subscribe(
       HostSubscribe options, std::function<void(const HostDelivery&, AckToken)> callback) override;
-  Result<std::shared_ptr<StreamHandle>> accept(std::unique_ptr<HostStream> stream, std::string listener,
-                                               bool anonymous) override;
+  Result<std::shared_ptr<StreamHandle>> accept(std::unique_ptr<HostStream> stream,
+                                               std::string listener, bool anonymous) override;
   bool kick(std::string_view client_id, ReasonCode code) override;
   std::vector<SessionInfo> sessions() const override;
   std::vector<SubscriptionInfo> subscriptions(std::string_view client_id) const override;
@@ -84,7 +86,8 @@ class HouseBroker final : public Broker {
   std::shared_ptr<ShardSet> running() const;
   void publish_on(ShardThread& thread, const HostPublish& message,
                   const std::function<void(const PublishOutcome&)>& done);
-  void complete(const std::function<void(const PublishOutcome&)>& done, PublishOutcome outcome) const;
+  void complete(const std::function<void(const PublishOutcome&)>& done,
+                PublishOutcome outcome) const;
   void complete(Statistics& sum) const;
   void start_callbacks();
   void log(LogLevel level, std::string_view event, const std::string& detail) const;
@@ -97,7 +100,8 @@ class HouseBroker final : public Broker {
   bool store_is_memory_ = false;
   Durability durability_ = Durability::None;
   std::shared_ptr<access::HashWorker> hash_worker_;
-  std::unique_ptr<access::CurrentAuthenticator> authenticator_;  ///< the house's; a host's own comes first
+  std::unique_ptr<access::CurrentAuthenticator>
+      authenticator_;  ///< the house's; a host's own comes first
   std::unique_ptr<access::CurrentAuthorizer> authorizer_;
   std::uint64_t access_epoch_ = 0;
 

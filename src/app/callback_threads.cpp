@@ -36,11 +36,14 @@ struct CallbackThreads::Shared {
   bool stopped = false;
 };
 
-CallbackThreads::CallbackThreads(std::shared_ptr<Watchdog> watchdog) : shared_(std::make_shared<Shared>()) {
+CallbackThreads::CallbackThreads(std::shared_ptr<Watchdog> watchdog)
+    : shared_(std::make_shared<Shared>()) {
   shared_->watchdog = std::move(watchdog);
 }
 
-CallbackThreads::~CallbackThreads() { stop(Milliseconds(0)); }
+CallbackThreads::~CallbackThreads() {
+  stop(Milliseconds(0));
+}
 
 std::shared_ptr<CallbackThreads::Strand> CallbackThreads::strand(std::string name) {
   return std::make_shared<Strand>(shared_->watchdog->add(std::move(name)));
@@ -113,9 +116,10 @@ void CallbackThreads::stop(Milliseconds patience) {
     std::unique_lock lock(shared_->mutex);
     shared_->stopping = true;
     const auto quiet = [&] {
-      return shared_->ready.empty() && std::none_of(shared_->workers.begin(), shared_->workers.end(), [](auto& each) {
-        return each->running && each->thread.get_id() != std::this_thread::get_id();
-      });
+      return shared_->ready.empty() &&
+             std::none_of(shared_->workers.begin(), shared_->workers.end(), [](auto& each) {
+               return each->running && each->thread.get_id() != std::this_thread::get_id();
+             });
     };
     shared_->idle_changed.wait_for(lock, patience, quiet);
     shared_->stopped = true;

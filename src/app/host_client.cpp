@@ -32,7 +32,8 @@ struct HostClient::Delivery {
   std::size_t size() const { return topic.size() + payload.size() + sizeof(Delivery); }
 };
 
-HostClient::HostClient(HostSubscribe options, DeliveryCallback callback, std::shared_ptr<CallbackThreads> threads,
+HostClient::HostClient(HostSubscribe options, DeliveryCallback callback,
+                       std::shared_ptr<CallbackThreads> threads,
                        std::function<void(const LogLine&)> log)
     : options_(std::move(options)),
       callback_(std::move(callback)),
@@ -60,7 +61,8 @@ void HostClient::connect() {
   packet.clean_start = options_.session_expiry_seconds == 0;
   packet.client_id = options_.client_id;
   packet.receive_maximum = options_.receive_maximum;
-  if (options_.session_expiry_seconds > 0) packet.session_expiry_seconds = options_.session_expiry_seconds;
+  if (options_.session_expiry_seconds > 0)
+    packet.session_expiry_seconds = options_.session_expiry_seconds;
   std::string bytes;
   mqtt::append(bytes, packet);
   link->send(bytes);
@@ -97,7 +99,8 @@ void HostClient::send(const std::string& packet) {
 
 void HostClient::send_ack(mqtt::PacketType type, mqtt::PacketId id) {
   std::uint8_t packet[mqtt::kAckSizeMax];
-  const std::uint8_t* end = mqtt::write_ack(type, id, ReasonCode::Success, mqtt::Version::V5, packet);
+  const std::uint8_t* end =
+      mqtt::write_ack(type, id, ReasonCode::Success, mqtt::Version::V5, packet);
   send(std::string(text_of({packet, end})));
 }
 
@@ -116,7 +119,9 @@ void HostClient::ended() {
   if (again) {
     again = home_->post([self = shared_from_this()](ShardThread&) { self->connect(); });
   }
-  if (!again) report(Error{ErrorCode::Unavailable, "the broker closed the connection of " + options_.client_id});
+  if (!again)
+    report(
+        Error{ErrorCode::Unavailable, "the broker closed the connection of " + options_.client_id});
 }
 
 std::size_t HostClient::take(std::string_view bytes) {
@@ -129,8 +134,8 @@ std::size_t HostClient::take(std::string_view bytes) {
   unread_.append(bytes);
   std::size_t used = 0;
   while (used < unread_.size()) {
-    const mqtt::Framing framing =
-        mqtt::next_frame(bytes_of(std::string_view(unread_).substr(used)), mqtt::kRemainingLengthMax);
+    const mqtt::Framing framing = mqtt::next_frame(bytes_of(std::string_view(unread_).substr(used)),
+                                                   mqtt::kRemainingLengthMax);
     if (framing.status != mqtt::Framing::Status::Complete) break;
     on_frame(framing.frame);
     used += framing.size;
@@ -147,8 +152,8 @@ void HostClient::on_frame(const mqtt::Frame& frame) {
 void HostClient::on_packet(const mqtt::Connack& packet) {
   if (is_failure(packet.code)) {
     dismissed_ = true;
-    return report(Error{ErrorCode::Unavailable, "the broker refused client " + options_.client_id + ": " +
-                                                    std::string(reason_text(packet.code))});
+    return report(Error{ErrorCode::Unavailable, "the broker refused client " + options_.client_id +
+                                                    ": " + std::string(reason_text(packet.code))});
   }
   mqtt::Subscribe subscribe;
   subscribe.packet_id = kSubscribeId;
@@ -167,9 +172,10 @@ void HostClient::on_packet(const mqtt::Connack& packet) {
 void HostClient::on_packet(const mqtt::Suback& packet) {
   if (!packet.codes.empty() && !is_failure(packet.codes.front())) return report({});
   dismissed_ = true;
-  const ReasonCode code = packet.codes.empty() ? ReasonCode::UnspecifiedError : packet.codes.front();
-  report(Error{ErrorCode::InvalidArgument,
-               "the broker refused the filter \"" + options_.filter + "\": " + std::string(reason_text(code))});
+  const ReasonCode code =
+      packet.codes.empty() ? ReasonCode::UnspecifiedError : packet.codes.front();
+  report(Error{ErrorCode::InvalidArgument, "the broker refused the filter \"" + options_.filter +
+                                               "\": " + std::string(reason_text(code))});
 }
 
 void HostClient::on_packet(const mqtt::Publish& packet) {
@@ -212,12 +218,13 @@ void HostClient::on_packet(const mqtt::Disconnect& packet) {
 }
 
 void HostClient::deliver(Delivery& delivery) {
-  const HostDelivery seen{delivery.topic,  delivery.payload,   delivery.properties,       delivery.qos,
-                          delivery.retain, delivery.publisher, delivery.subscription_ids};
+  const HostDelivery seen{
+      delivery.topic,  delivery.payload,   delivery.properties,      delivery.qos,
+      delivery.retain, delivery.publisher, delivery.subscription_ids};
   AckToken token;
   if (delivery.qos != QoS::AtMostOnce) {
-    token = AckToken([weak = weak_from_this(), connection = delivery.connection, id = delivery.packet_id,
-                      qos = delivery.qos] {
+    token = AckToken([weak = weak_from_this(), connection = delivery.connection,
+                      id = delivery.packet_id, qos = delivery.qos] {
       if (const auto self = weak.lock()) self->release(connection, id, qos);
     });
   }

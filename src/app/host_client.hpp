@@ -1,6 +1,6 @@
 #pragma once
-// The host program as a subscriber: an MQTT 5 client inside the process, which speaks bytes through a link like
-// every other.
+// The host program as a subscriber: an MQTT 5 client inside the process, which speaks bytes through
+// a link like every other.
 
 #include <atomic>
 #include <cstdint>
@@ -24,15 +24,15 @@ namespace twinmq::app {
 
 using DeliveryCallback = std::function<void(const HostDelivery&, AckToken)>;
 
-/// One subscription of the host. After the link broke without a DISCONNECT from the broker (the shard was built
-/// anew), it connects again by itself.
+/// One subscription of the host. After the link broke without a DISCONNECT from the broker (the
+/// shard was built anew), it connects again by itself.
 class HostClient final : public FarEnd, public std::enable_shared_from_this<HostClient> {
  public:
   /// Called once, on the shard's thread, when the subscription is in force or has failed.
   using InForce = std::function<void(Result<void>)>;
 
-  HostClient(HostSubscribe options, DeliveryCallback callback, std::shared_ptr<CallbackThreads> threads,
-             std::function<void(const LogLine&)> log);
+  HostClient(HostSubscribe options, DeliveryCallback callback,
+             std::shared_ptr<CallbackThreads> threads, std::function<void(const LogLine&)> log);
 
   /// Opens the link at the client's home.
   void start(std::shared_ptr<Inbox> home, InForce in_force);
@@ -41,7 +41,8 @@ class HostClient final : public FarEnd, public std::enable_shared_from_this<Host
 
   const std::string& client_id() const { return options_.client_id; }
 
-  // --- FarEnd: on the shard's thread -----------------------------------------------------------------------
+  // --- FarEnd: on the shard's thread
+  // -----------------------------------------------------------------------
   std::size_t take(std::string_view bytes) override;
   void ended() override;
 
@@ -84,7 +85,8 @@ class HostClient final : public FarEnd, public std::enable_shared_from_this<Host
   std::string unread_;
   std::string scratch_;
   bool dismissed_ = false;  ///< the broker said DISCONNECT, or refused
-  std::set<mqtt::PacketId> exactly_once_;  ///< QoS 2 messages handed to the callback and not yet complete
+  std::set<mqtt::PacketId>
+      exactly_once_;  ///< QoS 2 messages handed to the callback and not yet complete
   std::atomic<std::uint64_t> connection_{0};
   std::atomic<std::size_t> waiting_bytes_{0};
   std::atomic<bool> starved_{false};  ///< bytes were refused: room() is due

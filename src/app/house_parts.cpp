@@ -15,9 +15,12 @@
 
 namespace twinmq::app {
 
-Result<HouseStore> open_store(const Config&) { return HouseStore{std::make_shared<storage::MemoryStore>(), true}; }
+Result<HouseStore> open_store(const Config&) {
+  return HouseStore{std::make_shared<storage::MemoryStore>(), true};
+}
 
-Result<AccessRules> house_access(const Config& config, const std::shared_ptr<access::HashWorker>& worker,
+Result<AccessRules> house_access(const Config& config,
+                                 const std::shared_ptr<access::HashWorker>& worker,
                                  std::uint64_t epoch) {
   AccessRules rules;
   if (config.access.password_file.empty()) {
@@ -31,7 +34,8 @@ Result<AccessRules> house_access(const Config& config, const std::shared_ptr<acc
   if (config.access.acl_file.empty()) {
     rules.authorizer = std::make_shared<access::Unrestricted>();
   } else {
-    Result<std::unique_ptr<access::AclFile>> file = access::AclFile::load(config.access.acl_file, epoch);
+    Result<std::unique_ptr<access::AclFile>> file =
+        access::AclFile::load(config.access.acl_file, epoch);
     if (!file) return file.error();
     rules.authorizer = std::move(*file);
   }
@@ -41,13 +45,16 @@ Result<AccessRules> house_access(const Config& config, const std::shared_ptr<acc
 std::unique_ptr<RetainedMessages> house_retained(const LimitsConfig& limits, unsigned shards) {
   std::random_device chance;
   const std::uint64_t seed = (std::uint64_t{chance()} << 32) | chance();
-  // Topics spread evenly over the shards, so that an equal share each comes close to the limit of the whole.
+  // Topics spread evenly over the shards, so that an equal share each comes close to the limit of
+  // the whole.
   const retained::RetainedLimits share{(limits.retained_messages_max + shards - 1) / shards,
                                        (limits.retained_bytes_max + shards - 1) / shards};
   return std::make_unique<retained::RetainedModule>(share, seed);
 }
 
-std::unique_ptr<SessionJournal> house_sessions() { return std::make_unique<sessions::SessionModule>(); }
+std::unique_ptr<SessionJournal> house_sessions() {
+  return std::make_unique<sessions::SessionModule>();
+}
 
 std::unique_ptr<SystemTopics> house_system_topics() {
   return std::make_unique<sys::SysModule>(std::string(kVersion));
@@ -71,7 +78,8 @@ std::string needs_restart(const Config& now, const Config& next) {
                      a.connections_max == b.connections_max;
   }
   compare(same_listeners && now.access.anonymous == next.access.anonymous, "listener");
-  compare(now.modules.sessions == next.modules.sessions && now.modules.retained == next.modules.retained &&
+  compare(now.modules.sessions == next.modules.sessions &&
+              now.modules.retained == next.modules.retained &&
               now.modules.access == next.modules.access && now.modules.sys == next.modules.sys,
           "modules");
   return keys;

@@ -22,7 +22,8 @@ struct HouseStore {
 Result<HouseStore> open_store(const Config& config);
 
 /// By the files the Config names. Blocks while reading them.
-Result<AccessRules> house_access(const Config& config, const std::shared_ptr<access::HashWorker>& worker,
+Result<AccessRules> house_access(const Config& config,
+                                 const std::shared_ptr<access::HashWorker>& worker,
                                  std::uint64_t epoch);
 
 /// For one of so many shards.

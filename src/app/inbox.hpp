@@ -1,5 +1,6 @@
 #pragma once
-// What any thread may leave for a shard: errands, answers of the storage thread, connections that move in.
+// What any thread may leave for a shard: errands, answers of the storage thread, connections that
+// move in.
 
 #include <functional>
 #include <memory>
@@ -29,7 +30,8 @@ struct CommitAnswer {
   bool durable = false;
 };
 
-/// Lives as long as anybody may post; once closed it drops what comes. Every call may come from any thread.
+/// Lives as long as anybody may post; once closed it drops what comes. Every call may come from any
+/// thread.
 class Inbox {
  public:
   using Errand = std::function<void(ShardThread&)>;
@@ -44,7 +46,8 @@ class Inbox {
 
   explicit Inbox(std::shared_ptr<net::Waker> waker) : waker_(std::move(waker)) {}
 
-  /// Runs in a later turn; while the shard is being built anew, errands wait. False: the shard is gone.
+  /// Runs in a later turn; while the shard is being built anew, errands wait. False: the shard is
+  /// gone.
   bool post(Errand errand) {
     return leave([&](Mail& mail) { mail.errands.push_back(std::move(errand)); });
   }

@@ -83,8 +83,8 @@ void LocalLink::detached() {
   shard_ = nullptr;
 }
 
-// An errand that was posted before the link moved away finds another shard here and does nothing: attached()
-// asked again.
+// An errand that was posted before the link moved away finds another shard here and does nothing:
+// attached() asked again.
 void LocalLink::work(ShardThread& shard) {
   std::string bytes;
   net::LinkKey link;

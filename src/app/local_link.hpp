@@ -17,14 +17,15 @@ namespace twinmq::app {
 class FarEnd {
  public:
   virtual ~FarEnd() = default;
-  /// Takes what it can of the broker's bytes; after less than everything, LocalLink::room() asks for more.
+  /// Takes what it can of the broker's bytes; after less than everything, LocalLink::room() asks
+  /// for more.
   virtual std::size_t take(std::string_view bytes) = 0;
   /// The link is gone; nothing follows.
   virtual void ended() = 0;
 };
 
-/// The near end: hands bytes to whichever shard has the link, in order, wherever it moves. send(), room() and
-/// hang_up() may be called from any thread.
+/// The near end: hands bytes to whichever shard has the link, in order, wherever it moves. send(),
+/// room() and hang_up() may be called from any thread.
 class LocalLink : public std::enable_shared_from_this<LocalLink> {
  public:
   explicit LocalLink(std::shared_ptr<FarEnd> far_end) : far_end_(std::move(far_end)) {}

@@ -33,7 +33,8 @@ class Reply {
  public:
   class Promise {
    public:
-    explicit Promise(std::shared_ptr<State> state) : last_(std::make_shared<Last>(std::move(state))) {}
+    explicit Promise(std::shared_ptr<State> state)
+        : last_(std::make_shared<Last>(std::move(state))) {}
     void give(T value) const { last_->state->finish(std::move(value)); }
 
    private:

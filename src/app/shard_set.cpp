@@ -23,7 +23,8 @@ ShardSet::ShardSet(Plan plan) : plan_(std::move(plan)), group_(plan_.connections
 
 Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
   std::shared_ptr<ShardSet> set(new ShardSet(std::move(plan)));
-  const auto driver = set->plan_.on_caller ? net::EventLoop::Driver::Caller : net::EventLoop::Driver::OwnThread;
+  const auto driver =
+      set->plan_.on_caller ? net::EventLoop::Driver::Caller : net::EventLoop::Driver::OwnThread;
   for (core::ShardId id = 0; id < set->plan_.shards; ++id) {
     Result<std::unique_ptr<ShardThread>> shard = ShardThread::create(id, driver, set->group_);
     if (!shard) return shard.error();
@@ -37,20 +38,22 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
   if (set->plan_.keeps_records && !(set->plan_.store_is_memory && set->plan_.shards == 1)) {
     set->queue_ = std::make_unique<storage::CommitQueue>(
         *set->plan_.store, set->plan_.durability,
-        [group = &set->group_](const std::vector<storage::CommitQueue::Answer>& answers, const std::string& failure) {
+        [group = &set->group_](const std::vector<storage::CommitQueue::Answer>& answers,
+                               const std::string& failure) {
           if (!failure.empty() && group->log) {
             group->log({LogLevel::Error, "commit failed", "reason=\"" + failure + "\""});
           }
-          for (const auto& answer : answers) group->inboxes[answer.shard]->answer({answer.id, answer.durable});
+          for (const auto& answer : answers)
+            group->inboxes[answer.shard]->answer({answer.id, answer.durable});
         });
     set->group_.submit = [queue = set->queue_.get()](core::ShardId shard, core::Commit commit) {
       queue->submit(shard, commit.id, std::move(commit.batch));
     };
   }
   if (set->plan_.sys && set->plan_.sys_interval > Seconds(0)) {
-    set->shards_.front()->set_periodic(set->plan_.sys_interval, [set = set.get()](ShardThread& thread) {
-      set->publish_system_topics(thread);
-    });
+    set->shards_.front()->set_periodic(
+        set->plan_.sys_interval,
+        [set = set.get()](ShardThread& thread) { set->publish_system_topics(thread); });
   }
   set->install(std::move(*built));
   for (const auto& shard : set->shards_) {
@@ -64,7 +67,9 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
   return set;
 }
 
-ShardSet::~ShardSet() { stop(Milliseconds(0)); }
+ShardSet::~ShardSet() {
+  stop(Milliseconds(0));
+}
 
 Result<void> ShardSet::open_listeners() {
   for (const ListenerPlan& plan : plan_.listeners) {
@@ -87,7 +92,8 @@ Result<std::vector<BuiltCore>> ShardSet::build() {
     parts.shards = size();
     parts.mail = mail.get();
     parts.counters = &shard->counters();
-    parts.post = [inbox = std::weak_ptr(shard->inbox())](std::function<void(core::ShardCore&)> errand) {
+    parts.post = [inbox =
+                      std::weak_ptr(shard->inbox())](std::function<void(core::ShardCore&)> errand) {
       if (const auto there = inbox.lock()) {
         there->post([errand = std::move(errand)](ShardThread& thread) { errand(*thread.core()); });
       }
@@ -97,7 +103,8 @@ Result<std::vector<BuiltCore>> ShardSet::build() {
     built.push_back({mail, std::make_unique<core::ShardCore>(std::move(parts))});
   }
   for (BuiltCore& each : built) {
-    if (const Result<void> restored = each.core->restore(*plan_.store, now); !restored) return restored.error();
+    if (const Result<void> restored = each.core->restore(*plan_.store, now); !restored)
+      return restored.error();
   }
   if (const Result<void> settled = settle(built); !settled) return settled.error();
   return built;
@@ -117,7 +124,8 @@ Result<void> ShardSet::settle(std::vector<BuiltCore>& built) {
       while (core.effects().commit) {
         const core::Commit commit = std::move(*core.effects().commit);
         core.effects().commit.reset();
-        if (Result<void> done = plan_.store->commit(commit.batch, plan_.durability); !done) return done;
+        if (Result<void> done = plan_.store->commit(commit.batch, plan_.durability); !done)
+          return done;
         core.begin_turn(now);
         core.on_committed(commit.id, true);
         core.end_turn();
@@ -125,7 +133,8 @@ Result<void> ShardSet::settle(std::vector<BuiltCore>& built) {
     }
     for (const BuiltCore& each : built) {
       busy = busy || each.mail->has_mail(each.core->id()) || each.core->wants_turn();
-      for (core::ShardId to = 0; to < size(); ++to) busy = busy || each.mail->backlog(each.core->id(), to) > 0;
+      for (core::ShardId to = 0; to < size(); ++to)
+        busy = busy || each.mail->backlog(each.core->id(), to) > 0;
     }
   }
   return {};
@@ -134,7 +143,8 @@ Result<void> ShardSet::settle(std::vector<BuiltCore>& built) {
 void ShardSet::install(std::vector<BuiltCore> built) {
   std::vector<net::Listener*> listeners;
   for (const auto& listener : listeners_) listeners.push_back(listener.get());
-  for (std::size_t i = 0; i < shards_.size(); ++i) shards_[i]->install(std::move(built[i]), listeners);
+  for (std::size_t i = 0; i < shards_.size(); ++i)
+    shards_[i]->install(std::move(built[i]), listeners);
 }
 
 void ShardSet::announce() {
@@ -146,13 +156,15 @@ void ShardSet::announce() {
   log(LogLevel::Info, "ready", "listeners=\"" + listeners + "\" shards=" + std::to_string(size()));
 }
 
-// --- Recovery ------------------------------------------------------------------------------------------------
+// --- Recovery
+// ------------------------------------------------------------------------------------------------
 
-// A commit failed: nobody knows what the shards hold beyond the store. Every connection closes, and all shards
-// begin again from what is stored.
+// A commit failed: nobody knows what the shards hold beyond the store. Every connection closes, and
+// all shards begin again from what is stored.
 void ShardSet::recover() {
   if (recovering_.exchange(true)) return;
-  log(LogLevel::Error, "storage failed", "action=\"all connections close, sessions are read back from the store\"");
+  log(LogLevel::Error, "storage failed",
+      "action=\"all connections close, sessions are read back from the store\"");
   halted_ = 0;
   for (const auto& shard : shards_) {
     shard->inbox()->order([this](ShardThread& thread) {
@@ -170,7 +182,8 @@ void ShardSet::recover() {
 void ShardSet::rebuild() {
   for (;;) {
     Result<void> reopened = queue_ ? queue_->reopen() : plan_.store->reopen();
-    Result<std::vector<BuiltCore>> built = reopened ? build() : Result<std::vector<BuiltCore>>(reopened.error());
+    Result<std::vector<BuiltCore>> built =
+        reopened ? build() : Result<std::vector<BuiltCore>>(reopened.error());
     if (built) {
       auto shared = std::make_shared<std::vector<BuiltCore>>(std::move(*built));
       std::vector<net::Listener*> listeners;
@@ -190,7 +203,8 @@ void ShardSet::rebuild() {
   }
 }
 
-// --- Stopping ------------------------------------------------------------------------------------------------
+// --- Stopping
+// ------------------------------------------------------------------------------------------------
 
 void ShardSet::stop(Milliseconds deadline) {
   {
@@ -220,14 +234,16 @@ bool ShardSet::all_quiet() {
   for (int round = 0; round < 2; ++round) {
     for (const auto& shard : shards_) {
       const Reply<bool> reply;
-      shard->inbox()->order([promise = reply.promise()](ShardThread& thread) { promise.give(thread.quiet()); });
+      shard->inbox()->order(
+          [promise = reply.promise()](ShardThread& thread) { promise.give(thread.quiet()); });
       if (!await(reply, Milliseconds(50)) || !reply.take().value_or(false)) return false;
     }
   }
   return true;
 }
 
-// --- The rest ------------------------------------------------------------------------------------------------
+// --- The rest
+// ------------------------------------------------------------------------------------------------
 
 void ShardSet::for_each_inbox(const Inbox::Errand& errand) {
   for (const auto& shard : shards_) shard->inbox()->post(errand);
@@ -241,13 +257,14 @@ Statistics ShardSet::statistics() const {
 }
 
 void ShardSet::publish_system_topics(ShardThread& thread) {
-  plan_.sys->publish(statistics(), thread.now(), [&](std::string_view topic, std::string_view payload) {
-    MessageParts message;
-    message.topic = topic;
-    message.payload = payload;
-    message.retain = true;
-    thread.publish(message, {});
-  });
+  plan_.sys->publish(statistics(), thread.now(),
+                     [&](std::string_view topic, std::string_view payload) {
+                       MessageParts message;
+                       message.topic = topic;
+                       message.payload = payload;
+                       message.retain = true;
+                       thread.publish(message, {});
+                     });
 }
 
 void ShardSet::turn() {
@@ -259,7 +276,8 @@ void ShardSet::turn() {
 
 bool ShardSet::may_wait() const {
   if (plan_.on_caller) return !(turning_ && shards_.front()->on_this_thread());
-  return std::none_of(shards_.begin(), shards_.end(), [](const auto& shard) { return shard->on_this_thread(); });
+  return std::none_of(shards_.begin(), shards_.end(),
+                      [](const auto& shard) { return shard->on_this_thread(); });
 }
 
 void ShardSet::poll_and_turn() {

@@ -1,5 +1,6 @@
 #pragma once
-// All shards of a running broker, its listeners and its storage thread: starting, recovering, stopping.
+// All shards of a running broker, its listeners and its storage thread: starting, recovering,
+// stopping.
 
 #include <atomic>
 #include <condition_variable>
@@ -36,7 +37,8 @@ class ShardSet {
     std::vector<ListenerPlan> listeners;
     Store* store = nullptr;
     Durability durability = Durability::None;
-    /// The store neither blocks nor fails: one shard then commits by itself, without the storage thread.
+    /// The store neither blocks nor fails: one shard then commits by itself, without the storage
+    /// thread.
     bool store_is_memory = false;
     /// Whether anything is ever committed.
     bool keeps_records = true;
@@ -54,8 +56,8 @@ class ShardSet {
   /// Ends like stop() with no patience.
   ~ShardSet();
 
-  /// Says goodbye to all clients and waits until everything is sent and stored, at most until the deadline.
-  /// Idempotent. With Plan::on_caller only on the thread that calls turn().
+  /// Says goodbye to all clients and waits until everything is sent and stored, at most until the
+  /// deadline. Idempotent. With Plan::on_caller only on the thread that calls turn().
   void stop(Milliseconds deadline);
 
   unsigned size() const { return static_cast<unsigned>(shards_.size()); }
@@ -70,8 +72,8 @@ class ShardSet {
   int fd() const { return shards_.front()->fd(); }
   void turn();
 
-  /// Waits for the answer of an errand; with Plan::on_caller it turns the loop meanwhile if this is the loop's
-  /// thread. False: nobody will answer, or waiting would wait for itself.
+  /// Waits for the answer of an errand; with Plan::on_caller it turns the loop meanwhile if this is
+  /// the loop's thread. False: nobody will answer, or waiting would wait for itself.
   template <typename T>
   bool await(const Reply<T>& reply, Milliseconds patience = Milliseconds(30'000));
   /// False on a thread that the answer depends on.

@@ -20,7 +20,8 @@ Now read_clocks() {
           std::chrono::time_point_cast<Milliseconds>(std::chrono::system_clock::now())};
 }
 
-Result<std::unique_ptr<ShardThread>> ShardThread::create(core::ShardId id, net::EventLoop::Driver driver,
+Result<std::unique_ptr<ShardThread>> ShardThread::create(core::ShardId id,
+                                                         net::EventLoop::Driver driver,
                                                          ShardGroup& group) {
   Result<std::unique_ptr<net::EventLoop>> loop = net::EventLoop::create(driver);
   if (!loop) return loop.error();
@@ -40,7 +41,8 @@ ShardThread::ShardThread(core::ShardId id, std::unique_ptr<net::EventLoop> loop,
                  [this](const net::Listener&) { counters_.add(Metric::ConnectionsRefused); },
                  [this](bool paused, std::string_view reason) {
                    if (paused) {
-                     log(LogLevel::Warning, "accepting paused", "reason=\"" + std::string(reason) + "\"");
+                     log(LogLevel::Warning, "accepting paused",
+                         "reason=\"" + std::string(reason) + "\"");
                    } else {
                      log(LogLevel::Info, "accepting again", "shard=" + std::to_string(id_));
                    }
@@ -226,18 +228,20 @@ void ShardThread::open(std::unique_ptr<LocalPeer> peer, core::LinkOrigin origin)
   local.attached(inbox_, link);
 }
 
-void ShardThread::publish(const MessageParts& message, std::function<void(const core::HostPublished&)> done) {
+void ShardThread::publish(const MessageParts& message,
+                          std::function<void(const core::HostPublished&)> done) {
   const std::uint64_t token = done ? ++last_token_ : 0;
   if (done) outcomes_.emplace(token, std::move(done));
   core_->publish(message, token);
 }
 
 bool ShardThread::quiet() const {
-  return !core_ || (core_->links() == 0 && connections_.open() == 0 && commits_open_ == 0 && outcomes_.empty());
+  return !core_ || (core_->links() == 0 && connections_.open() == 0 && commits_open_ == 0 &&
+                    outcomes_.empty());
 }
 
-// The shell's calls to the core all belong to some turn; those that happen while effects are carried out begin
-// a turn of their own.
+// The shell's calls to the core all belong to some turn; those that happen while effects are
+// carried out begin a turn of their own.
 void ShardThread::enter_turn() {
   if (in_turn_) return;
   in_turn_ = true;
@@ -291,7 +295,8 @@ void ShardThread::flush_touched() {
   effects.touched.clear();
 }
 
-// After whatever may have moved a link, at once: the core may give its key's place to the next connection.
+// After whatever may have moved a link, at once: the core may give its key's place to the next
+// connection.
 void ShardThread::move_links() {
   if (core_->effects().moved.empty()) return;
   auto moved = std::exchange(core_->effects().moved, {});

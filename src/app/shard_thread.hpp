@@ -42,7 +42,8 @@ struct ShardGroup {
   net::ConnectionCount connections;
   std::vector<std::shared_ptr<Inbox>> inboxes;  ///< by shard
   std::function<void(const LogLine&)> log;
-  /// Hands a commit to the storage thread; empty: `inline_store` takes it at once, on the shard's thread.
+  /// Hands a commit to the storage thread; empty: `inline_store` takes it at once, on the shard's
+  /// thread.
   std::function<void(core::ShardId, core::Commit)> submit;
   Store* inline_store = nullptr;
   /// A commit failed: the broker must build every shard anew. Any thread, any number of times.
@@ -55,11 +56,13 @@ struct BuiltCore {
   std::unique_ptr<core::ShardCore> core;
 };
 
-/// Used by one thread at a time, the shard's own or the caller's; inbox(), counters() and stop_thread() by any.
-/// Without a core (before install(), after halt()) it serves nothing but orders.
+/// Used by one thread at a time, the shard's own or the caller's; inbox(), counters() and
+/// stop_thread() by any. Without a core (before install(), after halt()) it serves nothing but
+/// orders.
 class ShardThread final : public net::Links {
  public:
-  static Result<std::unique_ptr<ShardThread>> create(core::ShardId id, net::EventLoop::Driver driver,
+  static Result<std::unique_ptr<ShardThread>> create(core::ShardId id,
+                                                     net::EventLoop::Driver driver,
                                                      ShardGroup& group);
   ~ShardThread() override;
 
@@ -86,9 +89,12 @@ class ShardThread final : public net::Links {
   void adopt_thread() { runner_ = std::this_thread::get_id(); }
   /// Ends the thread after its current turn and joins it. Not from the shard's own thread.
   void stop_thread();
-  bool on_this_thread() const { return runner_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+  bool on_this_thread() const {
+    return runner_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
 
-  // --- For errands, on the shard's thread ------------------------------------------------------------------
+  // --- For errands, on the shard's thread
+  // ------------------------------------------------------------------
   core::ShardCore* core() { return core_.get(); }
   net::Connections& connections() { return connections_; }
   Now now() const { return now_; }
@@ -98,7 +104,8 @@ class ShardThread final : public net::Links {
   /// No link, no commit and no outcome is open any more.
   bool quiet() const;
 
-  // --- net::Links ------------------------------------------------------------------------------------------
+  // --- net::Links
+  // ------------------------------------------------------------------------------------------
   void on_bytes(net::LinkKey link, ByteView bytes) override;
   void on_room(net::LinkKey link) override;
   void on_closed(net::LinkKey link) override;

@@ -7,7 +7,9 @@ namespace twinmq::app {
 namespace {
 
 std::int64_t steady_milliseconds() {
-  return std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<Milliseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
@@ -33,8 +35,8 @@ std::shared_ptr<Watchdog::Post> Watchdog::add(std::string name) {
 }
 
 void Watchdog::begin(Post& post) {
-  // Sequentially consistent on both sides: either this sees the watchdog parked, or the watchdog, which looks
-  // once more after parking, sees this call.
+  // Sequentially consistent on both sides: either this sees the watchdog parked, or the watchdog,
+  // which looks once more after parking, sees this call.
   post.since_.store(steady_milliseconds(), std::memory_order_seq_cst);
   if (parked_.load(std::memory_order_seq_cst)) unpark();
 }
@@ -50,7 +52,8 @@ void Watchdog::serve() {
   while (!stopping_) {
     const bool busy = look();
     if (busy) {
-      const std::int64_t step = std::clamp<std::int64_t>(limit_.load(std::memory_order_relaxed) / 4, 1, 50);
+      const std::int64_t step =
+          std::clamp<std::int64_t>(limit_.load(std::memory_order_relaxed) / 4, 1, 50);
       changed_.wait_for(lock, Milliseconds(step), [this] { return stopping_; });
       continue;
     }

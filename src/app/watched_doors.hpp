@@ -56,7 +56,8 @@ class WatchedAuthorizer final : public Authorizer {
   WatchedAuthorizer(Authorizer& inner, std::shared_ptr<Watchdog> watchdog)
       : inner_(inner), watchdog_(std::move(watchdog)), post_(watchdog_->add("Authorizer")) {}
 
-  bool may(const Identity& identity, Action action, std::string_view topic, QoS qos, bool retain) override {
+  bool may(const Identity& identity, Action action, std::string_view topic, QoS qos,
+           bool retain) override {
     const Watchdog::Guard guard(*watchdog_, *post_);
     return inner_.may(identity, action, topic, qos, retain);
   }
@@ -74,7 +75,8 @@ class WatchedDeliveryFilter final : public DeliveryFilter {
   WatchedDeliveryFilter(DeliveryFilter& inner, std::shared_ptr<Watchdog> watchdog)
       : inner_(inner), watchdog_(std::move(watchdog)), post_(watchdog_->add("DeliveryFilter")) {}
 
-  Verdict on_deliver(std::string_view receiver, const Message& message, std::string& payload) override {
+  Verdict on_deliver(std::string_view receiver, const Message& message,
+                     std::string& payload) override {
     const Watchdog::Guard guard(*watchdog_, *post_);
     return inner_.on_deliver(receiver, message, payload);
   }

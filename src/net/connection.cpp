@@ -7,7 +7,8 @@
 
 namespace twinmq::net {
 
-Connections::Connections(EventLoop& loop, Links& links, base::Counters& counters, ConnectionCount& total)
+Connections::Connections(EventLoop& loop, Links& links, base::Counters& counters,
+                         ConnectionCount& total)
     : loop_(loop),
       links_(links),
       counters_(counters),
@@ -16,7 +17,9 @@ Connections::Connections(EventLoop& loop, Links& links, base::Counters& counters
   static_assert(sizeof(Connection) <= 40, "an idle connection is to cost no more than this");
 }
 
-Connections::~Connections() { drop_all(); }
+Connections::~Connections() {
+  drop_all();
+}
 
 Connections::Connection* Connections::find(LinkKey link) {
   if (link.index >= connections_.size()) return nullptr;
@@ -76,8 +79,9 @@ void Connections::close(LinkKey link) {
   }
 }
 
-// Everything is sent: the end of the stream follows it, and only the peer's own end makes the close safe. An
-// early close with unread bytes would send a reset, which may overtake what was written last.
+// Everything is sent: the end of the stream follows it, and only the peer's own end makes the close
+// safe. An early close with unread bytes would send a reset, which may overtake what was written
+// last.
 void Connections::shut(LinkKey link) {
   Connection* connection = find(link);
   if (connection == nullptr) return;
@@ -150,7 +154,8 @@ void Connections::watch(Connection& connection, bool reading, bool blocked) {
 
 void Connections::arm(const Connection& connection) {
   std::uint32_t events = connection.blocked ? EPOLLOUT : 0u;
-  // A client that gives up while nobody reads, for instance during a slow authentication, is noticed too.
+  // A client that gives up while nobody reads, for instance during a slow authentication, is
+  // noticed too.
   if (connection.reading) {
     events |= EPOLLIN;
   } else if (!connection.half) {
@@ -172,7 +177,8 @@ void Connections::on_hang_up(LinkKey link) {
 void Connections::writable(LinkKey link) {
   Connection* connection = find(link);
   if (connection == nullptr) return;
-  // The socket's interest in room stays armed until it is known whether all was sent: often it was not.
+  // The socket's interest in room stays armed until it is known whether all was sent: often it was
+  // not.
   if (connection->fd < 0) connection->blocked = false;
   flush_now(link);
 }
@@ -236,7 +242,8 @@ Connections::Sent Connections::send(LinkKey link) {
   return Sent::Again;
 }
 
-Connections::Sent Connections::send_once(Connection& connection, std::span<iovec> parts, std::size_t& sent) {
+Connections::Sent Connections::send_once(Connection& connection, std::span<iovec> parts,
+                                         std::size_t& sent) {
   std::size_t wanted = 0;
   for (const iovec& part : parts) wanted += part.iov_len;
   if (connection.fd < 0) {

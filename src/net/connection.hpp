@@ -1,6 +1,7 @@
 #pragma once
-// The connections of one shard: a socket, or a stream of the host, for each link. Reads into one shared buffer,
-// writes what the link's output holds, closes. What the bytes mean is the links' business.
+// The connections of one shard: a socket, or a stream of the host, for each link. Reads into one
+// shared buffer, writes what the link's output holds, closes. What the bytes mean is the links'
+// business.
 
 #include <sys/uio.h>
 
@@ -23,8 +24,8 @@ namespace twinmq::net {
 
 using LinkKey = base::SlotKey;
 
-/// The links as the connections see them. Every call but on_closed() and on_shut() leaves the key valid, unless
-/// the link moves to another shard, which ends with Connections::release().
+/// The links as the connections see them. Every call but on_closed() and on_shut() leaves the key
+/// valid, unless the link moves to another shard, which ends with Connections::release().
 class Links {
  public:
   virtual ~Links() = default;
@@ -48,7 +49,8 @@ class Links {
 class Peer {
  public:
   virtual ~Peer() = default;
-  /// Takes what it can and answers how much. After less than everything it asks for a flush when it has room.
+  /// Takes what it can and answers how much. After less than everything it asks for a flush when it
+  /// has room.
   virtual std::size_t write(ByteView bytes) = 0;
   /// The link takes bytes again after a time in which it did not.
   virtual void on_reading() = 0;
@@ -77,14 +79,15 @@ class Connections {
 
   /// Tags below kTagsEnd belong to connections.
   void on_event(Tag tag, std::uint32_t events);
-  /// Sends what waits and what follows, closes what is to be closed, and watches for what comes next. A link
-  /// whose peer took less than there was waits for on_event() or writable().
+  /// Sends what waits and what follows, closes what is to be closed, and watches for what comes
+  /// next. A link whose peer took less than there was waits for on_event() or writable().
   void flush(LinkKey link);
   /// The link takes no bytes now: its peer's on_reading() is called when it does again.
   void pause(LinkKey link);
   /// The peer of a link without socket has room again.
   void writable(LinkKey link);
-  /// Goes on with the links that had more than a fair share to send; wants_turn() tells that there are some.
+  /// Goes on with the links that had more than a fair share to send; wants_turn() tells that there
+  /// are some.
   void flush_again();
   bool wants_turn() const { return !again_.empty(); }
   /// The peer of the link is gone.
@@ -108,10 +111,10 @@ class Connections {
     LinkKey link;
     int fd = -1;
     bool used = false;
-    bool reading : 1 = false;      ///< EPOLLIN is armed, or the peer may write
-    bool blocked : 1 = false;      ///< the socket took less than there was; EPOLLOUT is armed
-    bool closing : 1 = false;      ///< stands in closing_
-    bool half : 1 = false;         ///< the peer has ended its stream, which is read to the end later
+    bool reading : 1 = false;  ///< EPOLLIN is armed, or the peer may write
+    bool blocked : 1 = false;  ///< the socket took less than there was; EPOLLOUT is armed
+    bool closing : 1 = false;  ///< stands in closing_
+    bool half : 1 = false;     ///< the peer has ended its stream, which is read to the end later
     Listener* listener = nullptr;
     std::unique_ptr<Peer> peer;
   };

@@ -30,8 +30,8 @@ void Waker::wake() {
 void Waker::clear() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t taken = ::read(event_.get(), &count, sizeof count);
-  // After the read: a wake that found awake_ still set has left its mail before this exchange, hence before the
-  // owner looks for mail.
+  // After the read: a wake that found awake_ still set has left its mail before this exchange,
+  // hence before the owner looks for mail.
   awake_.exchange(false, std::memory_order_seq_cst);
 }
 
@@ -55,7 +55,10 @@ Result<std::unique_ptr<EventLoop>> EventLoop::create(Driver driver) {
 }
 
 EventLoop::EventLoop(Descriptor set, Descriptor timer, std::shared_ptr<Waker> waker)
-    : set_(std::move(set)), timer_(std::move(timer)), waker_(std::move(waker)), events_(kEventsMax) {}
+    : set_(std::move(set)),
+      timer_(std::move(timer)),
+      waker_(std::move(waker)),
+      events_(kEventsMax) {}
 
 bool EventLoop::watch(int fd, std::uint32_t events, Tag tag) {
   epoll_event event{};
@@ -71,14 +74,17 @@ bool EventLoop::change(int fd, std::uint32_t events, Tag tag) {
   return ::epoll_ctl(set_.get(), EPOLL_CTL_MOD, fd, &event) == 0;
 }
 
-void EventLoop::forget(int fd) { ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+void EventLoop::forget(int fd) {
+  ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr);
+}
 
 void EventLoop::set_deadline(Instant deadline) {
   if (!timer_ || deadline == deadline_) return;
   deadline_ = deadline;
   itimerspec when{};
   if (deadline != kNever) {
-    // A zero value would disarm the timer: a deadline in the distant past is one millisecond after the start.
+    // A zero value would disarm the timer: a deadline in the distant past is one millisecond after
+    // the start.
     const auto since = std::max<std::int64_t>(1, deadline.time_since_epoch().count());
     when.it_value.tv_sec = since / 1000;
     when.it_value.tv_nsec = (since % 1000) * 1'000'000;
@@ -87,7 +93,8 @@ void EventLoop::set_deadline(Instant deadline) {
 }
 
 std::span<const epoll_event> EventLoop::wait(int patience_milliseconds) {
-  int count = ::epoll_wait(set_.get(), events_.data(), static_cast<int>(events_.size()), patience_milliseconds);
+  int count = ::epoll_wait(set_.get(), events_.data(), static_cast<int>(events_.size()),
+                           patience_milliseconds);
   if (count <= 0) return {};
   int kept = 0;
   for (int i = 0; i < count; ++i) {

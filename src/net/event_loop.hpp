@@ -1,5 +1,6 @@
 #pragma once
-// One level-triggered epoll set: sockets, listeners, a wake from other threads and a timer. It decides nothing.
+// One level-triggered epoll set: sockets, listeners, a wake from other threads and a timer. It
+// decides nothing.
 
 #include <atomic>
 #include <cstdint>
@@ -52,11 +53,12 @@ class EventLoop {
   bool change(int fd, std::uint32_t events, Tag tag);
   void forget(int fd);
 
-  /// With Driver::Caller: when fd() must become readable at the latest. Costs a system call only on a change.
+  /// With Driver::Caller: when fd() must become readable at the latest. Costs a system call only on
+  /// a change.
   void set_deadline(Instant deadline);
 
-  /// What is ready, after waiting at most that long; a negative patience waits for ever. Wakes and timers are
-  /// cleared here and not reported. Valid until the next call.
+  /// What is ready, after waiting at most that long; a negative patience waits for ever. Wakes and
+  /// timers are cleared here and not reported. Valid until the next call.
   std::span<const epoll_event> wait(int patience_milliseconds);
 
  private:

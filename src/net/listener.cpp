@@ -20,8 +20,8 @@ constexpr Milliseconds kRetryDelay{100};
 constexpr std::string_view kScheme = "mqtt://";
 
 Error bad_url(std::string_view url, std::string_view why) {
-  return {ErrorCode::InvalidConfig,
-          "listener url \"" + std::string(url) + "\": " + std::string(why) + "; allowed is mqtt://host:port"};
+  return {ErrorCode::InvalidConfig, "listener url \"" + std::string(url) + "\": " +
+                                        std::string(why) + "; allowed is mqtt://host:port"};
 }
 
 std::uint16_t port_of(const sockaddr_storage& address) {
@@ -57,7 +57,8 @@ Result<Descriptor> bind_one(const sockaddr_storage& address, socklen_t size, std
   if (!socket) return failed("cannot make a socket for");
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) return failed("cannot bind");
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
+    return failed("cannot bind");
   if (::listen(socket.get(), kBacklog) != 0) return failed("cannot listen on");
   return socket;
 }
@@ -74,9 +75,11 @@ Result<std::vector<Candidate>> resolve(const ListenerAddress& where, std::string
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   const std::string port = std::to_string(where.port);
-  // Every interface: the IPv6 wildcard takes IPv4 connections too, where the system has IPv6 at all.
+  // Every interface: the IPv6 wildcard takes IPv4 connections too, where the system has IPv6 at
+  // all.
   const bool everywhere = where.host.empty() || where.host == "*";
-  const int failure = ::getaddrinfo(everywhere ? nullptr : where.host.c_str(), port.c_str(), &hints, &found);
+  const int failure =
+      ::getaddrinfo(everywhere ? nullptr : where.host.c_str(), port.c_str(), &hints, &found);
   if (failure != 0) return bad_url(url, ::gai_strerror(failure));
   std::vector<Candidate> candidates;
   for (const addrinfo* info = found; info != nullptr; info = info->ai_next) {
@@ -110,12 +113,14 @@ Result<ListenerAddress> parse_listener_url(std::string_view url) {
     const std::size_t colon = rest.find(':');
     address.host = rest.substr(0, colon);
     port = colon == std::string_view::npos ? std::string_view() : rest.substr(colon);
-    if (port.find(':', 1) != std::string_view::npos) return bad_url(url, "an IPv6 address stands in brackets");
+    if (port.find(':', 1) != std::string_view::npos)
+      return bad_url(url, "an IPv6 address stands in brackets");
   }
   if (port.empty()) return address;
   port.remove_prefix(1);
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
-  if (error != std::errc() || end != port.data() + port.size()) return bad_url(url, "the port is not 0..65535");
+  if (error != std::errc() || end != port.data() + port.size())
+    return bad_url(url, "the port is not 0..65535");
   return address;
 }
 
@@ -124,7 +129,8 @@ std::string address_text(const void* socket_address) {
   const auto* address = static_cast<const sockaddr_storage*>(socket_address);
   const std::string port = std::to_string(port_of(*address));
   if (address->ss_family == AF_INET) {
-    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, text, sizeof text);
+    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, text,
+                sizeof text);
     return std::string(text) + ":" + port;
   }
   const in6_addr& six = reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr;
@@ -167,7 +173,8 @@ Result<std::unique_ptr<Listener>> Listener::open(const Options& options) {
   if (listener->sockets_.empty()) return last;
   const bool six = where->host.find(':') != std::string::npos;
   const std::string host = where->host.empty() ? "*" : where->host;
-  listener->url_ = std::string(kScheme) + (six ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  listener->url_ =
+      std::string(kScheme) + (six ? "[" + host + "]" : host) + ":" + std::to_string(port);
   listener->name_ = options.name.empty() ? listener->url_ : options.name;
   return listener;
 }
@@ -207,7 +214,8 @@ void Acceptor::accept_from(const Place& place) {
     Descriptor socket(::accept4(place.fd, reinterpret_cast<sockaddr*>(&address), &size,
                                 SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause(place, errno);
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        pause(place, errno);
       if (errno == ECONNABORTED || errno == EINTR) continue;
       return;
     }
@@ -227,7 +235,8 @@ void Acceptor::accept_from(const Place& place) {
 }
 
 void Acceptor::pause(const Place& place, int reason) {
-  // Without a free descriptor a waiting client would hang: one is told by a close, through the reserve.
+  // Without a free descriptor a waiting client would hang: one is told by a close, through the
+  // reserve.
   reserve_.close();
   if (Descriptor turned_away(::accept4(place.fd, nullptr, nullptr, SOCK_CLOEXEC)); turned_away) {
     hooks_.refused(*place.listener);

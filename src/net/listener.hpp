@@ -31,7 +31,8 @@ class ConnectionCount {
   explicit ConnectionCount(std::uint32_t max) : max_(max) {}
   /// False: the limit is reached and nothing was counted.
   bool enter() {
-    if (now_.fetch_add(1, std::memory_order_relaxed) < max_.load(std::memory_order_relaxed)) return true;
+    if (now_.fetch_add(1, std::memory_order_relaxed) < max_.load(std::memory_order_relaxed))
+      return true;
     leave();
     return false;
   }
@@ -44,13 +45,13 @@ class ConnectionCount {
   std::atomic<std::uint32_t> max_;
 };
 
-/// One configured listener: bound sockets, one per address its host name stands for. Immutable after open()
-/// but for the count, and shared by all shards.
+/// One configured listener: bound sockets, one per address its host name stands for. Immutable
+/// after open() but for the count, and shared by all shards.
 class Listener {
  public:
   struct Options {
     std::string url;
-    std::string name;  ///< empty: the url
+    std::string name;                   ///< empty: the url
     std::uint32_t connections_max = 0;  ///< 0: no limit of its own
   };
   static Result<std::unique_ptr<Listener>> open(const Options& options);

@@ -5,7 +5,10 @@
 namespace twinmq::storage {
 
 CommitQueue::CommitQueue(Store& store, Durability durability, Answered answered)
-    : store_(store), durability_(durability), answered_(std::move(answered)), thread_([this] { serve(); }) {}
+    : store_(store),
+      durability_(durability),
+      answered_(std::move(answered)),
+      thread_([this] { serve(); }) {}
 
 void CommitQueue::submit(unsigned shard, std::uint64_t id, Batch batch) {
   const std::scoped_lock lock(mutex_);

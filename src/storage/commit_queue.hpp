@@ -13,8 +13,8 @@
 
 namespace twinmq::storage {
 
-/// One broker's queue of commits, and the only user of its store while it runs. Every call but the constructor
-/// and stop() may come from any thread.
+/// One broker's queue of commits, and the only user of its store while it runs. Every call but the
+/// constructor and stop() may come from any thread.
 class CommitQueue {
  public:
   struct Answer {
@@ -22,21 +22,22 @@ class CommitQueue {
     std::uint64_t id = 0;
     bool durable = false;
   };
-  /// Called on the storage thread after each write, with one answer per commit in the order of submission;
-  /// `failure` is empty unless the store failed.
-  using Answered = std::function<void(const std::vector<Answer>& answers, const std::string& failure)>;
+  /// Called on the storage thread after each write, with one answer per commit in the order of
+  /// submission; `failure` is empty unless the store failed.
+  using Answered =
+      std::function<void(const std::vector<Answer>& answers, const std::string& failure)>;
 
   CommitQueue(Store& store, Durability durability, Answered answered);
   ~CommitQueue() { stop(); }
 
   void submit(unsigned shard, std::uint64_t id, Batch batch);
 
-  /// Runs the job on the storage thread, when everything submitted before it is written. The job may use the
-  /// store, and may block.
+  /// Runs the job on the storage thread, when everything submitted before it is written. The job
+  /// may use the store, and may block.
   void run(std::function<void(Store&)> job);
 
-  /// In a job, after a failure: until then every commit fails without reaching the store, because shards go on
-  /// for a moment after one of them failed.
+  /// In a job, after a failure: until then every commit fails without reaching the store, because
+  /// shards go on for a moment after one of them failed.
   Result<void> reopen();
 
   /// Writes what was submitted, runs the jobs that wait, and ends the thread. Idempotent.

@@ -16,7 +16,8 @@ Result<void> MemoryStore::commit(const Batch& batch, Durability) {
         break;
       }
       case Batch::Kind::Erase:
-        if (const auto place = entries_.find(change.key); place != entries_.end()) entries_.erase(place);
+        if (const auto place = entries_.find(change.key); place != entries_.end())
+          entries_.erase(place);
         break;
       case Batch::Kind::EraseRange:
         if (change.key < change.value) {

@@ -1,5 +1,6 @@
 #pragma once
-// A Store in memory: for brokers without a data directory, and the model the others are tested against.
+// A Store in memory: for brokers without a data directory, and the model the others are tested
+// against.
 
 #include <map>
 #include <string>

@@ -29,7 +29,8 @@ class SlowDoorman final : public Authenticator {
     ~Conversation() override { --doorman.open; }
     void begin(const Credentials& credentials, Done done) override {
       doorman.peers.add(std::string(credentials.peer));
-      doorman.pending.add([done, user = std::string(credentials.username), good = credentials.password == "secret"] {
+      doorman.pending.add([done, user = std::string(credentials.username),
+                           good = credentials.password == "secret"] {
         AuthenticationResult result;
         result.code = good ? ReasonCode::Success : ReasonCode::BadUserNameOrPassword;
         result.principal = user;
@@ -47,7 +48,9 @@ class SlowDoorman final : public Authenticator {
   std::atomic<int> open{0};
 };
 
-TEST_CASE("E5: an authenticator of the host answers later, sees the address, and is cancelled with the socket") {
+TEST_CASE(
+    "E5: an authenticator of the host answers later, sees the address, and is cancelled with the "
+    "socket") {
   const auto doorman = std::make_shared<SlowDoorman>();
   Parts parts;
   parts.authenticator = doorman;
@@ -55,7 +58,8 @@ TEST_CASE("E5: an authenticator of the host answers later, sees the address, and
   const std::string url = broker->listeners().at(0).url;
 
   PlainClient good(url);
-  good.send(wire::connect_packet({.client_id = "good", .username = "ann", .password = "secret"}, wire::Version::V5));
+  good.send(wire::connect_packet({.client_id = "good", .username = "ann", .password = "secret"},
+                                 wire::Version::V5));
   CHECK(doorman->peers.take().starts_with("127.0.0.1:"));
   doorman->pending.take()();
   CHECK(good.expect<wire::Connack>().code == 0);
@@ -63,12 +67,14 @@ TEST_CASE("E5: an authenticator of the host answers later, sees the address, and
   CHECK(broker->sessions().front().principal == "ann");
 
   PlainClient bad(url);
-  bad.send(wire::connect_packet({.client_id = "bad", .username = "ann", .password = "wrong"}, wire::Version::V5));
+  bad.send(wire::connect_packet({.client_id = "bad", .username = "ann", .password = "wrong"},
+                                wire::Version::V5));
   doorman->pending.take()();
   CHECK(bad.expect<wire::Connack>().code == 0x86);
 
   PlainClient impatient(url);
-  impatient.send(wire::connect_packet({.client_id = "gone", .username = "x", .password = "secret"}, wire::Version::V5));
+  impatient.send(wire::connect_packet({.client_id = "gone", .username = "x", .password = "secret"},
+                                      wire::Version::V5));
   const auto answer = doorman->pending.take();
   impatient.cut();
   CHECK(eventually([&] { return broker->statistics()[Metric::Connections] <= 1; }));
@@ -105,7 +111,8 @@ TEST_CASE("E9: a client comes over the host's own stream, to whichever shard its
     reader.connect("reader" + std::to_string(i));
     reader.subscribe("line/#");
     PlainClient writer(*broker);
-    const std::string hello = wire::connect_packet({.client_id = "writer" + std::to_string(i)}, wire::Version::V5);
+    const std::string hello =
+        wire::connect_packet({.client_id = "writer" + std::to_string(i)}, wire::Version::V5);
     for (const char byte : hello) writer.send(std::string_view(&byte, 1));
     writer.expect<wire::Connack>();
     CHECK(writer.publish("line/1", "over a wire").code == 0);
@@ -136,7 +143,9 @@ TEST_CASE("E9: a stream that is full gets the rest when it says there is room") 
   CHECK(client.expect<wire::Publish>().payload.size() == 100'000);
 }
 
-TEST_CASE("E9: the access rules know a stream by its listener's name and whether it lets anonymous clients in") {
+TEST_CASE(
+    "E9: the access rules know a stream by its listener's name and whether it lets anonymous "
+    "clients in") {
   const auto broker = start_broker();
   PlainClient stranger(*broker, false);
   CHECK((stranger.connect("stranger").code & 0x80) != 0);
@@ -155,7 +164,9 @@ class MapStore final : public Store {
       if (change.kind == Batch::Kind::Put) entries_[key] = change.value;
       if (change.kind == Batch::Kind::Erase) entries_.erase(key);
       if (change.kind == Batch::Kind::EraseRange) {
-        std::erase_if(entries_, [&](const auto& each) { return each.first >= change.key && each.first < change.value; });
+        std::erase_if(entries_, [&](const auto& each) {
+          return each.first >= change.key && each.first < change.value;
+        });
       }
     }
     return {};
@@ -187,10 +198,12 @@ class MapStore final : public Store {
 };
 
 TEST_CASE("E10: a store of the host keeps the house's promises") {
-  CHECK(testing::check_store([] { return std::make_unique<MapStore>(); }) == std::vector<std::string>{});
+  CHECK(testing::check_store([] { return std::make_unique<MapStore>(); }) ==
+        std::vector<std::string>{});
 }
 
-TEST_CASE("E10: what a store of the host keeps outlives the broker, with another number of shards") {
+TEST_CASE(
+    "E10: what a store of the host keeps outlives the broker, with another number of shards") {
   const auto store = std::make_shared<MapStore>();
   Parts parts;
   parts.store = store;
@@ -220,7 +233,9 @@ TEST_CASE("E10: what a store of the host keeps outlives the broker, with another
   CHECK(other.expect<wire::Publish>().payload == "kept");
 }
 
-TEST_CASE("E10: a store that fails acknowledges nothing, and the broker comes back with what was stored") {
+TEST_CASE(
+    "E10: a store that fails acknowledges nothing, and the broker comes back with what was "
+    "stored") {
   const auto store = std::make_shared<MapStore>();
   Parts parts;
   parts.store = store;
@@ -235,7 +250,8 @@ TEST_CASE("E10: a store that fails acknowledges nothing, and the broker comes ba
   reader.subscribe("q/#");
   Arrivals<std::string> heard;
   const auto subscription = broker->subscribe(
-      {.filter = "q/#"}, [&](const HostDelivery& delivery, AckToken) { heard.add(std::string(delivery.payload)); });
+      {.filter = "q/#"},
+      [&](const HostDelivery& delivery, AckToken) { heard.add(std::string(delivery.payload)); });
   REQUIRE(subscription.has_value());
   PlainClient writer(url);
   writer.connect("writer");
@@ -244,14 +260,16 @@ TEST_CASE("E10: a store that fails acknowledges nothing, and the broker comes ba
   CHECK(heard.take() == "stored");
 
   store->failing = true;
-  writer.send(wire::publish_packet({.topic = "q/2", .payload = "lost", .qos = 1, .id = 5}, wire::Version::V5));
+  writer.send(wire::publish_packet({.topic = "q/2", .payload = "lost", .qos = 1, .id = 5},
+                                   wire::Version::V5));
   CHECK_THROWS(writer.expect<wire::Puback>());
   CHECK(reader.ends());
   events.take();
   CHECK(store->reopened == 1);
 
   PlainClient again(url);
-  CHECK(again.connect("reader", {.clean = false, .properties = {{wire::Prop::SessionExpiry, 600}}}).session_present);
+  CHECK(again.connect("reader", {.clean = false, .properties = {{wire::Prop::SessionExpiry, 600}}})
+            .session_present);
   CHECK(again.expect<wire::Publish>().payload == "stored");
   // The host's subscription comes back by itself.
   PlainClient second(url);
@@ -271,7 +289,8 @@ TEST_CASE("E10: a broker whose store does not come back can still be stopped") {
   writer.connect("writer");
   store->broken = true;
   store->failing = true;
-  writer.send(wire::publish_packet({.topic = "r", .payload = "x", .qos = 1, .retain = true, .id = 5}, wire::Version::V5));
+  writer.send(wire::publish_packet(
+      {.topic = "r", .payload = "x", .qos = 1, .retain = true, .id = 5}, wire::Version::V5));
   CHECK(writer.ends());
   CHECK(eventually([&] { return store->reopened > 0; }));
   broker->stop(Milliseconds(100));
@@ -313,7 +332,8 @@ TEST_CASE("each module can be off, and the rest works") {
     const auto broker = start_broker([](Config& config) { config.modules.sys = false; });
     Arrivals<std::string> seen;
     const auto subscription = broker->subscribe(
-        {.filter = "$SYS/#"}, [&](const HostDelivery& delivery, AckToken) { seen.add(std::string(delivery.topic)); });
+        {.filter = "$SYS/#"},
+        [&](const HostDelivery& delivery, AckToken) { seen.add(std::string(delivery.topic)); });
     REQUIRE(subscription.has_value());
     CHECK(seen.empty());
   }
@@ -322,7 +342,9 @@ TEST_CASE("each module can be off, and the rest works") {
 TEST_CASE("foreign $SYS topics take the place of the house's") {
   class OneFact final : public SystemTopics {
    public:
-    void publish(const Statistics&, Now, const Publish& publish) override { publish("$SYS/fact", "42"); }
+    void publish(const Statistics&, Now, const Publish& publish) override {
+      publish("$SYS/fact", "42");
+    }
   };
   Parts parts;
   parts.sys = [] { return std::make_unique<OneFact>(); };
@@ -350,9 +372,13 @@ TEST_CASE("foreign retained messages take the place of the house's") {
       return Stored::Stored;
     }
     MessageRef find(std::string_view, Instant) const override { return {}; }
-    std::unique_ptr<Replay> replay(std::string_view, Instant) override { return std::make_unique<Nothing>(); }
+    std::unique_ptr<Replay> replay(std::string_view, Instant) override {
+      return std::make_unique<Nothing>();
+    }
     void expire(Now, std::size_t, Batch&) override {}
-    Result<void> restore(Store&, Now, const std::function<bool(std::string_view)>&) override { return {}; }
+    Result<void> restore(Store&, Now, const std::function<bool(std::string_view)>&) override {
+      return {};
+    }
     std::size_t corrupt_records() const override { return 0; }
     std::size_t messages() const override { return 0; }
     std::size_t bytes() const override { return 0; }

@@ -22,7 +22,8 @@ namespace {
 
 using namespace twinmq;
 
-TEST_CASE("E6: a broker starts, stops and starts again in one process; stopping twice is one stop") {
+TEST_CASE(
+    "E6: a broker starts, stops and starts again in one process; stopping twice is one stop") {
   const auto broker = make_broker();
   CHECK(broker->listeners().empty());
   for (int round = 0; round < 3; ++round) {
@@ -70,7 +71,8 @@ TEST_CASE("E6: a client that does not read cannot hold a stop beyond its deadlin
     const std::scoped_lock lock(client.pipe()->mutex);
     client.pipe()->room = 0;
   }
-  for (int i = 0; i < 100; ++i) broker->publish({.topic = "flood", .payload = std::string(10'000, 'x')});
+  for (int i = 0; i < 100; ++i)
+    broker->publish({.topic = "flood", .payload = std::string(10'000, 'x')});
   const auto begin = std::chrono::steady_clock::now();
   broker->stop(Milliseconds(200));
   CHECK(std::chrono::steady_clock::now() - begin < kPatience);
@@ -96,7 +98,8 @@ TEST_CASE("E6: a broker may be destroyed inside one of its own callbacks") {
 TEST_CASE("E6: what the host asks of a stopped broker is answered, not lost") {
   const auto broker = make_broker();
   std::promise<ReasonCode> told;
-  broker->publish({.topic = "t", .payload = ""}, [&](const PublishOutcome& outcome) { told.set_value(outcome.code); });
+  broker->publish({.topic = "t", .payload = ""},
+                  [&](const PublishOutcome& outcome) { told.set_value(outcome.code); });
   auto answer = told.get_future();
   REQUIRE(answer.wait_for(kPatience) == std::future_status::ready);
   CHECK(answer.get() == ReasonCode::ServerUnavailable);
@@ -111,7 +114,8 @@ TEST_CASE("E7: a broker runs on the caller's own loop, by descriptor and turn") 
   REQUIRE(broker->fd() >= 0);
   Arrivals<std::string> seen;
   const auto subscription = broker->subscribe(
-      {.filter = "own/loop"}, [&](const HostDelivery& delivery, AckToken) { seen.add(std::string(delivery.payload)); });
+      {.filter = "own/loop"},
+      [&](const HostDelivery& delivery, AckToken) { seen.add(std::string(delivery.payload)); });
   REQUIRE(subscription.has_value());
 
   const std::string url = broker->listeners().at(0).url;
@@ -172,7 +176,8 @@ TEST_CASE("E8: a durability that the store cannot give is refused with the reaso
 
 TEST_CASE("E8: a taken address is an error of start, and nothing runs") {
   const auto first = start_broker();
-  const auto second = make_broker([&](Config& config) { config.listeners = {{.url = first->listeners().at(0).url}}; });
+  const auto second = make_broker(
+      [&](Config& config) { config.listeners = {{.url = first->listeners().at(0).url}}; });
   const auto started = second->start();
   REQUIRE_FALSE(started.has_value());
   CHECK(started.error().code == ErrorCode::AddressInUse);
@@ -235,7 +240,8 @@ TEST_CASE("E15: brokers in memory start by the dozen, each for itself") {
     REQUIRE(brokers.back()->start().has_value());
     fastest = std::min(fastest, std::chrono::steady_clock::now() - begin);
   }
-  WARN("fastest start: " << std::chrono::duration_cast<std::chrono::microseconds>(fastest).count() << " us");
+  WARN("fastest start: " << std::chrono::duration_cast<std::chrono::microseconds>(fastest).count()
+                         << " us");
   PlainClient one(brokers.front()->listeners().at(0).url);
   PlainClient other(brokers.back()->listeners().at(0).url);
   one.connect("same name");

@@ -57,7 +57,9 @@ PlainClient::PlainClient(twinmq::Broker& broker, bool anonymous, wire::Version v
   handle_ = std::move(*accepted);
 }
 
-PlainClient::~PlainClient() { cut(); }
+PlainClient::~PlainClient() {
+  cut();
+}
 
 void PlainClient::cut() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
@@ -76,12 +78,14 @@ void PlainClient::send(std::string_view bytes) {
 bool PlainClient::read() {
   if (pipe_) {
     std::unique_lock lock(pipe_->mutex);
-    pipe_->changed.wait_for(lock, kPatience, [this] { return !pipe_->bytes.empty() || pipe_->closed; });
+    pipe_->changed.wait_for(lock, kPatience,
+                            [this] { return !pipe_->bytes.empty() || pipe_->closed; });
     bytes_ += std::exchange(pipe_->bytes, {});
     return !bytes_.empty() && !(pipe_->closed && pipe_->bytes.empty() && bytes_.empty());
   }
   pollfd ready{fd_, POLLIN, 0};
-  if (::poll(&ready, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) <= 0) return false;
+  if (::poll(&ready, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) <= 0)
+    return false;
   char buffer[16384];
   const ssize_t taken = ::recv(fd_, buffer, sizeof buffer, 0);
   if (taken <= 0) return false;
@@ -93,7 +97,8 @@ wire::Packet PlainClient::next() {
   for (;;) {
     const std::size_t before = bytes_.size();
     if (auto packet = wire::take_packet(bytes_, version_)) return std::move(*packet);
-    if (!read() || bytes_.size() == before) throw std::runtime_error("the broker closed, or said nothing");
+    if (!read() || bytes_.size() == before)
+      throw std::runtime_error("the broker closed, or said nothing");
   }
 }
 

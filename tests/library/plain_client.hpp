@@ -1,5 +1,6 @@
 #pragma once
-// A client of a broker inside this process, over TCP or over a host's stream, and what tests wait with.
+// A client of a broker inside this process, over TCP or over a host's stream, and what tests wait
+// with.
 
 #include <condition_variable>
 #include <deque>
@@ -76,7 +77,8 @@ class PlainClient {
   /// Over TCP, to a listener's url.
   explicit PlainClient(const std::string& url, wire::Version version = wire::Version::V5);
   /// Over a stream that the broker accepts.
-  explicit PlainClient(twinmq::Broker& broker, bool anonymous = true, wire::Version version = wire::Version::V5);
+  explicit PlainClient(twinmq::Broker& broker, bool anonymous = true,
+                       wire::Version version = wire::Version::V5);
   ~PlainClient();
 
   void send(std::string_view bytes);
@@ -95,7 +97,8 @@ class PlainClient {
 
   wire::Connack connect(const std::string& client_id, wire::ConnectOptions options = {});
   void subscribe(const std::string& filter, unsigned qos = 1);
-  wire::Puback publish(const std::string& topic, const std::string& payload, wire::PublishOptions options = {});
+  wire::Puback publish(const std::string& topic, const std::string& payload,
+                       wire::PublishOptions options = {});
   void disconnect();
   const std::shared_ptr<Pipe>& pipe() { return pipe_; }
   const std::shared_ptr<twinmq::StreamHandle>& handle() { return handle_; }
@@ -114,8 +117,8 @@ class PlainClient {
 std::unique_ptr<twinmq::Broker> make_broker(const std::function<void(twinmq::Config&)>& change = {},
                                             twinmq::Parts parts = {});
 /// The same, running on its own threads.
-std::unique_ptr<twinmq::Broker> start_broker(const std::function<void(twinmq::Config&)>& change = {},
-                                             twinmq::Parts parts = {});
+std::unique_ptr<twinmq::Broker> start_broker(
+    const std::function<void(twinmq::Config&)>& change = {}, twinmq::Parts parts = {});
 
 /// Waits until the condition holds, looking again and again.
 bool eventually(const std::function<bool()>& condition);

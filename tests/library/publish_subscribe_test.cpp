@@ -23,8 +23,8 @@ struct Seen {
 
 auto into(Arrivals<Seen>& seen) {
   return [&seen](const HostDelivery& delivery, AckToken) {
-    seen.add({std::string(delivery.topic), std::string(delivery.payload), std::string(delivery.publisher),
-              delivery.retain});
+    seen.add({std::string(delivery.topic), std::string(delivery.payload),
+              std::string(delivery.publisher), delivery.retain});
   };
 }
 
@@ -59,7 +59,8 @@ TEST_CASE("E1: the host publishes without a socket and is told how many took it"
   CHECK(got.properties.user() == std::vector<std::pair<std::string, std::string>>{{"unit", "C"}});
   CHECK(got.properties.number(wire::Prop::MessageExpiry) == 60u);
 
-  CHECK(publish(*broker, {.topic = "nobody/listens", .payload = "", .qos = QoS::AtLeastOnce}).matched == 0);
+  CHECK(publish(*broker, {.topic = "nobody/listens", .payload = "", .qos = QoS::AtLeastOnce})
+            .matched == 0);
   CHECK(publish(*broker, {.topic = "bad/#", .payload = ""}).code == ReasonCode::TopicNameInvalid);
 }
 
@@ -74,7 +75,9 @@ TEST_CASE("E1: a retained message of the host waits for later subscribers") {
   CHECK(got.retain);
 }
 
-TEST_CASE("E2: the host subscribes as a real subscriber: wildcards, every QoS, retained replay, publisher") {
+TEST_CASE(
+    "E2: the host subscribes as a real subscriber: wildcards, every QoS, retained replay, "
+    "publisher") {
   const auto broker = start_broker();
   PlainClient client(broker->listeners().at(0).url);
   client.connect("sensor");
@@ -89,9 +92,11 @@ TEST_CASE("E2: the host subscribes as a real subscriber: wildcards, every QoS, r
   CHECK(replayed.retain);
 
   for (unsigned qos = 0; qos <= 2; ++qos) {
-    client.send(wire::publish_packet(
-        {.topic = "home/bath/temp", .payload = std::to_string(qos), .qos = qos, .id = static_cast<std::uint16_t>(qos)},
-        wire::Version::V5));
+    client.send(wire::publish_packet({.topic = "home/bath/temp",
+                                      .payload = std::to_string(qos),
+                                      .qos = qos,
+                                      .id = static_cast<std::uint16_t>(qos)},
+                                     wire::Version::V5));
     if (qos == 1) client.expect<wire::Puback>();
     if (qos == 2) {
       client.expect<wire::Pubrec>();
@@ -157,7 +162,8 @@ TEST_CASE("E2: two host subscribers of one share group take turns") {
   REQUIRE(one.has_value());
   REQUIRE(two.has_value());
   for (int i = 0; i < 10; ++i) {
-    CHECK(publish(*broker, {.topic = "task", .payload = std::to_string(i), .qos = QoS::AtLeastOnce}).matched == 1);
+    CHECK(publish(*broker, {.topic = "task", .payload = std::to_string(i), .qos = QoS::AtLeastOnce})
+              .matched == 1);
   }
   CHECK(eventually([&] { return first.size() + second.size() == 10; }));
   CHECK_FALSE(first.empty());
@@ -166,7 +172,8 @@ TEST_CASE("E2: two host subscribers of one share group take turns") {
 
 TEST_CASE("E2: messages wait for a host that is away, if its session does not expire") {
   const auto broker = start_broker();
-  const HostSubscribe options{.filter = "mail", .client_id = "postbox", .session_expiry_seconds = 600};
+  const HostSubscribe options{
+      .filter = "mail", .client_id = "postbox", .session_expiry_seconds = 600};
   Arrivals<Seen> seen;
   {
     const auto subscription = broker->subscribe(options, into(seen));
@@ -176,7 +183,8 @@ TEST_CASE("E2: messages wait for a host that is away, if its session does not ex
     const auto sessions = broker->sessions();
     return sessions.size() == 1 && !sessions.front().connected;
   }));
-  CHECK(publish(*broker, {.topic = "mail", .payload = "letter", .qos = QoS::AtLeastOnce}).matched == 1);
+  CHECK(publish(*broker, {.topic = "mail", .payload = "letter", .qos = QoS::AtLeastOnce}).matched ==
+        1);
   CHECK(seen.empty());
   const auto subscription = broker->subscribe(options, into(seen));
   REQUIRE(subscription.has_value());
@@ -185,7 +193,8 @@ TEST_CASE("E2: messages wait for a host that is away, if its session does not ex
 
 TEST_CASE("E2: a filter that is not legal is refused with words") {
   const auto broker = start_broker();
-  const auto subscription = broker->subscribe({.filter = "a/#/b"}, [](const HostDelivery&, AckToken) {});
+  const auto subscription =
+      broker->subscribe({.filter = "a/#/b"}, [](const HostDelivery&, AckToken) {});
   REQUIRE_FALSE(subscription.has_value());
   CHECK_FALSE(subscription.error().detail.empty());
 }
@@ -199,7 +208,8 @@ class Rules final : public Authorizer {
   Arrivals<std::string> asked;
 };
 
-TEST_CASE("E3: the same rules judge the host's publishes when it names an identity, and only then") {
+TEST_CASE(
+    "E3: the same rules judge the host's publishes when it names an identity, and only then") {
   const auto rules = std::make_shared<Rules>();
   Parts parts;
   parts.authorizer = rules;
@@ -209,7 +219,8 @@ TEST_CASE("E3: the same rules judge the host's publishes when it names an identi
   REQUIRE(subscription.has_value());
 
   HostPublish message{.topic = "forbidden/1", .payload = "x", .qos = QoS::AtLeastOnce};
-  message.as = Identity{.principal = "device", .client_id = "device-7", .username = {}, .peer = {}, .listener = {}};
+  message.as = Identity{
+      .principal = "device", .client_id = "device-7", .username = {}, .peer = {}, .listener = {}};
   CHECK(publish(*broker, message).code == ReasonCode::NotAuthorized);
   CHECK(rules->asked.take() == "device-7");
 
@@ -227,7 +238,8 @@ TEST_CASE("E3: the same rules judge the host's publishes when it names an identi
 
 class Postman final : public DeliveryFilter {
  public:
-  Verdict on_deliver(std::string_view receiver, const Message& message, std::string& payload) override {
+  Verdict on_deliver(std::string_view receiver, const Message& message,
+                     std::string& payload) override {
     if (receiver == "banned") return Verdict::Drop;
     if (receiver != "curious") return Verdict::Deliver;
     payload = std::string(message.payload()) + " for " + std::string(receiver);
@@ -269,8 +281,8 @@ TEST_CASE("E12: clients and subscriptions that came and went leave nothing behin
   }
   CHECK(eventually([&] {
     const Statistics now = broker->statistics();
-    return now[Metric::Connections] == 0 && now[Metric::Sessions] == 0 && now[Metric::Subscriptions] == 0 &&
-           now[Metric::QueuedMessages] == 0;
+    return now[Metric::Connections] == 0 && now[Metric::Sessions] == 0 &&
+           now[Metric::Subscriptions] == 0 && now[Metric::QueuedMessages] == 0;
   }));
   CHECK(broker->sessions().empty());
 }
@@ -283,8 +295,10 @@ TEST_CASE("E13: one slow callback stalls nobody else, and is named and counted w
   };
   std::promise<void> release;
   auto released = release.get_future().share();
-  const auto broker = start_broker([](Config& config) { config.limits.callback_warning_milliseconds = 20; }, parts);
-  const auto slow = broker->subscribe({.filter = "slow"}, [released](const HostDelivery&, AckToken) { released.wait(); });
+  const auto broker =
+      start_broker([](Config& config) { config.limits.callback_warning_milliseconds = 20; }, parts);
+  const auto slow = broker->subscribe(
+      {.filter = "slow"}, [released](const HostDelivery&, AckToken) { released.wait(); });
   REQUIRE(slow.has_value());
   Arrivals<Seen> seen;
   const auto quick = broker->subscribe({.filter = "quick"}, into(seen));

@@ -12,8 +12,8 @@
 
 namespace twinmq::testing {
 
-/// Makes an empty store per call and answers a sentence per broken promise; empty: the store conforms. What a
-/// power cut or a failing disk does to a store is beyond what this can see.
+/// Makes an empty store per call and answers a sentence per broken promise; empty: the store
+/// conforms. What a power cut or a failing disk does to a store is beyond what this can see.
 inline std::vector<std::string> check_store(const std::function<std::unique_ptr<Store>()>& make) {
   using Entries = std::vector<std::pair<std::string, std::string>>;
   std::vector<std::string> failures;
@@ -26,10 +26,11 @@ inline std::vector<std::string> check_store(const std::function<std::unique_ptr<
   };
   const auto entries = [&](Store& store, std::string_view from, std::string_view to) {
     Entries found;
-    const Result<void> done = store.scan(from, to, [&](std::string_view key, std::string_view value) {
-      found.emplace_back(key, value);
-      return true;
-    });
+    const Result<void> done =
+        store.scan(from, to, [&](std::string_view key, std::string_view value) {
+          found.emplace_back(key, value);
+          return true;
+        });
     if (!done) failures.push_back("a scan succeeds, but: " + done.error().detail);
     return found;
   };
@@ -48,13 +49,17 @@ inline std::vector<std::string> check_store(const std::function<std::unique_ptr<
     commit(*store, batch);
     expect(entries(*store, "", "") == Entries{{"a", "1"}, {"b", "2"}, {"c", ""}},
            "a scan of everything yields every entry in ascending order, empty values included");
-    expect(entries(*store, "b", "c") == Entries{{"b", "2"}}, "a scan includes its beginning and not its end");
-    expect(entries(*store, "b", "") == Entries{{"b", "2"}, {"c", ""}}, "a scan with an empty end has no end");
+    expect(entries(*store, "b", "c") == Entries{{"b", "2"}},
+           "a scan includes its beginning and not its end");
+    expect(entries(*store, "b", "") == Entries{{"b", "2"}, {"c", ""}},
+           "a scan with an empty end has no end");
     expect(entries(*store, "aa", "b").empty(), "a scan between two keys yields nothing");
 
     int seen = 0;
-    const Result<void> stopped = store->scan("", "", [&](std::string_view, std::string_view) { return ++seen < 2; });
-    expect(stopped.has_value() && seen == 2, "a visitor that answers false ends the scan, without an error");
+    const Result<void> stopped =
+        store->scan("", "", [&](std::string_view, std::string_view) { return ++seen < 2; });
+    expect(stopped.has_value() && seen == 2,
+           "a visitor that answers false ends the scan, without an error");
   }
   {
     const std::unique_ptr<Store> store = make();
@@ -78,8 +83,9 @@ inline std::vector<std::string> check_store(const std::function<std::unique_ptr<
     second.erase_range("r", "s");
     second.erase_range("z", "a");
     commit(*store, second);
-    expect(entries(*store, "", "") == Entries{{"k", "newer"}},
-           "later batches replace and erase what earlier ones wrote; an empty range erases nothing");
+    expect(
+        entries(*store, "", "") == Entries{{"k", "newer"}},
+        "later batches replace and erase what earlier ones wrote; an empty range erases nothing");
   }
   {
     const std::unique_ptr<Store> store = make();

@@ -66,7 +66,8 @@ struct Shell {
     connections->add(key, std::move(parts));
   }
   void work() {
-    for (const epoll_event& event : loop->wait(0)) connections->on_event(event.data.u64, event.events);
+    for (const epoll_event& event : loop->wait(0))
+      connections->on_event(event.data.u64, event.events);
   }
   std::string read_far() {
     std::string all(1 << 20, '\0');
@@ -150,7 +151,8 @@ TEST_CASE("the peer's end closes the link") {
   CHECK(shell.connections->open() == 0);
 }
 
-TEST_CASE("a peer that hangs up is noticed while nobody reads, once nothing it sent is left to do") {
+TEST_CASE(
+    "a peer that hangs up is noticed while nobody reads, once nothing it sent is left to do") {
   for (const bool drained : {true, false}) {
     Shell shell;
     shell.link().reading = false;
@@ -178,7 +180,8 @@ TEST_CASE("a peer that hangs up is noticed while nobody reads, once nothing it s
   CHECK(shell.link().closed);
 }
 
-TEST_CASE("a closing link sends what waits, then ends the stream, and the peer's late bytes do no harm") {
+TEST_CASE(
+    "a closing link sends what waits, then ends the stream, and the peer's late bytes do no harm") {
   Shell shell;
   REQUIRE(::send(shell.far.get(), "unread", 6, 0) == 6);
   shell.link().output = "goodbye";

@@ -33,7 +33,8 @@ bool closed_by_peer(const Descriptor& socket) {
 }
 
 struct Accepting {
-  explicit Accepting(std::uint32_t total_max = 100, std::uint32_t listener_max = 0) : total(total_max) {
+  explicit Accepting(std::uint32_t total_max = 100, std::uint32_t listener_max = 0)
+      : total(total_max) {
     auto made = EventLoop::create(EventLoop::Driver::OwnThread);
     REQUIRE(made.has_value());
     loop = std::move(*made);
@@ -72,7 +73,8 @@ TEST_CASE("a listener url names host and port") {
   CHECK(parse_listener_url("mqtt://127.0.0.1")->port == 1883);
   CHECK(parse_listener_url("mqtt://[::1]:9")->host == "::1");
   CHECK(parse_listener_url("mqtt://:1883")->host.empty());
-  for (const char* bad : {"", "tcp://a:1", "mqtt://a:70000", "mqtt://a:x", "mqtt://a:", "mqtt://::1:1883", "mqtt://[::1:1"}) {
+  for (const char* bad : {"", "tcp://a:1", "mqtt://a:70000", "mqtt://a:x",
+                          "mqtt://a:", "mqtt://::1:1883", "mqtt://[::1:1"}) {
     INFO(bad);
     const auto result = parse_listener_url(bad);
     REQUIRE_FALSE(result.has_value());

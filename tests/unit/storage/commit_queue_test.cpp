@@ -74,7 +74,8 @@ TEST_CASE("commits of all shards that wait are written as one and answered in or
   CommitQueue queue(store, Durability::None, answers.sink());
   queue.submit(0, 1, put("first", "1"));
   store.wait_for_commits(1);
-  for (unsigned shard = 0; shard < 4; ++shard) queue.submit(shard, 10 + shard, put("k", std::to_string(shard)));
+  for (unsigned shard = 0; shard < 4; ++shard)
+    queue.submit(shard, 10 + shard, put("k", std::to_string(shard)));
   store.release();
   queue.stop();
 

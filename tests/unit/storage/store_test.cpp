@@ -25,7 +25,8 @@ class ListStore : public Store {
       if (change.kind == Batch::Kind::Put) next[key] = value;
       if (change.kind == Batch::Kind::Erase) next.erase(key);
       if (change.kind == Batch::Kind::EraseRange) {
-        std::erase_if(next, [&](const auto& each) { return each.first >= key && each.first < value; });
+        std::erase_if(next,
+                      [&](const auto& each) { return each.first >= key && each.first < value; });
       }
     }
     entries_.swap(next);
@@ -59,7 +60,8 @@ TEST_CASE("the memory store conforms") {
 }
 
 TEST_CASE("a store written elsewhere can be held to the same promises") {
-  CHECK(testing::check_store([] { return std::make_unique<ListStore>(); }) == std::vector<std::string>{});
+  CHECK(testing::check_store([] { return std::make_unique<ListStore>(); }) ==
+        std::vector<std::string>{});
 }
 
 TEST_CASE("a store that forgets is found out, with a sentence that says how") {
