@@ -17,6 +17,16 @@ namespace {
 // Payloads from this size on are not copied into the output but referred to.
 constexpr std::size_t kSharedPayloadMin = 2048;
 constexpr std::size_t kHeadInPlaceMax = 16 * 1024;
+// MQTT does not tell a receiver who published; the host's own clients learn it as the last user property.
+std::string name_publisher(const MessageParts& parts) {
+  const auto field = [](std::string_view text) {
+    const char size[2] = {static_cast<char>(text.size() >> 8), static_cast<char>(text.size())};
+    return std::string(size, 2).append(text);
+  };
+  constexpr char kUserProperty = 0x26;
+  return std::string(parts.properties) + kUserProperty + field("publisher") + field(parts.publisher);
+}
+
 }  // namespace
 
 Link::Link(Shard& shard, LinkOrigin origin)
@@ -223,7 +233,9 @@ bool Link::send_publish(const OutgoingPublish& publish) {
   const MessageParts& parts = publish.parts;
   mqtt::PublishHead head;
   head.topic = parts.topic;
-  head.properties = parts.properties;
+  std::string host_properties;
+  if (origin_.host) host_properties = name_publisher(parts);
+  head.properties = origin_.host ? std::string_view(host_properties) : parts.properties;
   head.payload_size = parts.payload.size();
   head.qos = publish.qos;
   head.dup = publish.dup;

@@ -61,6 +61,7 @@ class Link {
   bool closing() const { return phase_ == Phase::Closing; }
   bool welcomed() const { return phase_ == Phase::Connected; }
   bool reading() const { return held_ == 0 && phase_ != Phase::Closing; }
+  bool drained() const { return pending_.empty(); }
   bool has_more() const;
   const LinkOrigin& origin() const { return origin_; }
   Session* session() const { return session_; }

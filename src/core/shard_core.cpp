@@ -100,6 +100,11 @@ bool ShardCore::reading(LinkKey key) const {
   return link && link->reading();
 }
 
+bool ShardCore::drained(LinkKey key) const {
+  const Link* link = shard_->links.get(key);
+  return !link || link->drained();
+}
+
 bool ShardCore::has_more(LinkKey key) const {
   const Link* link = shard_->links.get(key);
   return link && link->has_more();
