@@ -6,6 +6,7 @@
 //   TWINMQ_CONFORMANCE_DAEMON  the daemon's program, for tcp
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,7 +14,7 @@
 #include <vector>
 
 #include <twinmq/access.hpp>
-#include <twinmq/delivery.hpp>
+#include <twinmq/statistics.hpp>
 #include <twinmq/time.hpp>
 
 namespace twinmq::testing {
@@ -49,6 +50,8 @@ class Host {
   virtual void advance(Milliseconds time) = 0;
   /// Connections the broker holds now; over TCP unknown: 0.
   virtual std::size_t links() const { return 0; }
+  /// A counter, summed over the shards; in memory only.
+  virtual std::uint64_t metric(Metric) const { return 0; }
 };
 
 class Broker {
@@ -58,6 +61,7 @@ class Broker {
   std::unique_ptr<Stream> open() { return host_->open(); }
   void advance(Milliseconds time) { host_->advance(time); }
   std::size_t links() const { return host_->links(); }
+  std::uint64_t metric(Metric metric) const { return host_->metric(metric); }
   /// A client identifier that no other client of this broker has.
   std::string fresh_client_id();
 
