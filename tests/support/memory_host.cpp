@@ -225,7 +225,7 @@ void MemoryHost::run() {
       turn(*shards_[id], id);
     }
     if (idle) break;
-    if (round > 1'000'000) throw std::runtime_error("the core never comes to rest");
+    if (round > 20'000) throw std::runtime_error("the core never comes to rest");
   }
   running_ = false;
 }
@@ -245,7 +245,7 @@ bool MemoryHost::has_work(const ShardPlace& shard, std::size_t id) const {
 
 void MemoryHost::turn(ShardPlace& shard, std::size_t id) {
   shard.core->begin_turn(now_);
-  if (mail_.has_mail(static_cast<unsigned>(id))) shard.core->on_mail();
+  shard.core->on_mail();
   for (auto errands = std::exchange(shard.errands, {}); auto& errand : errands) errand(*shard.core);
   feed(shard);
   if (shard.core->next_deadline() <= now_.steady) shard.core->on_time();
