@@ -44,7 +44,9 @@ std::set<Name> read_cases(const std::filesystem::path& root) {
   for (const auto& [folder, version] : {std::pair{"v5", "5.0"}, std::pair{"v311", "3.1.1"}}) {
     for (const auto& entry : std::filesystem::directory_iterator(root / folder)) {
       std::ifstream in(entry.path());
-      const std::string text{std::istreambuf_iterator<char>(in), {}};
+      std::string text{std::istreambuf_iterator<char>(in), {}};
+      // A long name is written as several literals.
+      text = std::regex_replace(text, std::regex("\"\\s*\n\\s*\""), "");
       for (std::sregex_iterator at(text.begin(), text.end(), name), end; at != end; ++at) {
         const std::string ids = (*at)[1];
         for (std::sregex_iterator one(ids.begin(), ids.end(), id); one != end; ++one) {

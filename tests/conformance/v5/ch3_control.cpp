@@ -29,9 +29,15 @@ TEST_CASE("[MQTT-3.14.1-1] [MQTT-3.14.2-1] a DISCONNECT that is not sound is ans
   Broker broker;
   for (const unsigned first : {0xE1U, 0xE2U, 0xE8U})
     closes_after(broker, packet(first, ""), {kMalformed});
-  // Undefined, and one that only a server may send.
   closes_after(broker, disconnect_packet(0x55), {kMalformed, kProtocolError});
-  closes_after(broker, disconnect_packet(0x8E), {kMalformed, kProtocolError});
+  // A code that only a server may send: whatever is answered, it is not the normal end.
+  Client watcher(broker);
+  watcher.connect();
+  watcher.subscribe("will", 0);
+  Client client(broker);
+  client.connect({.will = WillOptions{.topic = "will", .payload = "gone"}});
+  client.send(disconnect_packet(kTakenOver));
+  watcher.receive("will", "gone");
 }
 
 TEST_CASE("[MQTT-3.14.2-2] the server's DISCONNECT carries no Session Expiry Interval",
@@ -317,7 +323,7 @@ TEST_CASE("[MQTT-3.1.4-2] packets that arrive while the authenticator thinks wai
   REQUIRE(authenticator->pending.size() == 1);
   authenticator->answer_all();
   CHECK(client.expect<Connack>().code == kSuccess);
-  client.expect<Suback>();
+  client.await<Suback>();
   client.receive("t", "x");
   // One whose client leaves meanwhile is answered in vain.
   Client gone(broker);
