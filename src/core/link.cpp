@@ -162,6 +162,7 @@ void Link::dispatch(const mqtt::Frame& frame) {
     case PacketType::Unsubscribe:
       return on_unsubscribe(frame);
     case PacketType::Pingreq:
+      if (!frame.body.empty()) return refuse({ReasonCode::MalformedPacket, "PINGREQ has a body"});
       return on_pingreq();
     case PacketType::Disconnect:
       return on_disconnect(frame);

@@ -102,6 +102,8 @@ std::optional<ReasonCode> Link::judge_connect(const mqtt::Connect& packet) const
 
 void Link::authenticate(const mqtt::Frame& frame, mqtt::Connect& packet) {
   if (!shard_.parts.authenticator || origin_.host) {
+    if (packet.authentication_method)  // [MQTT-4.12.0-1]
+      return reject(ReasonCode::BadAuthenticationMethod, "no authentication method is offered");
     AuthenticationResult accepted;
     accepted.code = ReasonCode::Success;
     return on_verdict(packet, accepted);
