@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # What the house needs from Debian, and how the run scripts get it. Sourced by bash.
 
 build_packages=(
