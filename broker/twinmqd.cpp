@@ -16,6 +16,7 @@
 #include <twinmq/log.hpp>
 #include <twinmq/version.hpp>
 
+#include "app/config_validate.hpp"
 #include "base/escape.hpp"
 #include "exit_code.hpp"
 #include "service_notice.hpp"
@@ -38,6 +39,7 @@ void raise_descriptor_limit();
 int serve(const Options& options, const LoadedConfig& loaded);
 void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals);
 void reload(const Options& options, Broker& broker, Log& log);
+void log_start(const Options& options, const LoadedConfig& loaded, const Broker& broker, Log& log);
 
 int run(int argc, char** argv) {
   Options options;
@@ -76,6 +78,7 @@ int serve(const Options& options, const LoadedConfig& loaded) {
     return kExitSuccess;
   }
   raise_descriptor_limit();
+  log_start(options, loaded, **broker, **log);
   if (auto started = (*broker)->start(); !started) {
     complain({started.error()});
     return kExitFailure;
@@ -85,6 +88,18 @@ int serve(const Options& options, const LoadedConfig& loaded) {
   notify_service_manager("STOPPING=1");
   (*broker)->stop();
   return kExitSuccess;
+}
+
+/// What an acknowledgement of this broker is worth stands in its log, with the reason.
+void log_start(const Options& options, const LoadedConfig& loaded, const Broker& broker, Log& log) {
+  const Durability durability = broker.durability();
+  const std::string reason =
+      app::durability_reason(loaded.config, app::built_in_durability_max(loaded.config));
+  const std::string file =
+      options.source.file.empty() ? "" : " config=" + escaped(options.source.file);
+  log.write({LogLevel::Info, "starting",
+             fmt::format("version={}{} durability={} reason={}", kVersion, file,
+                         app::durability_word(durability), escaped(reason))});
 }
 
 void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals) {

@@ -14,6 +14,7 @@ LOOPBACK = ("--listen", "mqtt://127.0.0.1:0", "--data-dir", "")
 class Life(unittest.TestCase):
     def test_ready_names_every_listener_and_clients_are_served(self):
         with Daemon(*LOOPBACK, "--listen", "mqtt://127.0.0.1:0") as daemon:
+            self.assertIn("in memory", daemon.wait_for_line("starting.* durability=none"))
             ports = daemon.ports()
             self.assertEqual(len(ports), 2)
             for port in ports:
