@@ -1,5 +1,6 @@
 #pragma once
-// The broker as a library. Several may live in one process; there are no globals. Nothing here throws.
+// The broker as a library. Several may live in one process; there are no globals. Nothing here
+// throws.
 
 #include <cstdint>
 #include <functional>
@@ -31,8 +32,10 @@ struct LogLine {
   std::string_view detail;  ///< key=value pairs, ready to print
 };
 
-/// The parts of the house a host replaces; what stays empty is the house's own, as the Config says. Factories
-/// are called once per shard, on the thread that calls create().
+/// The parts of the house a host replaces; what stays empty is the house's own, as the Config says.
+/// A module that the Config switches off stays off. The factories of retained and sessions are
+/// called once per shard when the broker starts, and again on the storage thread when it recovers
+/// from a store that failed; that of sys once per start.
 struct Parts {
   std::shared_ptr<Store> store;
   std::shared_ptr<Authenticator> authenticator;
@@ -41,7 +44,9 @@ struct Parts {
   std::function<std::unique_ptr<RetainedMessages>()> retained;
   std::function<std::unique_ptr<SessionJournal>()> sessions;
   std::function<std::unique_ptr<SystemTopics>()> sys;
-  std::function<void(const LogLine&)> log;  ///< called on any thread; empty: standard error
+  /// Gets every line of at least log.level, on any thread, several at once; must not call the
+  /// broker. Empty: the house's own log, as LogConfig says.
+  std::function<void(const LogLine&)> log;
 };
 
 /// A message the host publishes.
@@ -52,7 +57,8 @@ struct HostPublish {
   bool retain = false;
   MessageProperties properties;
   std::optional<std::uint32_t> expiry_seconds;
-  /// Seen by receivers as the publisher. Empty: the host itself. With an identity the authorizer is asked.
+  /// Seen by receivers as the publisher. Empty: the host itself. With an identity the authorizer is
+  /// asked.
   std::optional<Identity> as;
 };
 
@@ -60,7 +66,8 @@ struct HostPublish {
 struct PublishOutcome {
   ReasonCode code = ReasonCode::Success;  ///< Success, NoMatchingSubscribers, or why it was refused
   std::uint64_t matched = 0;              ///< sessions and in-process subscribers that took it
-  Durability durability = Durability::None;  ///< what this completion promises for those that are persistent
+  Durability durability =
+      Durability::None;  ///< what this completion promises for those that are persistent
 };
 
 /// A message on its way to a host callback.
@@ -74,12 +81,13 @@ struct HostDelivery {
   std::vector<std::uint32_t> subscription_ids;
 };
 
-/// Releases one QoS 1 or 2 delivery: the window (receive_maximum) opens again. May be called from any thread,
-/// once; dropping it unused counts as the release.
+/// Releases one QoS 1 or 2 delivery: the window (receive_maximum) opens again. May be called from
+/// any thread, once; dropping it unused counts as the release.
 class AckToken {
  public:
   AckToken() = default;
-  explicit AckToken(std::function<void()> release) : release_(std::make_shared<Once>(std::move(release))) {}
+  explicit AckToken(std::function<void()> release)
+      : release_(std::make_shared<Once>(std::move(release))) {}
   void acknowledge() { release_.reset(); }
 
  private:
@@ -94,8 +102,9 @@ class AckToken {
 };
 
 struct HostSubscribe {
-  std::string filter;     ///< $share/name/filter makes the host a member of a share group
-  std::string client_id;  ///< empty: one is chosen. The in-process client is a real session of this name.
+  std::string filter;  ///< $share/name/filter makes the host a member of a share group
+  std::string
+      client_id;  ///< empty: one is chosen. The in-process client is a real session of this name.
   QoS qos = QoS::AtLeastOnce;
   bool no_local = false;
   bool retain_as_published = false;
@@ -104,20 +113,23 @@ struct HostSubscribe {
   std::uint32_t session_expiry_seconds = 0;  ///< > 0: messages wait while the host is away
 };
 
-/// An in-process subscription; its end unsubscribes. Callbacks stop before the destructor returns, unless it
-/// runs inside one.
+/// An in-process subscription. Its end disconnects the client, and with it the subscription, unless
+/// session_expiry_seconds lets the session wait for the next subscribe() with the same client_id.
+/// Callbacks stop before the destructor returns, unless it runs inside one. After Broker::stop(), a
+/// takeover or a kick it stays silent; what the store had to be read back for, it survives.
 class HostSubscription {
  public:
   virtual ~HostSubscription() = default;
   virtual std::string_view client_id() const = 0;
 };
 
-/// One side of a byte stream that a host brings in place of a socket: serial line, BLE, test. The broker calls
-/// these on the shard's thread.
+/// One side of a byte stream that a host brings in place of a socket: serial line, BLE, test. The
+/// broker calls these on the shard's thread.
 class HostStream {
  public:
   virtual ~HostStream() = default;
-  /// Takes what it can now and answers how much; less than everything: call StreamHandle::writable() later.
+  /// Takes what it can now and answers how much; less than everything: call
+  /// StreamHandle::writable() later.
   virtual std::size_t write(std::string_view bytes) = 0;
   /// The broker is done with the stream.
   virtual void close() = 0;
@@ -143,46 +155,52 @@ class Broker {
   /// Checks the Config and builds the broker, stopped. Errors name the key and what is allowed.
   static Result<std::unique_ptr<Broker>> create(Config config, Parts parts = {});
 
-  /// Stops (with stop()'s default deadline) if it runs.
+  /// Stops (with stop()'s default deadline) if it runs. May run inside a host callback.
   virtual ~Broker() = default;
 
   /// Binds the listeners, recovers what the store holds, and serves on threads of its own.
   virtual Result<void> start() = 0;
 
-  /// The same on the caller's event loop, with one shard: watch fd() for reading and call turn() when it is
-  /// readable. The storage thread, if sessions or retained messages are on, and the thread for host callbacks
-  /// remain the library's. <twinmq/asio.hpp> does the watching for an asio::io_context.
+  /// The same on the caller's event loop, with one shard: watch fd() for reading and call turn()
+  /// when it is readable. The storage thread, if sessions or retained messages are on, and the
+  /// thread for host callbacks remain the library's. <twinmq/asio.hpp> does the watching for an
+  /// asio::io_context.
   virtual Result<void> start_on_caller() = 0;
   virtual int fd() const = 0;
   /// One turn of the loop; never blocks. Only from one thread at a time.
   virtual void turn() = 0;
 
-  /// Stops accepting, tells MQTT 5 clients 0x8B, flushes what is possible until the deadline, closes. Idempotent.
-  /// With start_on_caller() it must be called on the thread that calls turn().
+  /// Stops accepting, tells MQTT 5 clients 0x8B, flushes what is possible until the deadline,
+  /// closes. Idempotent. With start_on_caller() it must be called on the thread that calls turn().
   virtual void stop(Milliseconds deadline = Milliseconds(2000)) = 0;
 
-  /// Validates and applies what may change at run time (access files, limits, log level, listeners stay);
-  /// on any error nothing changes.
+  /// Validates and applies what may change at run time (access files, limits, log level, listeners
+  /// stay); on any error nothing changes.
   virtual Result<void> reload(const Config& config) = 0;
 
   virtual std::vector<ListenerInfo> listeners() const = 0;
 
-  /// Publishes in-process. `done` is called once, on the callback thread, when the message is as safe as its
-  /// QoS and the configured durability promise.
-  virtual void publish(HostPublish message, std::function<void(const PublishOutcome&)> done = {}) = 0;
+  /// Publishes in-process. `done` is called once, when the message is as safe as its QoS and the
+  /// configured durability promise: on a callback thread, one completion at a time, or before
+  /// return if the broker does not run.
+  virtual void publish(HostPublish message,
+                       std::function<void(const PublishOutcome&)> done = {}) = 0;
 
-  /// Subscribes in-process as a real subscriber. The callback runs on a callback thread, one message at a time
-  /// per subscription. Blocks until the subscription is in force: after return no matching message is missed.
+  /// Subscribes in-process as a real subscriber. The callback runs on a callback thread, one
+  /// message at a time per subscription. Blocks until the subscription is in force: after return no
+  /// matching message is missed. Not inside a turn, that is, not from an Authenticator, Authorizer
+  /// or DeliveryFilter.
   virtual Result<std::unique_ptr<HostSubscription>> subscribe(
       HostSubscribe options, std::function<void(const HostDelivery&, AckToken)> callback) = 0;
 
-  /// Serves an MQTT connection over the host's stream. `listener` names it for logs and access rules;
-  /// `anonymous` is whether clients without a user name are let in.
-  virtual Result<std::shared_ptr<StreamHandle>> accept(std::unique_ptr<HostStream> stream, std::string listener,
-                                                       bool anonymous) = 0;
+  /// Serves an MQTT connection over the host's stream. `listener` names it for logs and access
+  /// rules; `anonymous` is whether clients without a user name are let in.
+  virtual Result<std::shared_ptr<StreamHandle>> accept(std::unique_ptr<HostStream> stream,
+                                                       std::string listener, bool anonymous) = 0;
 
   /// Closes the client's connection with `code`; false: no such client is connected.
-  virtual bool kick(std::string_view client_id, ReasonCode code = ReasonCode::AdministrativeAction) = 0;
+  virtual bool kick(std::string_view client_id,
+                    ReasonCode code = ReasonCode::AdministrativeAction) = 0;
 
   /// Snapshots. Each asks every shard and waits for the answers (at most a turn each).
   virtual std::vector<SessionInfo> sessions() const = 0;

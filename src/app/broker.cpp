@@ -136,9 +136,14 @@ Result<AccessRules> HouseBroker::load_access(const Config& config) {
 
 core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
   core::ShardParts made;
-  made.mqtt = config_.mqtt;
-  made.limits = config_.limits;
-  made.client_id_bound = config_.access.client_id_bound;
+  ModulesConfig modules;
+  {
+    const std::scoped_lock lock(mutex_);
+    made.mqtt = config_.mqtt;
+    made.limits = config_.limits;
+    made.client_id_bound = config_.access.client_id_bound;
+    modules = config_.modules;
+  }
   made.authenticator = authenticator_.get();
   made.delivery_filter = parts_.delivery_filter.get();
   // Only the host's own code is watched: the house's answers at once.
@@ -162,12 +167,11 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     }
     made.delivery_filter = doors.delivery_filter.get();
   }
-  if (config_.modules.retained) {
+  if (modules.retained) {
     const auto shards = static_cast<unsigned>(doors_.size());
-    made.retained = parts_.retained ? parts_.retained() : house_retained(config_.limits, shards);
+    made.retained = parts_.retained ? parts_.retained() : house_retained(made.limits, shards);
   }
-  if (config_.modules.sessions)
-    made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
+  if (modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
   return made;
 }
 
@@ -221,7 +225,6 @@ Result<void> HouseBroker::start(bool on_caller) {
   if (!set) return set.error();
   const std::scoped_lock lock(mutex_);
   running_ = std::move(*set);
-  on_caller_ = on_caller;
   return {};
 }
 
@@ -295,11 +298,11 @@ std::shared_ptr<ShardSet> HouseBroker::running() const {
 
 int HouseBroker::fd() const {
   const auto set = running();
-  return set && on_caller_ ? set->fd() : -1;
+  return set && set->on_caller() ? set->fd() : -1;
 }
 
 void HouseBroker::turn() {
-  if (const auto set = running(); set && on_caller_) set->turn();
+  if (const auto set = running(); set && set->on_caller()) set->turn();
 }
 
 void HouseBroker::log(LogLevel level, std::string_view event, const std::string& detail) const {

@@ -113,7 +113,6 @@ class HouseBroker final : public Broker {
   mutable std::mutex mutex_;
   std::mutex control_mutex_;  ///< start, stop and reload, one at a time
   std::shared_ptr<ShardSet> running_;
-  bool on_caller_ = false;
   Instant started_at_{};
   Statistics past_;  ///< what earlier runs counted
   std::atomic<std::uint64_t> host_clients_{0};

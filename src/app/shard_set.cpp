@@ -220,6 +220,9 @@ void ShardSet::stop(Milliseconds deadline) {
   while (read_clocks().steady < until && !all_quiet()) {
     if (!turns) std::this_thread::sleep_for(kQuietStep);
   }
+  // On another thread than the loop's: whatever turn runs there ends first, and none follows.
+  std::unique_lock turning(turn_mutex_, std::defer_lock);
+  if (plan_.on_caller && !turns) turning.lock();
   for (const auto& shard : shards_) {
     shard->stop_thread();
     shard->inbox()->close();
@@ -227,6 +230,8 @@ void ShardSet::stop(Milliseconds deadline) {
   // What was submitted is written, whether anybody still waits for it or not.
   if (queue_) queue_->stop();
   for (const auto& shard : shards_) shard->halt();
+  const std::scoped_lock lock(stop_mutex_);
+  stopped_ = true;
 }
 
 // Twice in a row, because the last letter of one shard may have given another one work.
@@ -269,6 +274,10 @@ void ShardSet::publish_system_topics(ShardThread& thread) {
 
 void ShardSet::turn() {
   const std::scoped_lock lock(turn_mutex_);
+  {
+    const std::scoped_lock stop_lock(stop_mutex_);
+    if (stopped_) return;
+  }
   turning_ = true;
   shards_.front()->turn();
   turning_ = false;

@@ -69,6 +69,7 @@ class ShardSet {
   /// Summed over the shards and completed.
   Statistics statistics() const;
 
+  bool on_caller() const { return plan_.on_caller; }
   int fd() const { return shards_.front()->fd(); }
   void turn();
 

@@ -146,7 +146,7 @@ class Connections {
   static constexpr std::size_t kReadBytes = 128 * 1024;
   static constexpr int kReadsPerEvent = 4;
   static constexpr std::size_t kPartsPerWrite = 64;
-  static constexpr int kWritesPerFlush = 32;
+  static constexpr int kWritesPerFlush = 16;
   static constexpr std::size_t kLingeringMax = 1024;
   static constexpr Milliseconds kCloseDelay{2000};
   static constexpr Milliseconds kLingerDelay{1000};

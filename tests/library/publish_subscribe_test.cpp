@@ -314,5 +314,32 @@ TEST_CASE("E13: one slow callback stalls nobody else, and is named and counted w
   release.set_value();
 }
 
+TEST_CASE("E13: access rules of the host that take too long are named, too") {
+  class Thinker final : public Authorizer {
+   public:
+    bool may(const Identity&, Action action, std::string_view, QoS, bool) override {
+      if (action == Action::Publish) released.get_future().wait();
+      return true;
+    }
+    std::promise<void> released;
+  };
+  const auto thinker = std::make_shared<Thinker>();
+  Arrivals<std::string> log;
+  Parts parts;
+  parts.authorizer = thinker;
+  parts.log = [&](const LogLine& line) {
+    if (line.event == "host callback is slow") log.add(std::string(line.detail));
+  };
+  const auto broker =
+      start_broker([](Config& config) { config.limits.callback_warning_milliseconds = 20; }, parts);
+  PlainClient client(broker->listeners().at(0).url);
+  client.connect("c");
+  client.send(
+      wire::publish_packet({.topic = "t", .payload = "x", .qos = 1, .id = 1}, wire::Version::V5));
+  CHECK(log.take().find("Authorizer") != std::string::npos);
+  thinker->released.set_value();
+  client.expect<wire::Puback>();
+}
+
 }  // namespace
 }  // namespace library_test

@@ -159,7 +159,6 @@ TEST_CASE(
     shell.link().drained = drained;
     shell.connections->flush(shell.key);
     shell.far.close();
-    // A close of both directions cannot be waited out; a shutdown of one can.
     shell.work();
     CHECK(shell.link().closed);
   }
