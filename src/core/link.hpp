@@ -168,6 +168,7 @@ class Link {
                        bool& stored, std::vector<ReplayWanted>& replays,
                        std::vector<ShardId>& share_homes);
   ReasonCode judge_subscribe(const mqtt::SubscribeEntry& entry);
+  bool subscribed(std::string_view filter) const;
   ReasonCode unsubscribe(std::string_view filter, bool& stored);
 
   // on_acks.cpp

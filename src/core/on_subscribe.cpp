@@ -97,6 +97,14 @@ ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subs
   return static_cast<ReasonCode>(granted);
 }
 
+bool Link::subscribed(std::string_view filter) const {
+  if (!mqtt::is_shared(filter)) return shard_.tree.find(filter, session_) != nullptr;
+  const std::string_view share = filter.substr(filter.find('/') + 1);
+  const auto& shared = session_->shared();
+  return std::any_of(shared.begin(), shared.end(),
+                     [&](const auto& each) { return each.text == share; });
+}
+
 ReasonCode Link::judge_subscribe(const mqtt::SubscribeEntry& entry) {
   std::string_view filter = entry.filter;
   if (mqtt::is_shared(filter)) {
@@ -110,7 +118,8 @@ ReasonCode Link::judge_subscribe(const mqtt::SubscribeEntry& entry) {
   if (!shard_.parts.mqtt.wildcard_available && mqtt::has_wildcard(filter))
     return ReasonCode::WildcardSubscriptionsNotSupported;
   if (session_->filters().size() + session_->shared().size() >=
-      shard_.parts.limits.subscriptions_max)
+          shard_.parts.limits.subscriptions_max &&
+      !subscribed(entry.filter))
     return ReasonCode::QuotaExceeded;
   if (shard_.parts.authorizer && session_->identity &&
       !shard_.parts.authorizer->may(*session_->identity, Action::Subscribe, filter,

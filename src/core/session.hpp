@@ -3,6 +3,7 @@
 // identifiers of QoS 2 messages from it, and the will.
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -100,7 +101,7 @@ class Session final : public Subscriber {
     std::uint32_t subscription_id = 0;
   };
   std::vector<Shared>& shared() { return shared_; }
-  std::vector<RetainedReplay>& replays() { return replays_; }
+  std::list<RetainedReplay>& replays() { return replays_; }
   void start_replay(RetainedReplay replay);
 
   /// For the authorizer; null when there is none.
@@ -175,7 +176,7 @@ class Session final : public Subscriber {
   std::optional<WallTime> disconnected_at_;
   std::vector<FilterId> filters_;
   std::vector<Shared> shared_;
-  std::vector<RetainedReplay> replays_;
+  std::list<RetainedReplay> replays_;  ///< one SUBSCRIBE can bring thousands
   std::vector<mqtt::PacketId> received_;  ///< ascending
   std::unique_ptr<StoredWill> will_;
   Instant expires_at_ = kNever;

@@ -354,7 +354,7 @@ void Session::pump_replays() {
                                       : std::span<const std::uint32_t>();
       shard_.router.deliver_to_one(*this, {publication, qos, true, ids, {}});
     } else if (replay.done()) {
-      replays_.erase(replays_.begin());
+      replays_.pop_front();
     } else {
       // A slice from another shard is on its way, or this turn's budget is used up.
       if (replay.is_here()) shard_.postpone(link_->key);
