@@ -91,6 +91,9 @@ class Authorizer {
   /// Grows when rights change, so that cached answers are dropped. Deliveries are asked again then.
   virtual std::uint64_t epoch() const { return 0; }
 
+  /// True while every answer is yes: then the broker need not ask. May change only together with epoch().
+  virtual bool allows_everything() const { return false; }
+
   /// False when Receive needs no question of its own: whatever was allowed to subscribe may be received.
   virtual bool checks_receive() const { return true; }
 };

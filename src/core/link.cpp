@@ -17,14 +17,16 @@ namespace {
 // Payloads from this size on are not copied into the output but referred to.
 constexpr std::size_t kSharedPayloadMin = 2048;
 constexpr std::size_t kHeadInPlaceMax = 16 * 1024;
-// MQTT does not tell a receiver who published; the host's own clients learn it as the last user property.
+// MQTT does not tell a receiver who published; the host's own clients learn it as the last user
+// property.
 std::string name_publisher(const MessageParts& parts) {
   const auto field = [](std::string_view text) {
     const char size[2] = {static_cast<char>(text.size() >> 8), static_cast<char>(text.size())};
     return std::string(size, 2).append(text);
   };
   constexpr char kUserProperty = 0x26;
-  return std::string(parts.properties) + kUserProperty + field("publisher") + field(parts.publisher);
+  return std::string(parts.properties) + kUserProperty + field("publisher") +
+         field(parts.publisher);
 }
 
 }  // namespace
@@ -79,7 +81,7 @@ void Link::on_turn() {
   if (session_) session_->pump();
   if (!shard_.congested()) held_ = static_cast<std::uint8_t>(held_ & ~kHoldMail);
   held_ = static_cast<std::uint8_t>(held_ & ~kHoldTurn);
-  if (held_ == kHoldMail) return shard_.postpone(key);
+  if (held_ & kHoldMail) shard_.postpone(key);
   if (held_ != 0) return;
   const std::string bytes = std::exchange(pending_, {});
   const std::size_t used = consume(bytes_of(bytes));
@@ -126,6 +128,10 @@ std::size_t Link::consume(ByteView bytes) {
     used += framing.size;
     shard_.counters.add(Metric::PacketsReceived);
     dispatch(framing.frame);
+    if (std::exchange(again_, false)) {
+      used -= framing.size;
+      break;
+    }
     if (destination_) {  // CONNECT is worked on where the session lives
       used -= framing.size;
       break;

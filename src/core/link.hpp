@@ -85,6 +85,7 @@ class Link {
   void keep_promise(std::uint64_t promise, ReasonCode code);
   void on_published(std::uint64_t promise, const Outcome& outcome);
   void start_replay(ReplayWanted wanted);
+  void on_fence_passed();
 
   // --- Ending it
   // -------------------------------------------------------------------------------------------
@@ -97,7 +98,7 @@ class Link {
  private:
   enum class Phase : std::uint8_t { AwaitConnect, Authenticating, Storing, Connected, Closing };
   /// Reasons not to read the link now.
-  enum Hold : std::uint8_t { kHoldConnect = 1, kHoldMail = 2, kHoldTurn = 4 };
+  enum Hold : std::uint8_t { kHoldConnect = 1, kHoldMail = 2, kHoldTurn = 4, kHoldFence = 8 };
 
   /// Something owed to the client, in the order it is owed.
   struct Promise {
@@ -156,6 +157,7 @@ class Link {
                       std::optional<std::uint64_t> promise);
   void refuse_publish(const mqtt::Publish& packet, ReasonCode code);
   bool goes_by_home(const mqtt::Publish& packet);
+  bool waits_for_fence(const mqtt::Publish& packet);
   std::uint64_t owe(mqtt::PacketType type, mqtt::PacketId id,
                     std::unique_ptr<std::string> packet = nullptr);
   void acknowledge(mqtt::PacketType type, mqtt::PacketId id, ReasonCode code);
@@ -198,6 +200,9 @@ class Link {
   std::unique_ptr<PendingConnect> pending_connect_;
   std::unique_ptr<Enhanced> enhanced_;
   std::unique_ptr<HomeTopics> home_topics_;
+  bool direct_since_fence_ =
+      false;            ///< published straight to other shards; such letters may be on their way
+  bool again_ = false;  ///< the packet just seen must be worked on again later
   std::optional<ShardId> destination_;
   std::string assigned_client_id_;
 

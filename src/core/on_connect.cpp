@@ -191,7 +191,7 @@ void Link::open_session(const mqtt::Connect& packet, const std::string& principa
       shard_.parts.journal ? std::min(requested_expiry_, shard_.parts.mqtt.session_expiry_max) : 0;
   const std::uint16_t inflight_max =
       std::min(packet.receive_maximum.value_or(65535), shard_.parts.mqtt.inflight_max);
-  if (shard_.parts.authorizer && !origin_.host)
+  if (shard_.authorizer && !origin_.host)
     session->identity = std::make_unique<Identity>(std::move(identity));
 
   std::optional<StoredWill> will;
@@ -221,9 +221,8 @@ std::optional<ReasonCode> Link::judge_will(const mqtt::Connect& packet,
                                            const Identity& identity) const {
   if (!packet.will || origin_.host) return std::nullopt;
   if (is_reserved_for_broker(packet.will->topic)) return ReasonCode::NotAuthorized;
-  if (shard_.parts.authorizer &&
-      !shard_.parts.authorizer->may(identity, Action::Publish, packet.will->topic, packet.will->qos,
-                                    packet.will->retain))
+  if (shard_.authorizer && !shard_.authorizer->may(identity, Action::Publish, packet.will->topic,
+                                                   packet.will->qos, packet.will->retain))
     return ReasonCode::NotAuthorized;
   return std::nullopt;
 }
@@ -249,7 +248,7 @@ void Link::welcome() {
     if (!mqtt.shared_available) packet.shared_subscription_available = false;
     if (mqtt.keep_alive_max != 0 && keep_alive_seconds_ == mqtt.keep_alive_max)
       packet.server_keep_alive_seconds = keep_alive_seconds_;
-    if (enhanced_) {
+    if (enhanced_ && !enhanced_->method.empty()) {  // [MQTT-4.12.0-6]
       packet.authentication_method = enhanced_->method;
       if (!enhanced_->data.empty()) packet.authentication_data = enhanced_->data;
     }

@@ -21,6 +21,7 @@ void Link::on_publish(const mqtt::Frame& frame) {
   auto decoded = mqtt::decode_publish(frame, version_, limits, shard_.scratch);
   if (!decoded) return refuse(decoded.error());
   mqtt::Publish& packet = *decoded;
+  if (shard_.shards() > 1 && waits_for_fence(packet)) return;
   shard_.counters.add(Metric::PublishReceived);
   shard_.counters.add(Metric::PublishPayloadReceived, packet.payload.size());
 
@@ -98,9 +99,9 @@ bool Link::resolve_alias(mqtt::Publish& packet) {
 std::optional<ReasonCode> Link::judge_publish(const mqtt::Publish& packet) {
   if (origin_.host) return std::nullopt;
   if (is_reserved_for_broker(packet.topic)) return ReasonCode::NotAuthorized;
-  if (shard_.parts.authorizer && session_->identity &&
-      !shard_.parts.authorizer->may(*session_->identity, Action::Publish, packet.topic, packet.qos,
-                                    packet.retain))
+  if (shard_.authorizer && session_->identity &&
+      !shard_.authorizer->may(*session_->identity, Action::Publish, packet.topic, packet.qos,
+                              packet.retain))
     return ReasonCode::NotAuthorized;
   return std::nullopt;
 }
@@ -111,6 +112,29 @@ void Link::refuse_publish(const mqtt::Publish& packet, ReasonCode code) {
   shard_.counters.add(Metric::RefusedNotAuthorized);
   if (packet.qos == QoS::AtLeastOnce) acknowledge(PacketType::Puback, packet.packet_id, code);
   if (packet.qos == QoS::ExactlyOnce) acknowledge(PacketType::Pubrec, packet.packet_id, code);
+}
+
+// The first retained message of a topic must not overtake what this connection sent to the topic
+// directly: it waits until every shard has read that.
+bool Link::waits_for_fence(const mqtt::Publish& packet) {
+  if (!packet.retain || !shard_.parts.retained || !direct_since_fence_) return false;
+  const std::string_view topic =
+      packet.topic.empty() && aliases_in_ ? aliases_in_->topic(packet.topic_alias) : packet.topic;
+  if (home_of(topic, shard_.shards()) == shard_.id ||
+      (home_topics_ && home_topics_->contains(topic)))
+    return false;
+  hold(kHoldFence);
+  again_ = true;
+  Subscriptions::Ticket ticket;
+  ticket.link = key;
+  ticket.fence = true;
+  shard_.subscriptions.wait(std::move(ticket), false, {});
+  return true;
+}
+
+void Link::on_fence_passed() {
+  direct_since_fence_ = false;
+  let_go(kHoldFence);
 }
 
 // A retained message goes by way of its topic's home, and so does what follows it on this
@@ -124,7 +148,9 @@ bool Link::goes_by_home(const mqtt::Publish& packet) {
     home_topics_->add(packet.topic);
     return true;
   }
-  return home_topics_ && home_topics_->contains(packet.topic);
+  if (home_topics_ && home_topics_->contains(packet.topic)) return true;
+  direct_since_fence_ = true;
+  return false;
 }
 
 // --- Answers

@@ -113,9 +113,9 @@ void Session::publish_will() {
   if (!will) return;
   // Rights may have changed since CONNECT: a will is judged again when it is published.
   const Message& message = *will->message;
-  if (shard_.parts.authorizer && identity &&
-      !shard_.parts.authorizer->may(*identity, Action::Publish, message.topic(), message.qos(),
-                                    message.retain())) {
+  if (shard_.authorizer && identity &&
+      !shard_.authorizer->may(*identity, Action::Publish, message.topic(), message.qos(),
+                              message.retain())) {
     shard_.counters.add(Metric::RefusedNotAuthorized);
     return;
   }

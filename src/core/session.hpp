@@ -176,7 +176,7 @@ class Session final : public Subscriber {
   std::optional<WallTime> disconnected_at_;
   std::vector<FilterId> filters_;
   std::vector<Shared> shared_;
-  std::list<RetainedReplay> replays_;  ///< one SUBSCRIBE can bring thousands
+  std::list<RetainedReplay> replays_;     ///< one SUBSCRIBE can bring thousands
   std::vector<mqtt::PacketId> received_;  ///< ascending
   std::unique_ptr<StoredWill> will_;
   Instant expires_at_ = kNever;

@@ -16,7 +16,7 @@ namespace twinmq::core {
 
 void Session::deliver(const Delivery& delivery, Route& route) {
   const Publication& publication = delivery.publication;
-  if (shard_.parts.authorizer && identity &&
+  if (shard_.authorizer && identity &&
       !may_receive(publication.topic(), delivery.qos, delivery.retain)) {
     shard_.counters.add(Metric::DroppedNotAuthorized);
     return;
@@ -84,12 +84,12 @@ void Session::deliver_at_once(const Delivery& delivery, const MessageParts& part
 }
 
 bool Session::may_receive(std::string_view topic, QoS qos, bool retain) const {
-  return !shard_.parts.authorizer->checks_receive() ||
-         shard_.parts.authorizer->may(*identity, Action::Receive, topic, qos, retain);
+  return !shard_.authorizer->checks_receive() ||
+         shard_.authorizer->may(*identity, Action::Receive, topic, qos, retain);
 }
 
 void Session::judge_again() {
-  if (!shard_.parts.authorizer || !identity) return;
+  if (!shard_.authorizer || !identity) return;
   for (std::uint64_t sequence = head_; sequence < end_sequence(); ++sequence) {
     Entry& entry = entries_[static_cast<std::size_t>(sequence - head_)];
     if (entry.state != State::Waiting || entry.dup || !entry.message) continue;

@@ -13,9 +13,16 @@ Shard::Shard(ShardParts shard_parts)
       id(parts.id),
       counters(*parts.counters),
       random(parts.seed ^ (parts.id + 1)),
-      tree(parts.seed) {}
+      tree(parts.seed) {
+  refresh_access();
+}
 
 Shard::~Shard() = default;
+
+void Shard::refresh_access() {
+  authorizer =
+      parts.authorizer && !parts.authorizer->allows_everything() ? parts.authorizer : nullptr;
+}
 
 void Shard::post(ShardId to, Letter letter) {
   if (to == id) return read(id, letter);

@@ -59,6 +59,8 @@ struct Shard {
   /// Hands the link to the shard of its session, if CONNECT said so.
   void move_if_wanted(Link& link);
 
+  void refresh_access();
+
   bool offers_retain() const { return parts.retained && parts.mqtt.retain_available; }
   void count_retained();
   void on_retained_found(RetainedFound& mail);
@@ -68,6 +70,7 @@ struct Shard {
 
   ShardParts parts;
   ShardId id;
+  Authorizer* authorizer = nullptr;  ///< to be asked; null while everything is allowed
   base::Counters& counters;
   Now now;
   Effects effects;

@@ -175,6 +175,7 @@ void ShardCore::close_all(ReasonCode code) {
 }
 
 void ShardCore::on_access_changed() {
+  shard_->refresh_access();
   shard_->links.for_each([](LinkKey, Link& link) { link.on_access_changed(); });
 }
 

@@ -99,7 +99,8 @@ class ShardCore {
   /// Whether the core takes bytes of this link now; false: read later, when it stands in
   /// Effects::touched.
   bool reading(LinkKey link) const;
-  /// Whether nothing that the peer sent is left to be worked on: a peer that hung up may be closed at once.
+  /// Whether nothing that the peer sent is left to be worked on: a peer that hung up may be closed
+  /// at once.
   bool drained(LinkKey link) const;
   /// Whether more output follows as soon as there is room.
   bool has_more(LinkKey link) const;

@@ -63,6 +63,7 @@ void Subscriptions::on_ticket(std::uint64_t number) {
 void Subscriptions::complete(Ticket ticket) {
   if (ticket.relay) return shard_.post(ticket.asker, FencePassed{ticket.askers_ticket});
   if (Link* link = shard_.links.get(ticket.link)) {
+    if (ticket.fence) return link->on_fence_passed();
     link->keep_promise(ticket.promise, ReasonCode::Success);
     for (ReplayWanted& wanted : ticket.replays) link->start_replay(std::move(wanted));
   }

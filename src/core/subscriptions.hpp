@@ -38,6 +38,7 @@ class Subscriptions {
     std::uint64_t promise = 0;
     std::vector<ReplayWanted> replays;
     std::uint32_t waiting = 0;
+    bool fence = false;  ///< no SUBSCRIBE: only the fence itself
     // A fence relayed for another shard instead:
     bool relay = false;
     ShardId asker = 0;

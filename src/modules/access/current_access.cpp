@@ -11,24 +11,33 @@ void CurrentAuthenticator::swap(std::shared_ptr<Authenticator> next) {
   current_.swap(next);
 }
 
+std::shared_ptr<Authenticator> CurrentAuthenticator::current() {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+std::optional<AuthenticationResult> CurrentAuthenticator::decide(const Credentials& credentials) {
+  const std::shared_ptr<Authenticator> in_force = current();
+  return in_force ? in_force->decide(credentials) : std::nullopt;
+}
+
 std::unique_ptr<Authentication> CurrentAuthenticator::start(std::string_view method) {
-  std::shared_ptr<Authenticator> current;
-  {
-    const std::lock_guard lock(mutex_);
-    current = current_;
-  }
-  return current ? current->start(method) : nullptr;
+  const std::shared_ptr<Authenticator> in_force = current();
+  return in_force ? in_force->start(method) : nullptr;
 }
 
 CurrentAuthorizer::CurrentAuthorizer(std::shared_ptr<Authorizer> first)
-    : checks_receive_(!first || first->checks_receive()) {
+    : checks_receive_(!first || first->checks_receive()),
+      unrestricted_(first && first->allows_everything()) {
   for (Place& place : places_) place.current = first;
 }
 
 void CurrentAuthorizer::swap(std::shared_ptr<Authorizer> next) {
   const bool checks = !next || next->checks_receive();
+  const bool unrestricted = next && next->allows_everything();
   // Too many questions for a moment, never too few.
   if (checks) checks_receive_.store(true, std::memory_order_release);
+  if (!unrestricted) unrestricted_.store(false, std::memory_order_release);
   for (Place& place : places_) {
     std::shared_ptr<Authorizer> old =
         next;  // ends after the lock is free: a large file takes its time
@@ -36,6 +45,7 @@ void CurrentAuthorizer::swap(std::shared_ptr<Authorizer> next) {
     place.current.swap(old);
   }
   if (!checks) checks_receive_.store(false, std::memory_order_release);
+  if (unrestricted) unrestricted_.store(true, std::memory_order_release);
   epoch_.fetch_add(1, std::memory_order_acq_rel);
 }
 

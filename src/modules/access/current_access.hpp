@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -25,9 +26,12 @@ class CurrentAuthenticator final : public Authenticator {
   /// Conversations that start after this returns use `next`. Null refuses every method.
   void swap(std::shared_ptr<Authenticator> next);
 
+  std::optional<AuthenticationResult> decide(const Credentials& credentials) override;
   std::unique_ptr<Authentication> start(std::string_view method) override;
 
  private:
+  std::shared_ptr<Authenticator> current();
+
   std::mutex mutex_;
   std::shared_ptr<Authenticator> current_;
 };
@@ -49,6 +53,7 @@ class CurrentAuthorizer final : public Authorizer {
   std::uint64_t epoch() const override { return epoch_.load(std::memory_order_acquire); }
 
   bool checks_receive() const override { return checks_receive_.load(std::memory_order_acquire); }
+  bool allows_everything() const override { return unrestricted_.load(std::memory_order_acquire); }
 
  private:
   // One place per asking thread, as far as they reach: a lock nobody else takes instead of a count
@@ -62,6 +67,7 @@ class CurrentAuthorizer final : public Authorizer {
   std::array<Place, kPlaces> places_;
   std::atomic<std::uint64_t> epoch_{1};
   std::atomic<bool> checks_receive_{true};
+  std::atomic<bool> unrestricted_{false};
 };
 
 /// In force when no ACL file is configured: everybody may do everything.
@@ -69,6 +75,7 @@ class Unrestricted final : public Authorizer {
  public:
   bool may(const Identity&, Action, std::string_view, QoS, bool) override { return true; }
   bool checks_receive() const override { return false; }
+  bool allows_everything() const override { return true; }
 };
 
 }  // namespace twinmq::access

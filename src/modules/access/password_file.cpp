@@ -200,6 +200,13 @@ std::unique_ptr<Authentication> PasswordFile::start(std::string_view method) {
   return std::make_unique<PasswordAuthentication>(table_, worker_->queue());
 }
 
+std::optional<AuthenticationResult> AnonymousOnly::decide(const Credentials& credentials) {
+  std::optional<AuthenticationResult> verdict;
+  AnonymousAuthentication().begin(
+      credentials, [&](AuthenticationResult result) { verdict = std::move(result); });
+  return verdict;
+}
+
 std::unique_ptr<Authentication> AnonymousOnly::start(std::string_view method) {
   if (!method.empty()) return nullptr;
   return std::make_unique<AnonymousAuthentication>();

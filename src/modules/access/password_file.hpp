@@ -52,6 +52,7 @@ class PasswordFile final : public Authenticator {
 /// Elsewhere nobody is (NotAuthorized).
 class AnonymousOnly final : public Authenticator {
  public:
+  std::optional<AuthenticationResult> decide(const Credentials& credentials) override;
   std::unique_ptr<Authentication> start(std::string_view method) override;
 };
 
