@@ -18,6 +18,9 @@ install_missing() {
     return
   fi
   for package in "$@"; do
+    # Node.js often comes from elsewhere, with its npm, and then excludes Debian's.
+    [[ $package == nodejs ]] && command -v node >/dev/null && continue
+    [[ $package == npm ]] && command -v npm >/dev/null && continue
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   ((${#missing[@]} == 0)) && return
