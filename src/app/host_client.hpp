@@ -67,7 +67,7 @@ class HostClient final : public FarEnd, public std::enable_shared_from_this<Host
   std::shared_ptr<LocalLink> link() const;
 
   /// Payloads waiting for the callback beyond which no more is taken from the broker.
-  static constexpr std::size_t kWaitingBytesMax = 4 * 1024 * 1024;
+  static constexpr std::size_t kWaitingBytesMax = 4'194'304;
 
   const HostSubscribe options_;
   const DeliveryCallback callback_;

@@ -143,7 +143,7 @@ class Connections {
   void linger(Descriptor socket);
   void on_linger(int fd);
 
-  static constexpr std::size_t kReadBytes = 128 * 1024;
+  static constexpr std::size_t kReadBytes = 131'072;
   static constexpr int kReadsPerEvent = 4;
   static constexpr std::size_t kPartsPerWrite = 64;
   static constexpr int kWritesPerFlush = 16;

@@ -39,13 +39,6 @@ void set_port(sockaddr_storage& address, std::uint16_t port) {
   }
 }
 
-bool is_loopback(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET6) {
-    return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
-  }
-  return (ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr) >> 24) == 127;
-}
-
 Result<Descriptor> bind_one(const sockaddr_storage& address, socklen_t size, std::string_view url) {
   const auto failed = [&](std::string_view what) {
     const ErrorCode code = errno == EADDRINUSE ? ErrorCode::AddressInUse
@@ -166,7 +159,6 @@ Result<std::unique_ptr<Listener>> Listener::open(const Options& options) {
     socklen_t size = sizeof bound;
     ::getsockname(socket->get(), reinterpret_cast<sockaddr*>(&bound), &size);
     port = port_of(bound);
-    listener->loopback_ = listener->loopback_ && is_loopback(bound);
     listener->sockets_.push_back(std::move(*socket));
     if (everywhere) break;
   }
@@ -182,7 +174,7 @@ Result<std::unique_ptr<Listener>> Listener::open(const Options& options) {
 Acceptor::Acceptor(EventLoop& loop, ConnectionCount& total, Tag base, Hooks hooks)
     : loop_(loop), total_(total), base_(base), hooks_(std::move(hooks)) {}
 
-void Acceptor::start(std::vector<Listener*> listeners) {
+void Acceptor::start(const std::vector<Listener*>& listeners) {
   stop();
   reserve_ = Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   for (Listener* listener : listeners) {

@@ -59,7 +59,6 @@ class Listener {
   const std::string& name() const { return name_; }
   /// With the port that was bound.
   const std::string& url() const { return url_; }
-  bool loopback() const { return loopback_; }
   const std::vector<Descriptor>& sockets() const { return sockets_; }
   ConnectionCount& connections() { return connections_; }
 
@@ -70,7 +69,6 @@ class Listener {
 
   std::string name_;
   std::string url_;
-  bool loopback_ = true;
   std::vector<Descriptor> sockets_;
   ConnectionCount connections_;
 };
@@ -91,7 +89,7 @@ class Acceptor {
   Acceptor(EventLoop& loop, ConnectionCount& total, Tag base, Hooks hooks);
   ~Acceptor() { stop(); }
 
-  void start(std::vector<Listener*> listeners);
+  void start(const std::vector<Listener*>& listeners);
   void stop();
 
   void on_event(Tag tag);

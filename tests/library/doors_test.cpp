@@ -2,7 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <poll.h>
+
 #include <atomic>
+#include <future>
 #include <map>
 #include <mutex>
 #include <string>
@@ -278,6 +281,46 @@ TEST_CASE(
     second.publish("q/3", "after");
     return heard.size() > 0;
   }));
+}
+
+TEST_CASE(
+    "E10: on the caller's loop, too, a store commits on its own thread and may fail and come "
+    "back") {
+  const auto store = std::make_shared<MapStore>();
+  Parts parts;
+  parts.store = store;
+  Arrivals<std::string> events;
+  parts.log = [&](const LogLine& line) {
+    if (line.event == "storage recovered") events.add(std::string(line.event));
+  };
+  const auto broker = make_broker({}, parts);
+  std::promise<std::string> url;
+  std::atomic<bool> done{false};
+  std::thread loop([&] {
+    if (!broker->start_on_caller()) return url.set_value("");
+    url.set_value(broker->listeners().at(0).url);
+    while (!done) {
+      pollfd ready{broker->fd(), POLLIN, 0};
+      ::poll(&ready, 1, 50);
+      broker->turn();
+    }
+    broker->stop();
+  });
+  const std::string where = url.get_future().get();
+  PlainClient writer(where);
+  writer.connect("writer");
+  writer.publish("r", "kept", {.retain = true});
+  store->failing = true;
+  writer.send(wire::publish_packet(
+      {.topic = "r", .payload = "lost", .qos = 1, .retain = true, .id = 5}, wire::Version::V5));
+  CHECK(writer.ends());
+  events.take();
+  PlainClient reader(where);
+  reader.connect("reader");
+  reader.subscribe("r");
+  CHECK(reader.expect<wire::Publish>().payload == "kept");
+  done = true;
+  loop.join();
 }
 
 TEST_CASE("E10: a broker whose store does not come back can still be stopped") {

@@ -4,6 +4,7 @@
 
 #include <poll.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <string>
@@ -106,6 +107,41 @@ TEST_CASE("E6: what the host asks of a stopped broker is answered, not lost") {
   CHECK_FALSE(broker->subscribe({.filter = "t"}, [](const HostDelivery&, AckToken) {}).has_value());
   CHECK_FALSE(broker->kick("nobody"));
   CHECK(broker->sessions().empty());
+}
+
+TEST_CASE("E6: a stop while threads publish and subscribe loses no answer") {
+  auto broker = start_broker();
+  std::atomic<int> asked{0};
+  std::atomic<int> answered{0};
+  std::atomic<bool> go_on{true};
+  std::vector<std::thread> hosts;
+  for (int i = 0; i < 3; ++i) {
+    hosts.emplace_back([&, i] {
+      while (go_on) {
+        const auto subscription = broker->subscribe({.filter = "busy/" + std::to_string(i)},
+                                                    [](const HostDelivery&, AckToken) {});
+        for (int k = 0; k < 20; ++k) {
+          ++asked;
+          broker->publish({.topic = "busy/" + std::to_string(k % 3), .qos = QoS::AtLeastOnce},
+                          [&](const PublishOutcome&) { ++answered; });
+        }
+      }
+    });
+  }
+  REQUIRE(eventually([&] { return answered > 200; }));
+  broker->stop();
+  go_on = false;
+  for (std::thread& host : hosts) host.join();
+  CHECK(eventually([&] { return answered == asked; }));
+}
+
+TEST_CASE("E11: a kicked host subscription stays silent and its end is harmless") {
+  const auto broker = start_broker();
+  const auto subscription = broker->subscribe({.filter = "t", .client_id = "inside"},
+                                              [](const HostDelivery&, AckToken) {});
+  REQUIRE(subscription.has_value());
+  CHECK(broker->kick("inside"));
+  CHECK(eventually([&] { return broker->sessions().empty(); }));
 }
 
 TEST_CASE("E7: a broker runs on the caller's own loop, by descriptor and turn") {
