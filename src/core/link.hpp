@@ -84,6 +84,8 @@ class Link {
   void on_authenticated(std::uint64_t question, const AuthenticationResult& result);
   void keep_promise(std::uint64_t promise, ReasonCode code);
   void on_published(std::uint64_t promise, const Outcome& outcome);
+  /// The same for copies of a QoS 2 message that came while the first one's transaction was open.
+  void on_received_settled(mqtt::PacketId id, const Outcome& outcome);
   void start_replay(ReplayWanted wanted);
   void on_fence_passed();
 

@@ -1,5 +1,6 @@
 // Link's part for PUBLISH: alias, quota, rights, routing, and the answer. Section 3.3 and 4.3.
 
+#include <algorithm>
 #include <utility>
 
 #include "core/home_topics.hpp"
@@ -36,9 +37,14 @@ void Link::on_publish(const mqtt::Frame& frame) {
     packet.retain = false;  // MQTT 3.1.1 has no way to say so
   }
   if (!resolve_alias(packet)) return;
-  if (packet.qos == QoS::ExactlyOnce && session_->has_received(packet.packet_id))
-    return acknowledge(PacketType::Pubrec, packet.packet_id,
-                       ReasonCode::Success);  // [MQTT-4.3.3-10]
+  if (packet.qos == QoS::ExactlyOnce && session_->has_received(packet.packet_id)) {
+    // [MQTT-4.3.3-10]; what the store does not have yet is not acknowledged to a copy either.
+    if (!session_->is_settled(packet.packet_id)) {
+      owe(PacketType::Pubrec, packet.packet_id);
+      return;
+    }
+    return acknowledge(PacketType::Pubrec, packet.packet_id, ReasonCode::Success);
+  }
   if (packet.qos != QoS::AtMostOnce &&
       unanswered_ + session_->received_count() >= shard_.parts.mqtt.receive_maximum &&
       shard_.parts.mqtt.receive_maximum_enforced && v5())
@@ -65,6 +71,8 @@ void Link::on_publish(const mqtt::Frame& frame) {
     waiter.token = first_promise_ + promises_.size();  // the one owed below
   }
   if (packet.qos == QoS::ExactlyOnce) {
+    waiter.session = session_->key;
+    waiter.received = packet.packet_id;
     session_->add_received(packet.packet_id);
     if (session_->persistent())
       shard_.parts.journal->received(session_->client_id(), packet.packet_id, records);
@@ -75,7 +83,11 @@ void Link::on_publish(const mqtt::Frame& frame) {
   if (packet.qos == QoS::AtMostOnce) return;
   const PacketType type = packet.qos == QoS::AtLeastOnce ? PacketType::Puback : PacketType::Pubrec;
   if (outcome) return answer_publish(type, packet.packet_id, *outcome, std::nullopt);
-  if (type == PacketType::Puback) ++unanswered_;
+  if (type == PacketType::Puback) {
+    ++unanswered_;
+  } else {
+    session_->await_settlement(packet.packet_id);
+  }
   owe(type, packet.packet_id);
 }
 
@@ -160,6 +172,15 @@ void Link::on_published(std::uint64_t promise, const Outcome& outcome) {
   if (promise < first_promise_ || phase_ == Phase::Closing) return;
   const Promise& owed = promises_[static_cast<std::size_t>(promise - first_promise_)];
   answer_publish(owed.type, owed.packet_id, outcome, promise);
+}
+
+void Link::on_received_settled(mqtt::PacketId id, const Outcome& outcome) {
+  for (std::uint64_t promise = first_promise_; phase_ != Phase::Closing && promise < first_promise_ + promises_.size();
+       promise = std::max(promise + 1, first_promise_)) {
+    const Promise& owed = promises_[static_cast<std::size_t>(promise - first_promise_)];
+    if (!owed.kept && owed.type == PacketType::Pubrec && owed.packet_id == id)
+      answer_publish(PacketType::Pubrec, id, outcome, promise);
+  }
 }
 
 void Link::answer_publish(PacketType type, mqtt::PacketId id, const Outcome& outcome,

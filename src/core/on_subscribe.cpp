@@ -132,15 +132,15 @@ ReasonCode Link::judge_subscribe(const mqtt::SubscribeEntry& entry) {
 
 void Link::start_replay(ReplayWanted wanted) {
   if (!session_ || !shard_.parts.retained) return;
+  if (!shard_.tree.find(wanted.filter, session_)) return;  // unsubscribed meanwhile
   const auto from = [&](ShardId shard) {
     if (shard == shard_.id)
       return session_->start_replay(
-          RetainedReplay(shard_.parts.retained->replay(wanted.filter, shard_.now.steady),
-                         wanted.qos, wanted.subscription_id));
+          RetainedReplay(shard_.parts.retained->replay(wanted.filter, shard_.now.steady), wanted));
     const std::uint64_t ticket = ++shard_.replay_tickets;
     shard_.replay_owners.emplace(ticket, session_->key);
     shard_.post(shard, RetainedWanted{ticket, wanted.filter});
-    session_->start_replay(RetainedReplay(shard, ticket, wanted.qos, wanted.subscription_id));
+    session_->start_replay(RetainedReplay(shard, ticket, wanted));
   };
   if (!mqtt::has_wildcard(wanted.filter)) return from(home_of(wanted.filter, shard_.shards()));
   for (ShardId shard = 0; shard < shard_.shards(); ++shard) from(shard);
@@ -182,6 +182,7 @@ ReasonCode Link::unsubscribe(std::string_view filter, bool& stored) {
     const auto place = std::find(filters.begin(), filters.end(), removed->filter);
     *place = filters.back();
     filters.pop_back();
+    session_->end_replays(filter);
     if (removed->last_here) shard_.subscriptions.tell(filter, false);
   }
   shard_.counters.subtract(Metric::Subscriptions);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <twinmq/retained.hpp>
 
@@ -15,17 +16,23 @@ namespace twinmq::core {
 
 struct Shard;
 
+/// A retained replay that begins when its subscription is in force.
+struct ReplayWanted {
+  std::string filter;
+  QoS qos = QoS::AtMostOnce;
+  std::uint32_t subscription_id = 0;
+};
+
 class RetainedReplay {
  public:
   /// From this shard's own messages.
-  RetainedReplay(std::unique_ptr<RetainedMessages::Replay> here, QoS granted, std::uint32_t id)
-      : qos(granted), subscription_id(id), here_(std::move(here)) {}
+  RetainedReplay(std::unique_ptr<RetainedMessages::Replay> here, ReplayWanted what)
+      : wanted(std::move(what)), here_(std::move(here)) {}
   /// From shard `from`, which was sent RetainedWanted with this ticket.
-  RetainedReplay(ShardId from, std::uint64_t ticket, QoS granted, std::uint32_t id)
-      : qos(granted), subscription_id(id), from_(from), ticket_(ticket) {}
+  RetainedReplay(ShardId from, std::uint64_t ticket, ReplayWanted what)
+      : wanted(std::move(what)), from_(from), ticket_(ticket) {}
 
-  QoS qos;
-  std::uint32_t subscription_id;
+  ReplayWanted wanted;
 
   /// The next message; empty when there is none now: ask done().
   MessageRef next(Shard& shard);

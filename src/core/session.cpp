@@ -184,6 +184,17 @@ bool Session::remove_received(mqtt::PacketId id) {
   return true;
 }
 
+bool Session::is_settled(mqtt::PacketId id) const {
+  return std::find(unsettled_.begin(), unsettled_.end(), id) == unsettled_.end();
+}
+
+void Session::on_received_settled(mqtt::PacketId id, const Outcome& outcome) {
+  const auto place = std::find(unsettled_.begin(), unsettled_.end(), id);
+  if (place != unsettled_.end()) unsettled_.erase(place);
+  // The client sent the message again, over a later connection, while this was open.
+  if (link_) link_->on_received_settled(id, outcome);
+}
+
 SessionInfo Session::describe() const {
   SessionInfo info;
   info.client_id = client_id_;

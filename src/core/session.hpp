@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <twinmq/access.hpp>
@@ -18,6 +19,7 @@
 #include "core/ring.hpp"
 #include "core/subscriber.hpp"
 #include "core/topic_tree.hpp"
+#include "core/transactions.hpp"
 #include "mqtt/packets.hpp"
 
 namespace twinmq::core {
@@ -90,6 +92,10 @@ class Session final : public Subscriber {
   bool has_received(mqtt::PacketId id) const;
   void add_received(mqtt::PacketId id);
   bool remove_received(mqtt::PacketId id);
+  /// The transaction of that message is open: until it is settled even a copy is not acknowledged.
+  void await_settlement(mqtt::PacketId id) { unsettled_.push_back(id); }
+  bool is_settled(mqtt::PacketId id) const;
+  void on_received_settled(mqtt::PacketId id, const Outcome& outcome);
   std::size_t received_count() const { return received_.size(); }
 
   // --- Subscriptions
@@ -103,6 +109,8 @@ class Session final : public Subscriber {
   std::vector<Shared>& shared() { return shared_; }
   std::list<RetainedReplay>& replays() { return replays_; }
   void start_replay(RetainedReplay replay);
+  /// The subscription is gone: what was not replayed for it stays away [MQTT-3.10.4-2].
+  void end_replays(std::string_view filter);
 
   /// For the authorizer; null when there is none.
   std::unique_ptr<Identity> identity;
@@ -168,6 +176,7 @@ class Session final : public Subscriber {
   std::uint64_t next_ = 0;  ///< first sequence not sent on this connection
   std::uint64_t queued_bytes_ = 0;
   std::uint32_t live_ = 0;  ///< entries that are not Done
+  std::uint32_t releases_storing_ = 0;  ///< PUBRELs that wait for a commit
   std::uint16_t inflight_ = 0;
   std::uint16_t inflight_max_ = 1;
   std::uint32_t expiry_seconds_ = 0;
@@ -176,8 +185,9 @@ class Session final : public Subscriber {
   std::optional<WallTime> disconnected_at_;
   std::vector<FilterId> filters_;
   std::vector<Shared> shared_;
-  std::list<RetainedReplay> replays_;     ///< one SUBSCRIBE can bring thousands
-  std::vector<mqtt::PacketId> received_;  ///< ascending
+  std::list<RetainedReplay> replays_;      ///< one SUBSCRIBE can bring thousands
+  std::vector<mqtt::PacketId> received_;   ///< ascending
+  std::vector<mqtt::PacketId> unsettled_;  ///< those of them whose transactions are open
   std::unique_ptr<StoredWill> will_;
   Instant expires_at_ = kNever;
   Instant will_at_ = kNever;

@@ -186,11 +186,15 @@ bool Session::on_pubrec(mqtt::PacketId id, ReasonCode code) {
     return true;
   }
   release_message(*entry);
-  if (entry->stored == Stored::Yes && shard_.parts.journal) {
+  // PUBRELs go in the order of the PUBRECs [MQTT-4.6.0-4]: one that waits holds back its successors.
+  if ((entry->stored == Stored::Yes && shard_.parts.journal) || releases_storing_ > 0) {
     entry->state = State::ReleaseStoring;
-    StoredDelivery stored = stored_delivery(*entry, sequence);
-    shard_.parts.journal->delivery(client_id_, stored, shard_.now,
-                                   shard_.transactions.open_batch());
+    ++releases_storing_;
+    if (entry->stored == Stored::Yes) {
+      const StoredDelivery stored = stored_delivery(*entry, sequence);
+      shard_.parts.journal->delivery(client_id_, stored, shard_.now,
+                                     shard_.transactions.open_batch());
+    }
     shard_.transactions.after_commit({AfterCommit::Kind::Pubrel, {}, key, sequence});
     return true;
   }
@@ -200,10 +204,12 @@ bool Session::on_pubrec(mqtt::PacketId id, ReasonCode code) {
 }
 
 void Session::on_release_stored(std::uint64_t sequence) {
+  --releases_storing_;
   Entry* entry = find(sequence);
   if (!entry || entry->state != State::ReleaseStoring) return;
   entry->state = State::Released;
-  if (link_ && entry->in_window)
+  // A link that took the session over is still owed its CONNACK; resume() will send the PUBREL.
+  if (link_ && link_->welcomed() && entry->in_window)
     link_->send_ack(mqtt::PacketType::Pubrel, packet_id_of(sequence), ReasonCode::Success);
 }
 
@@ -340,6 +346,14 @@ void Session::start_replay(RetainedReplay replay) {
   pump_replays();
 }
 
+void Session::end_replays(std::string_view filter) {
+  std::erase_if(replays_, [&](RetainedReplay& replay) {
+    if (replay.wanted.filter != filter) return false;
+    replay.cancel(shard_);
+    return true;
+  });
+}
+
 // Only when nothing else waits: a replay never fills the queue that live messages need.
 void Session::pump_replays() {
   if (std::exchange(replaying_, true)) return;  // a delivery below came back here
@@ -348,10 +362,10 @@ void Session::pump_replays() {
     const MessageRef message = replay.next(shard_);
     if (message) {
       Publication publication(message);
-      const QoS qos = std::min(message->qos(), replay.qos);
+      const QoS qos = std::min(message->qos(), replay.wanted.qos);
+      const std::uint32_t id = replay.wanted.subscription_id;
       const std::span<const std::uint32_t> ids =
-          replay.subscription_id != 0 ? std::span<const std::uint32_t>(&replay.subscription_id, 1)
-                                      : std::span<const std::uint32_t>();
+          id != 0 ? std::span<const std::uint32_t>(&id, 1) : std::span<const std::uint32_t>();
       shard_.router.deliver_to_one(*this, {publication, qos, true, ids, {}});
     } else if (replay.done()) {
       replays_.pop_front();

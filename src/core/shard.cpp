@@ -96,6 +96,10 @@ void Shard::answer(const Waiter& waiter, const Outcome& outcome) {
       break;
     case Waiter::Kind::Link:
       if (Link* link = links.get(waiter.link)) link->on_published(waiter.token, outcome);
+      if (waiter.received != 0) {
+        Session* const session = sessions.find(waiter.session);
+        if (session) session->on_received_settled(waiter.received, outcome);
+      }
       break;
     case Waiter::Kind::Host:
       effects.published.push_back({waiter.token, outcome.code, outcome.matched});

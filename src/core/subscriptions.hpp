@@ -9,18 +9,12 @@
 #include <vector>
 
 #include "core/mail.hpp"
+#include "core/retained_replay.hpp"
 #include "core/topic_tree.hpp"
 
 namespace twinmq::core {
 
 struct Shard;
-
-/// A retained replay that begins when its subscription is in force.
-struct ReplayWanted {
-  std::string filter;
-  QoS qos = QoS::AtMostOnce;
-  std::uint32_t subscription_id = 0;
-};
 
 class Subscriptions {
  public:

@@ -65,7 +65,7 @@ void Transactions::resolve(Transaction& transaction) {
 }
 
 void Transactions::seal() {
-  if (outstanding_ != 0) return;
+  if (outstanding_ != 0 || failed_) return;
   while (!transactions_.empty()) {
     Transaction& front = transactions_.front();
     if (!front.resolved && (front.own_part_open || front.out != 0)) break;
@@ -96,6 +96,7 @@ void Transactions::on_committed(std::uint64_t commit, bool durable) {
   if (!durable) {
     // Memory and store no longer agree: nobody is answered, and the shards start again from the
     // store.
+    failed_ = true;
     shard_.counters.add(Metric::CommitsFailed);
     shard_.effects.reload = true;
     return;

@@ -27,6 +27,9 @@ struct Waiter {
   ShardId shard = 0;
   LinkKey link;
   std::uint64_t token = 0;
+  // A QoS 2 message from a client: its session, which may change links meanwhile, and its identifier.
+  SessionKey session;
+  mqtt::PacketId received = 0;
 };
 
 struct Outcome {
@@ -110,6 +113,7 @@ class Transactions {
   std::vector<std::pair<TransactionId, Transaction>> committing_;
   std::vector<AfterCommit> committing_notes_;
   std::deque<RemotePart> remote_parts_;
+  bool failed_ = false;  ///< a commit was lost: nothing is committed or answered any more
 };
 
 }  // namespace twinmq::core
