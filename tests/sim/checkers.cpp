@@ -120,6 +120,7 @@ void GroupChecker::on_accepted(const Sent& message, ReasonCode) {
       if (interest.share.empty() || !in_force(ledger_, interest, message)) continue;
       Group& group = groups_[interest.share];
       if (message.qos == QoS::ExactlyOnce && (group.dying > 0 || group.last_burial > message.first_sent)) continue;
+      if (group.forgets && ledger_.last_restart > message.first_sent) continue;
       if (group.seen.count(message.number) == 0) group.owed.insert(message.number);
     }
   }
@@ -166,6 +167,15 @@ std::set<std::string> GroupChecker::groups_of(const SimSession& session) {
   for (const Interest& interest : session.interests)
     if (!interest.share.empty()) shares.insert(interest.share);
   return shares;
+}
+
+void GroupChecker::on_granted(const SimSession& session, const Interest& interest) {
+  if (!interest.share.empty() && !session.lasting) groups_[interest.share].forgets = true;
+}
+
+void GroupChecker::on_restart() {
+  for (auto& [share, group] : groups_)
+    if (group.forgets) group.owed.clear();
 }
 
 void GroupChecker::on_leaving(const SimSession& session, const Interest& interest) {

@@ -81,6 +81,8 @@ class GroupChecker final : public Checker {
   void on_session_ended(const SimSession& session) override;
   void on_session_buried(const SimSession& session) override;
   void on_leaving(const SimSession& session, const Interest& interest) override;
+  void on_granted(const SimSession& session, const Interest& interest) override;
+  void on_restart() override;
   void on_finish() override;
 
  private:
@@ -91,6 +93,7 @@ class GroupChecker final : public Checker {
     std::set<std::uint32_t> owed;
     Event last_death = 0;
     Event last_burial = 0;
+    bool forgets = false;  ///< a member's session did not outlive its connection: a crash takes what it had
     int dying = 0;  ///< members whose end the broker may not know yet
   };
   static std::set<std::string> groups_of(const SimSession& session);

@@ -51,6 +51,7 @@ struct SimSession {
   std::uint32_t client = 0;
   std::uint32_t number = 0;  ///< index in Ledger::sessions
   bool alive = true;
+  bool lasting = true;        ///< it outlives its connection
   bool unknown_past = false;  ///< the broker had it, the client did not know
   std::vector<Interest> interests;
 };

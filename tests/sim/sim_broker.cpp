@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <utility>
 
 #include "modules/retained/retained_module.hpp"
@@ -210,8 +211,7 @@ void SimBroker::finish(Post& post) {
     }
     take_commit(post);
     wants_reload_ |= effects.reload;
-    for (std::size_t i = 0; i < effects.touched.size(); ++i) flush(post, effects.touched[i]);
-    effects.touched.clear();
+    flush_touched(post);
     if (!post.in_turn) return;
   }
   post.in_turn = false;
@@ -230,6 +230,19 @@ void SimBroker::take_commit(Post& post) {
 }
 
 // --- Output ----------------------------------------------------------------------------------------------
+
+// In the order of the wires: receivers of one message are touched in the order of their addresses, which are not
+// part of the seed.
+void SimBroker::flush_touched(Post& post) {
+  auto& touched = post.core->effects().touched;
+  while (!touched.empty()) {
+    const std::vector<core::LinkKey> some = std::exchange(touched, {});
+    std::map<std::uint32_t, core::LinkKey> keys;
+    for (const core::LinkKey key : some)
+      if (const Line* line = find(post, key)) keys.emplace(line->wire->number, key);
+    for (const auto& [number, key] : keys) flush(post, key);
+  }
+}
 
 // As net::Connections does: write what is there, ask for more only when nothing is left, shut when the core is done.
 void SimBroker::flush(Post& post, core::LinkKey key) {

@@ -104,6 +104,7 @@ class SimBroker {
   void move_links(Post& post);
   void finish(Post& post);
   void take_commit(Post& post);
+  void flush_touched(Post& post);
   void flush(Post& post, core::LinkKey key);
   void flush_blocked(Post& post);
   void close_line(Post& post, core::LinkKey key);

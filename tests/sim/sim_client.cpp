@@ -336,6 +336,7 @@ void SimClient::on_connack(const mqtt::Connack& packet) {
   if (!session_) {
     session_ = &ledger_.open_session(traits_.number);
     session_->unknown_past = packet.session_present;
+    session_->lasting = connection_expiry_ > 0;
   }
   may_be_gone_ = false;
   bury(true);
