@@ -339,8 +339,7 @@ void Link::disconnect(ReasonCode code, std::string_view why) {
   if (phase_ == Phase::Closing) return;
   if (phase_ == Phase::Authenticating || phase_ == Phase::Storing) return reject(code, why);
   shard_.log(LogLevel::Info, "client disconnected by the broker",
-             who() + " reason=\"" + std::string(reason_text(code)) + "\" because=\"" +
-                 std::string(why) + '"');
+             who() + " reason=" + escaped(reason_text(code)) + " because=" + escaped(why));
   // Before a CONNACK nothing but CONNACK may be sent [MQTT-3.14.0-1].
   if (phase_ == Phase::Connected && v5()) {
     mqtt::Disconnect packet;
@@ -386,7 +385,7 @@ MovedLink Link::move_away() {
 
 std::string Link::who() const {
   std::string text = "peer=" + origin_.peer;
-  if (session_) text += " client=\"" + escaped(session_->client_id()) + '"';
+  if (session_) text += " client=" + escaped(session_->client_id());
   return text;
 }
 

@@ -3,50 +3,61 @@
 #include <string>
 #include <utility>
 
+#include "base/escape.hpp"
 #include "records/session_record.hpp"
 
 namespace twinmq::sessions {
 
-using records::SessionRecordKind;
 using records::session_key;
+using records::SessionRecordKind;
 
 void SessionModule::session(const StoredSession& session, Now now, Batch& batch) {
-  batch.put(session_key(session.client_id, SessionRecordKind::Session), records::encode_session(session, now));
+  batch.put(session_key(session.client_id, SessionRecordKind::Session),
+            records::encode_session(session, now));
 }
 
 void SessionModule::session_ended(std::string_view client_id, Batch& batch) {
-  batch.erase_range(session_key(client_id, SessionRecordKind::Session), records::session_end(client_id));
+  batch.erase_range(session_key(client_id, SessionRecordKind::Session),
+                    records::session_end(client_id));
 }
 
-void SessionModule::subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) {
+void SessionModule::subscribed(std::string_view client_id, const StoredSubscription& subscription,
+                               Batch& batch) {
   batch.put(session_key(client_id, SessionRecordKind::Subscription, subscription.filter),
             records::encode_subscription(subscription));
 }
 
-void SessionModule::unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) {
+void SessionModule::unsubscribed(std::string_view client_id, std::string_view filter,
+                                 Batch& batch) {
   batch.erase(session_key(client_id, SessionRecordKind::Subscription, filter));
 }
 
-void SessionModule::delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) {
-  batch.put(session_key(client_id, SessionRecordKind::Delivery, records::delivery_rest(delivery.sequence)),
+void SessionModule::delivery(std::string_view client_id, const StoredDelivery& delivery, Now now,
+                             Batch& batch) {
+  batch.put(session_key(client_id, SessionRecordKind::Delivery,
+                        records::delivery_rest(delivery.sequence)),
             records::encode_delivery(delivery, now));
 }
 
 void SessionModule::delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) {
-  batch.erase(session_key(client_id, SessionRecordKind::Delivery, records::delivery_rest(sequence)));
+  batch.erase(
+      session_key(client_id, SessionRecordKind::Delivery, records::delivery_rest(sequence)));
 }
 
 void SessionModule::received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) {
-  batch.put(session_key(client_id, SessionRecordKind::Received, records::received_rest(packet_id)), {});
+  batch.put(session_key(client_id, SessionRecordKind::Received, records::received_rest(packet_id)),
+            {});
 }
 
 void SessionModule::completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) {
-  batch.erase(session_key(client_id, SessionRecordKind::Received, records::received_rest(packet_id)));
+  batch.erase(
+      session_key(client_id, SessionRecordKind::Received, records::received_rest(packet_id)));
 }
 
 namespace {
 
-// Shows one record to the visitor; the reason if it is corrupt or belongs to a session that is missing.
+// Shows one record to the visitor; the reason if it is corrupt or belongs to a session that is
+// missing.
 class Reading {
  public:
   Reading(Now now, SessionJournal::Visitor& visitor) : now_(now), visitor_(visitor) {}
@@ -60,11 +71,17 @@ class Reading {
       visitor_.session(std::move(*session));
       return {};
     }
-    if (!has_current_ || current_ != key.client_id) return Error{ErrorCode::Corrupt, "its session record is missing"};
+    if (!has_current_ || current_ != key.client_id)
+      return Error{ErrorCode::Corrupt, "its session record is missing"};
     switch (key.kind) {
-      case SessionRecordKind::Subscription: return pass(records::decode_subscription(key, record), &SessionJournal::Visitor::subscription);
-      case SessionRecordKind::Delivery: return pass(records::decode_delivery(key, record, now_), &SessionJournal::Visitor::delivery);
-      default: return pass(records::decode_received(key), &SessionJournal::Visitor::received);
+      case SessionRecordKind::Subscription:
+        return pass(records::decode_subscription(key, record),
+                    &SessionJournal::Visitor::subscription);
+      case SessionRecordKind::Delivery:
+        return pass(records::decode_delivery(key, record, now_),
+                    &SessionJournal::Visitor::delivery);
+      default:
+        return pass(records::decode_received(key), &SessionJournal::Visitor::received);
     }
   }
 
@@ -84,8 +101,10 @@ class Reading {
 
 }  // namespace
 
-Result<void> SessionModule::restore(Store& store, Now now, const std::function<bool(std::string_view)>& mine,
-                                    Visitor& visitor, const std::function<void(std::string)>& complain) {
+Result<void> SessionModule::restore(Store& store, Now now,
+                                    const std::function<bool(std::string_view)>& mine,
+                                    Visitor& visitor,
+                                    const std::function<void(std::string)>& complain) {
   Reading reading(now, visitor);
   const std::string from(1, records::kSessionPrefix);
   const std::string to(1, static_cast<char>(records::kSessionPrefix + 1));
@@ -97,8 +116,9 @@ Result<void> SessionModule::restore(Store& store, Now now, const std::function<b
     }
     if (!mine(parts->client_id)) return true;
     if (const auto shown = reading.show(*parts, record); !shown)
-      complain("client=\"" + std::string(parts->client_id) + "\" kind=" + std::to_string(static_cast<int>(parts->kind)) +
-               " because=\"" + shown.error().detail + '"');
+      complain("client=" + escaped(parts->client_id) +
+               " kind=" + std::to_string(static_cast<int>(parts->kind)) +
+               " because=" + escaped(shown.error().detail));
     return true;
   });
 }
