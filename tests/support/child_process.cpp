@@ -1,23 +1,28 @@
 #include "support/child_process.hpp"
 
-#include <cerrno>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 namespace twinmq::testing {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::size_t kOutputBytesMax = 1 << 20;
+
+/// The line around a position, if it is there whole.
+std::string line_at(const std::string& text, std::size_t found) {
+  const std::size_t end = text.find('\n', found);
+  if (end == std::string::npos) return {};
+  const std::size_t before = text.rfind('\n', found);
+  const std::size_t begin = before == std::string::npos ? 0 : before + 1;
+  return text.substr(begin, end - begin);
+}
 
 }  // namespace
 
@@ -40,9 +45,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
   }
   close(ends[1]);
   pipe_ = ends[0];
-  fcntl(pipe_, F_SETFL, O_NONBLOCK);
-  // A test that is busy with its clients does not read the log: the program must not wait for it.
-  fcntl(pipe_, F_SETPIPE_SZ, 1 << 20);
+  reader_ = std::thread([this] { read_all(); });
 }
 
 ChildProcess::~ChildProcess() {
@@ -52,52 +55,51 @@ ChildProcess::~ChildProcess() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
-bool ChildProcess::read_some(int timeout_ms) {
-  pollfd wanted{pipe_, POLLIN, 0};
-  if (poll(&wanted, 1, timeout_ms) <= 0) return false;
+void ChildProcess::read_all() {
   char block[16384];
-  const ssize_t got = read(pipe_, block, sizeof block);
-  if (got <= 0) return false;
-  if (output_.size() > kOutputBytesMax) output_.erase(0, kOutputBytesMax / 2);
-  output_.append(block, static_cast<std::size_t>(got));
-  return true;
+  for (;;) {
+    const ssize_t got = read(pipe_, block, sizeof block);
+    const std::lock_guard lock(mutex_);
+    if (got > 0) {
+      if (output_.size() > kOutputBytesMax) output_.erase(0, kOutputBytesMax / 2);
+      output_.append(block, static_cast<std::size_t>(got));
+    } else {
+      ended_ = true;
+    }
+    changed_.notify_all();
+    if (ended_) return;
+  }
 }
 
 std::string ChildProcess::wait_for_line(std::string_view text) {
-  const auto deadline = Clock::now() + std::chrono::seconds(30);
-  for (;;) {
+  std::unique_lock lock(mutex_);
+  std::string line;
+  changed_.wait_for(lock, std::chrono::seconds(60), [&] {
     const std::size_t found = output_.find(text);
-    const std::size_t end = found == std::string::npos ? found : output_.find('\n', found);
-    if (end != std::string::npos) {
-      const std::size_t begin = output_.rfind('\n', found);
-      return output_.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin + 1));
-    }
-    if (!read_some(1000) && (!running() || Clock::now() > deadline)) return {};
-  }
+    if (found != std::string::npos) line = line_at(output_, found);
+    return !line.empty() || ended_;
+  });
+  return line;
 }
 
-void ChildProcess::drain() {
-  while (read_some(0)) {
-  }
-}
-
-bool ChildProcess::running() {
-  if (status_ >= 0) return false;
-  int status = 0;
-  if (waitpid(pid_, &status, WNOHANG) != pid_) return true;
-  status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return false;
+std::string ChildProcess::output() {
+  const std::lock_guard lock(mutex_);
+  return output_;
 }
 
 int ChildProcess::stop() {
-  if (running()) kill(pid_, SIGTERM);
-  const auto deadline = Clock::now() + std::chrono::seconds(20);
-  while (running()) {
-    // The pipe reports a hang-up when the program ends, so this wait is short.
-    read_some(20);
-    if (Clock::now() > deadline) kill(pid_, SIGKILL);
+  if (status_ >= 0) return status_;
+  kill(pid_, SIGTERM);
+  {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, std::chrono::seconds(30), [&] { return ended_; })) {
+      kill(pid_, SIGKILL);
+    }
   }
-  drain();
+  int status = 0;
+  waitpid(pid_, &status, 0);
+  status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  reader_.join();
   return status_;
 }
 
