@@ -268,8 +268,28 @@ void Link::welcome() {
   session_->resume();
 }
 
+namespace {
+
+// What CONNACK says in place of a code that only DISCONNECT knows [MQTT-3.2.2-8]: the connection
+// ends while its session is being stored.
+ReasonCode connack_code(ReasonCode code) {
+  switch (code) {
+    case ReasonCode::ServerShuttingDown:
+      return ReasonCode::ServerUnavailable;
+    case ReasonCode::SessionTakenOver:
+    case ReasonCode::AdministrativeAction:
+    case ReasonCode::KeepAliveTimeout:
+      return ReasonCode::UnspecifiedError;
+    default:
+      return code;
+  }
+}
+
+}  // namespace
+
 void Link::reject(ReasonCode code, std::string_view why) {
   if (phase_ == Phase::Closing) return;
+  if (session_) session_->discard_will();  // nobody was let in: nobody is gone
   shard_.counters.add(Metric::ConnectRefused);
   shard_.log(LogLevel::Info, "connection refused",
              who() + " reason=" + escaped(reason_text(code)) + " because=" + escaped(why));
@@ -278,7 +298,7 @@ void Link::reject(ReasonCode code, std::string_view why) {
                             code == ReasonCode::UnsupportedProtocolVersion;
   if (connect_seen && (v5() || mqtt::connect_return_code(code))) {
     mqtt::Connack packet;
-    packet.code = code;
+    packet.code = connack_code(code);
     if (v5() && !why.empty()) packet.reason = why;
     shard_.packet.clear();
     mqtt::append(shard_.packet, packet, version_);

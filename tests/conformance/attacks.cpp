@@ -654,7 +654,8 @@ TEST_CASE("attack 24: normal and shared subscriptions of one filter, interleaved
   Client client(broker);
   client.connect();
   const auto copies = [&] {
-    client.publish("t", "x");
+    // At QoS 1: the acknowledgement tells that every shard is done with the message.
+    client.publish("t", "x", 1);
     return client.everything().size();
   };
   client.subscribe("t", 0);
@@ -693,32 +694,31 @@ TEST_CASE("attack 34: a storm of takeovers leaves one owner", "[attack]") {
            .will = WillOptions{.topic = "will", .payload = std::to_string(i), .qos = 1}},
           Version::V5));
     }
-    // Everybody was let in, and all but one were told that somebody else came.
+    // Whoever was let in, all but one, was told that somebody else came; whoever was not, was told
+    // so.
     unsigned owners = 0;
+    std::vector<Client*> accepted;
     for (auto& client : storm) {
-      CHECK(client->expect<Connack>().code == kSuccess);
-      client->send(pingreq_packet());
-    }
-    for (auto& client : storm) {
-      const Packet got = client->await_any();
-      if (std::holds_alternative<Pingresp>(got)) {
-        // An earlier PINGREQ may have been answered before the takeover.
-        const std::vector<Packet> rest = client->everything();
-        if (rest.empty()) {
-          ++owners;
-          continue;
-        }
-        CHECK(std::get<Disconnect>(rest[0]).code == kTakenOver);
+      if (client->expect<Connack>().code == kSuccess) {
+        accepted.push_back(client.get());
       } else {
-        CHECK(std::get<Disconnect>(got).code == kTakenOver);
+        client->expect_closed();
       }
+    }
+    for (Client* client : accepted) {
+      const std::vector<Packet> got = client->everything();
+      if (got.empty()) {
+        ++owners;
+        continue;
+      }
+      CHECK(std::get<Disconnect>(got[0]).code == kTakenOver);
       client->expect_closed();
     }
     CHECK(owners == 1);
     // Each will once, but that of the owner.
     std::set<std::string> wills;
-    for (int i = 0; i + 1 < size; ++i) wills.insert(watcher.receive().payload);
-    CHECK(wills.size() == static_cast<std::size_t>(size) - 1);
+    for (std::size_t i = 0; i + 1 < accepted.size(); ++i) wills.insert(watcher.receive().payload);
+    CHECK(wills.size() == accepted.size() - 1);
     watcher.expect_nothing();
   }
 }

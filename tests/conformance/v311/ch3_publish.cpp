@@ -344,8 +344,9 @@ TEST_CASE("shared subscriptions serve 3.1.1 clients", "[v311-3]") {
   Client two(broker, k4);
   two.connect();
   two.subscribe("$share/g/t", 1);
-  for (int i = 0; i < 10; ++i) one.send_publish({.topic = "t", .payload = "x", .qos = 0});
-  one.ping();
+  Client publisher(broker, k4);
+  publisher.connect();
+  for (int i = 0; i < 10; ++i) publisher.publish("t", "x", 1);
   CHECK(one.everything().size() + two.everything().size() == 10);
 }
 
