@@ -1,0 +1,37 @@
+"""Starts the daemon with two shards and hands its port to a program that speaks to it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
+import programs  # noqa: E402
+
+
+class Broker:
+    """A daemon of its own in an empty directory; `port` is where it listens."""
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="twinmq-clients-")
+        self.daemon = programs.Daemon("--listen", "mqtt://127.0.0.1:0", "--set", "storage.durability=none",
+                                      "--set", "node.shards=2", cwd=self.folder.name)
+        self.port = self.daemon.ports()[0]
+        return self
+
+    def __exit__(self, *error):
+        self.daemon.signal("TERM")
+        code = self.daemon.exit_code()
+        self.daemon.__exit__(*error)
+        self.folder.cleanup()
+        assert code == 0 or any(error), f"the daemon ended with {code}"
+
+
+def main():
+    with Broker() as broker:
+        done = subprocess.run([*sys.argv[1:], str(broker.port)], timeout=240)
+    sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    main()
