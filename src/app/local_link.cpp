@@ -31,9 +31,20 @@ class LocalLink::Peer final : public LocalPeer {
   const std::shared_ptr<LocalLink> near_;
 };
 
+// Tells the far end that the link will never be, when the shard drops the errand that was to open
+// it.
+struct LocalLink::Opening {
+  explicit Opening(std::shared_ptr<LocalLink> link) : near(std::move(link)) {}
+  ~Opening() {
+    if (near) near->far_end_->ended();
+  }
+  std::shared_ptr<LocalLink> near;
+};
+
 bool LocalLink::open(const std::shared_ptr<Inbox>& shard, core::LinkOrigin origin) {
-  return shard->post([near = shared_from_this(), origin = std::move(origin)](ShardThread& thread) {
-    thread.open(std::make_unique<Peer>(near), origin);
+  const auto opening = std::make_shared<Opening>(shared_from_this());
+  return shard->post([opening, origin = std::move(origin)](ShardThread& thread) {
+    thread.open(std::make_unique<Peer>(std::exchange(opening->near, nullptr)), origin);
   });
 }
 

@@ -30,7 +30,8 @@ class LocalLink : public std::enable_shared_from_this<LocalLink> {
  public:
   explicit LocalLink(std::shared_ptr<FarEnd> far_end) : far_end_(std::move(far_end)) {}
 
-  /// Opens the link on the shard; false: the shard is gone.
+  /// Opens the link on the shard. False: the shard is gone; the far end is told then, and also when
+  /// the shard goes before it comes to opening.
   bool open(const std::shared_ptr<Inbox>& shard, core::LinkOrigin origin);
 
   void send(std::string_view bytes);
@@ -44,6 +45,7 @@ class LocalLink : public std::enable_shared_from_this<LocalLink> {
 
  private:
   class Peer;
+  struct Opening;
   void ask();
   void work(ShardThread& shard);
 
