@@ -213,6 +213,8 @@ void Link::open_session(const mqtt::Connect& packet, const std::string& principa
   phase_ = Phase::Storing;
   session->record();
   stored |= session->persistent();
+  if (shard_.ended_sessions.bars(packet.client_id))
+    return shard_.ended_sessions.wait(packet.client_id, key);
   if (!stored) return welcome();
   shard_.transactions.after_commit({AfterCommit::Kind::Connack, key, {}, 0});
 }

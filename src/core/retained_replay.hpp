@@ -41,6 +41,10 @@ class RetainedReplay {
 
   bool is_here() const { return here_ != nullptr; }
   std::uint64_t ticket() const { return ticket_; }
+  /// A newer message of the topic was delivered: what was fetched before must not follow it.
+  void supersede(std::string_view topic) {
+    std::erase_if(slice_, [&](const MessageRef& message) { return message->topic() == topic; });
+  }
   void add(MessageRef message) { slice_.push_back(std::move(message)); }
   void end_slice(bool done) {
     waiting_ = false;

@@ -151,7 +151,10 @@ void Session::end() {
       shard_.counters.add(Metric::DroppedSessionEnd);
     }
   }
-  if (recorded_) shard_.parts.journal->session_ended(client_id_, shard_.transactions.open_batch());
+  if (!recorded_) return;
+  shard_.parts.journal->session_ended(client_id_, shard_.transactions.open_batch());
+  shard_.ended_sessions.bury(key, client_id_,
+                             shard_.transactions.remote_records(key) + unsettled_.size());
 }
 
 void Session::leave_filters() {

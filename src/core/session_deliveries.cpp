@@ -42,6 +42,8 @@ void Session::deliver(const Delivery& delivery, Route& route) {
 }
 
 void Session::deliver_at_once(const Delivery& delivery, const MessageParts& parts, Route& route) {
+  if (!replays_.empty() && !replaying_ && delivery.publication.retain())
+    for (RetainedReplay& replay : replays_) replay.supersede(parts.topic);
   if (delivery.qos == QoS::AtMostOnce) {
     if (!link_ || !link_->welcomed()) return;
     ++route.matched;

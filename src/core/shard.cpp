@@ -98,7 +98,11 @@ void Shard::answer(const Waiter& waiter, const Outcome& outcome) {
       if (Link* link = links.get(waiter.link)) link->on_published(waiter.token, outcome);
       if (waiter.received != 0) {
         Session* const session = sessions.find(waiter.session);
-        if (session) session->on_received_settled(waiter.received, outcome);
+        if (session) {
+          session->on_received_settled(waiter.received, outcome);
+        } else {
+          ended_sessions.on_received_written(waiter.session, waiter.received);
+        }
       }
       break;
     case Waiter::Kind::Host:

@@ -14,6 +14,7 @@
 #include "base/slot_map.hpp"
 #include "base/timing_wheel.hpp"
 #include "core/effects.hpp"
+#include "core/ended_sessions.hpp"
 #include "core/link.hpp"
 #include "core/retained_replay.hpp"
 #include "core/router.hpp"
@@ -84,6 +85,7 @@ struct Shard {
   ShareGroups share_groups{*this};
   Subscriptions subscriptions{*this};
   ServedReplays served_replays{*this};
+  EndedSessions ended_sessions{*this};
   SessionTable sessions{*this};
   std::string scratch;  ///< for decode_publish
   std::string packet;   ///< for building packets that are not hot

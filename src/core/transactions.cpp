@@ -125,9 +125,20 @@ void Transactions::on_part_committed(ShardId opener, TransactionId id) {
   if (part == remote_parts_.end()) return;
   const std::vector<Kept> kept = std::move(part->kept);
   remote_parts_.erase(part);
-  for (const Kept& item : kept)
-    if (Session* session = shard_.sessions.find(item.session))
+  for (const Kept& item : kept) {
+    if (Session* session = shard_.sessions.find(item.session)) {
       session->on_delivery_written(item.sequence);
+    } else {
+      shard_.ended_sessions.on_delivery_written(item.session, item.sequence);
+    }
+  }
+}
+
+std::size_t Transactions::remote_records(SessionKey session) const {
+  std::size_t records = 0;
+  for (const RemotePart& part : remote_parts_)
+    for (const Kept& kept : part.kept) records += kept.session == session;
+  return records;
 }
 
 void Transactions::run(const AfterCommit& note) {

@@ -67,6 +67,8 @@ class Transactions {
   /// Parts of transactions that other shards opened: what this shard wrote for them.
   void remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept);
   void on_part_committed(ShardId opener, TransactionId id);
+  /// Records of that session in parts that are not committed.
+  std::size_t remote_records(SessionKey session) const;
 
   /// Changes outside any publish go straight into the open batch, in order.
   Batch& open_batch() { return batch_; }

@@ -62,6 +62,11 @@ class Reading {
  public:
   Reading(Now now, SessionJournal::Visitor& visitor) : now_(now), visitor_(visitor) {}
 
+  /// Whether it is a session, or part of the one shown last.
+  bool belongs(const records::SessionKeyParts& key) const {
+    return key.kind == SessionRecordKind::Session || (has_current_ && current_ == key.client_id);
+  }
+
   Result<void> show(const records::SessionKeyParts& key, std::string_view record) {
     if (key.kind == SessionRecordKind::Session) {
       auto session = records::decode_session(key, record, now_);
@@ -71,8 +76,6 @@ class Reading {
       visitor_.session(std::move(*session));
       return {};
     }
-    if (!has_current_ || current_ != key.client_id)
-      return Error{ErrorCode::Corrupt, "its session record is missing"};
     switch (key.kind) {
       case SessionRecordKind::Subscription:
         return pass(records::decode_subscription(key, record),
@@ -108,19 +111,27 @@ Result<void> SessionModule::restore(Store& store, Now now,
   Reading reading(now, visitor);
   const std::string from(1, records::kSessionPrefix);
   const std::string to(1, static_cast<char>(records::kSessionPrefix + 1));
-  return store.scan(from, to, [&](std::string_view key, std::string_view record) {
+  Batch orphans;
+  const Result<void> scanned = store.scan(from, to, [&](std::string_view key, std::string_view record) {
     const auto parts = records::parse_session_key(key);
     if (!parts) {
       complain("a session key of " + std::to_string(key.size()) + " bytes cannot be read");
       return true;
     }
     if (!mine(parts->client_id)) return true;
+    // A publish that other shards committed after the session had ended leaves such records.
+    if (!reading.belongs(*parts)) {
+      orphans.erase(key);
+      return true;
+    }
     if (const auto shown = reading.show(*parts, record); !shown)
       complain("client=" + escaped(parts->client_id) +
                " kind=" + std::to_string(static_cast<int>(parts->kind)) +
                " because=" + escaped(shown.error().detail));
     return true;
   });
+  if (!scanned || orphans.empty()) return scanned;
+  return store.commit(orphans, store.durability_max());
 }
 
 }  // namespace twinmq::sessions
