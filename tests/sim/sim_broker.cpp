@@ -141,6 +141,12 @@ void SimBroker::accept(Post& post, bool everything) {
     Arrival arrival = std::move(post.arrivals[i]);
     post.arrivals.erase(post.arrivals.begin() + static_cast<std::ptrdiff_t>(i));
     ++activity_;
+    // Its CONNECT must not come behind a later one of the same client: the world keeps no account of that.
+    if (arrival.wire->reset) {
+      arrival.wire->server_shut = true;
+      arrival.wire->left(clock_.truth.count());
+      continue;
+    }
     const core::LinkKey key = post.core->adopt(std::move(arrival.origin), std::move(arrival.bytes));
     Line line{std::move(arrival.wire), key};
     line.paused = !post.core->reading(key);
