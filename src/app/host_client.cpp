@@ -114,7 +114,8 @@ void HostClient::ended() {
   {
     const std::scoped_lock lock(mutex_);
     gone.swap(link_);
-    again = !stopped_ && !dismissed_;
+    // Whoever still waits for the subscription is told at once.
+    again = !stopped_ && !dismissed_ && !in_force_;
   }
   if (again) {
     again = home_->post([self = shared_from_this()](ShardThread&) { self->connect(); });
