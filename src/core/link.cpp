@@ -10,6 +10,7 @@
 #include "core/session.hpp"
 #include "core/shard.hpp"
 #include "mqtt/encode.hpp"
+#include "mqtt/reason_rules.hpp"
 
 namespace twinmq::core {
 
@@ -43,6 +44,7 @@ Link::Link(Shard& shard, LinkOrigin origin)
 Link::~Link() {
   shard_.wheel.disarm(timer_);
   output_.clear(shard_.chunks);
+  if (phase_ == Phase::Connected) shard_.counters.subtract(Metric::ClientsConnected);
   shard_.counters.subtract(Metric::Connections);
 }
 
@@ -57,7 +59,8 @@ void Link::on_bytes(ByteView bytes) {
     return;
   }
   // The rest of a split packet is added to what is there; whole packets are read where they lie.
-  while (!pending_.empty() && !bytes.empty() && held_ == 0 && phase_ != Phase::Closing) {
+  while (!pending_.empty() && !bytes.empty() && held_ == 0 && phase_ != Phase::Closing &&
+         !destination_) {
     const mqtt::Framing framing =
         mqtt::next_frame(bytes_of(pending_), shard_.parts.mqtt.packet_size_max);
     const std::size_t wanted = framing.size > pending_.size() ? framing.size - pending_.size() : 1;
@@ -69,7 +72,7 @@ void Link::on_bytes(ByteView bytes) {
   }
   if (phase_ == Phase::Closing) return;
   if (pending_.empty()) {
-    const std::size_t used = held_ == 0 ? consume(bytes) : 0;
+    const std::size_t used = held_ == 0 && !destination_ ? consume(bytes) : 0;
     bytes = bytes.subspan(used);
   }
   if (phase_ != Phase::Closing && !bytes.empty()) pending_.append(text_of(bytes));
@@ -77,11 +80,12 @@ void Link::on_bytes(ByteView bytes) {
 }
 
 void Link::on_turn() {
+  postponed_ = false;
   if (phase_ == Phase::Closing) return;
   if (session_) session_->pump();
   if (!shard_.congested()) held_ = static_cast<std::uint8_t>(held_ & ~kHoldMail);
   held_ = static_cast<std::uint8_t>(held_ & ~kHoldTurn);
-  if (held_ & kHoldMail) shard_.postpone(key);
+  if (held_ == kHoldMail) return shard_.postpone(*this);
   if (held_ != 0) return;
   const std::string bytes = std::exchange(pending_, {});
   const std::size_t used = consume(bytes_of(bytes));
@@ -94,9 +98,19 @@ void Link::let_go(Hold why) {
   if ((held_ & why) == 0) return;
   held_ = static_cast<std::uint8_t>(held_ & ~why);
   // In a turn of its own: the caller may be in the middle of this link's packet.
-  if (held_ == 0) {
+  if ((held_ & ~kHoldMail) == 0) {
     hold(kHoldTurn);
-    shard_.postpone(key);
+    shard_.postpone(*this);
+  }
+}
+
+// Whatever the client makes us keep for it has a bound: it is not read beyond.
+void Link::hold_if_too_much() {
+  if (output_.size() > shard_.parts.limits.output_bytes_max) hold(kHoldOutput);
+  if (promises_.size() > shard_.parts.mqtt.receive_maximum + kPromisesMore) hold(kHoldPromises);
+  if (shard_.congested() && phase_ == Phase::Connected && !origin_.host) {
+    hold(kHoldMail);
+    shard_.postpone(*this);
   }
 }
 
@@ -122,24 +136,15 @@ std::size_t Link::consume(ByteView bytes) {
     }
     if (budget-- == 0) {
       hold(kHoldTurn);
-      shard_.postpone(key);
+      shard_.postpone(*this);
       break;
     }
+    dispatch(framing.frame);
+    // CONNECT is worked on where the session lives; another packet may have to wait for a fence.
+    if (destination_ || std::exchange(again_, false)) break;
     used += framing.size;
     shard_.counters.add(Metric::PacketsReceived);
-    dispatch(framing.frame);
-    if (std::exchange(again_, false)) {
-      used -= framing.size;
-      break;
-    }
-    if (destination_) {  // CONNECT is worked on where the session lives
-      used -= framing.size;
-      break;
-    }
-    if (shard_.congested() && phase_ == Phase::Connected && !origin_.host) {
-      hold(kHoldMail);
-      shard_.postpone(key);
-    }
+    hold_if_too_much();
   }
   return used;
 }
@@ -212,17 +217,19 @@ void Link::on_disconnect(const mqtt::Frame& frame) {
 
 void Link::send(std::string_view packet) {
   if (packet.size() > client_packet_size_max_) return;
+  const bool first = output_.empty();
   output_.append(packet, shard_.chunks);
   shard_.counters.add(Metric::PacketsSent);
-  shard_.touch(*this);
+  if (first) shard_.touch(*this);
 }
 
 void Link::send_ack(mqtt::PacketType type, mqtt::PacketId id, ReasonCode code) {
   if (is_failure(code) && v5() && problem_information_) return send_ack_with_reason(type, id, code);
+  const bool first = output_.empty();
   std::uint8_t* const out = output_.reserve(mqtt::kAckSizeMax, shard_.chunks);
   output_.commit(static_cast<std::size_t>(mqtt::write_ack(type, id, code, version_, out) - out));
   shard_.counters.add(Metric::PacketsSent);
-  shard_.touch(*this);
+  if (first) shard_.touch(*this);
 }
 
 void Link::send_ack_with_reason(mqtt::PacketType type, mqtt::PacketId id, ReasonCode code) {
@@ -258,6 +265,7 @@ bool Link::send_publish(const OutgoingPublish& publish) {
     shard_.counters.add(Metric::DroppedOutputFull);
     return true;
   }
+  const bool first = output_.empty();
   std::size_t head_size = mqtt::publish_head_size(head, version_);
   if (head_size == 0 || head_size + head.payload_size > client_packet_size_max_) {
     shard_.counters.add(Metric::DroppedTooLarge);
@@ -299,15 +307,16 @@ bool Link::send_publish(const OutgoingPublish& publish) {
   shard_.counters.add(Metric::PacketsSent);
   shard_.counters.add(Metric::PublishSent);
   shard_.counters.add(Metric::PublishPayloadSent, head.payload_size);
-  shard_.touch(*this);
+  if (first) shard_.touch(*this);
   return true;
 }
 
 bool Link::has_more() const {
-  return session_ && session_->has_more();
+  return (held_ & kHoldOutput) != 0 || (session_ && session_->has_more());
 }
 
 void Link::on_room() {
+  if (output_.size() <= shard_.parts.limits.output_bytes_max / 2) let_go(kHoldOutput);
   if (session_) session_->pump();
 }
 
@@ -322,6 +331,8 @@ void Link::watch_keep_alive() {
 void Link::on_timer() {
   const Instant now = shard_.now.steady;
   if (phase_ == Phase::Connected) {
+    // What the client says while it is not read is not heard; unless it does not read itself.
+    if ((held_ & ~kHoldOutput) != 0) heard_ = now;
     // The timer is not moved with every packet: it looks again from the last one.
     if (now < heard_ + Milliseconds(keep_alive_seconds_ * 1500)) return watch_keep_alive();
     shard_.counters.add(Metric::KeepAliveTimeouts);
@@ -343,7 +354,7 @@ void Link::disconnect(ReasonCode code, std::string_view why) {
   // Before a CONNACK nothing but CONNACK may be sent [MQTT-3.14.0-1].
   if (phase_ == Phase::Connected && v5()) {
     mqtt::Disconnect packet;
-    packet.code = code;
+    packet.code = for_packet(mqtt::PacketType::Disconnect, code);
     packet.reason = why;  // DISCONNECT may carry it whatever the client asked for [MQTT-3.1.2-29]
     shard_.packet.clear();
     mqtt::append(shard_.packet, packet, version_);
@@ -381,6 +392,14 @@ void Link::on_closed() {
 
 MovedLink Link::move_away() {
   return {key, *destination_, std::move(origin_), std::move(pending_)};
+}
+
+// A host, or the moment, may give a reason that this packet has no code for [MQTT-3.2.2-8] [MQTT-3.14.2-1].
+ReasonCode Link::for_packet(mqtt::PacketType type, ReasonCode code) {
+  if (mqtt::reason_allowed(type, static_cast<std::uint8_t>(code))) return code;
+  if (code == ReasonCode::BadUserNameOrPassword) return ReasonCode::NotAuthorized;
+  if (code == ReasonCode::ServerShuttingDown) return ReasonCode::ServerUnavailable;
+  return ReasonCode::UnspecifiedError;
 }
 
 std::string Link::who() const {

@@ -100,7 +100,14 @@ class Link {
  private:
   enum class Phase : std::uint8_t { AwaitConnect, Authenticating, Storing, Connected, Closing };
   /// Reasons not to read the link now.
-  enum Hold : std::uint8_t { kHoldConnect = 1, kHoldMail = 2, kHoldTurn = 4, kHoldFence = 8 };
+  enum Hold : std::uint8_t {
+    kHoldConnect = 1,   ///< the CONNECT is not answered
+    kHoldMail = 2,      ///< other shards, or the store, do not keep up
+    kHoldTurn = 4,      ///< others have their turn first
+    kHoldOutput = 8,    ///< the client does not read what it is sent
+    kHoldPromises = 16, ///< too much is owed to the client
+    kHoldFence = 32,    ///< what was published before must arrive first
+  };
 
   /// Something owed to the client, in the order it is owed.
   struct Promise {
@@ -115,6 +122,9 @@ class Link {
 
   /// Output beyond this makes sessions wait with what they can keep.
   static constexpr std::size_t kOutputPause = 256 * 1024;
+  /// Owed beyond Receive Maximum before the link is not read: SUBACKs, and what MQTT 3.1.1 does not
+  /// limit.
+  static constexpr std::size_t kPromisesMore = 1024;
 
   // link.cpp
   std::size_t consume(ByteView bytes);
@@ -125,11 +135,13 @@ class Link {
   void close();
   void hold(Hold why) { held_ = static_cast<std::uint8_t>(held_ | why); }
   void let_go(Hold why);
+  void hold_if_too_much();
   void send(std::string_view packet);
   void send_ack_with_reason(mqtt::PacketType type, mqtt::PacketId id, ReasonCode code);
   void watch_keep_alive();
   void detach_session();
   bool v5() const { return version_ == mqtt::Version::V5; }
+  static ReasonCode for_packet(mqtt::PacketType type, ReasonCode code);
   std::string who() const;
 
   // on_connect.cpp
@@ -172,7 +184,7 @@ class Link {
                        bool& stored, std::vector<ReplayWanted>& replays,
                        std::vector<ShardId>& share_homes);
   ReasonCode judge_subscribe(const mqtt::SubscribeEntry& entry);
-  bool subscribed(std::string_view filter) const;
+  bool is_subscribed(std::string_view filter) const;
   ReasonCode unsubscribe(std::string_view filter, bool& stored);
 
   // on_acks.cpp
@@ -193,6 +205,7 @@ class Link {
   std::uint8_t held_ = 0;
   bool problem_information_ = true;  ///< acknowledgements may carry a reason string [MQTT-3.1.2-29]
   bool session_present_ = false;
+  bool postponed_ = false;  ///< stands in Shard::postponed
   std::uint16_t keep_alive_seconds_ = 0;
   std::uint16_t unanswered_ = 0;  ///< QoS 1 messages from the client whose PUBACK is not sent
   std::uint32_t client_packet_size_max_ = mqtt::kRemainingLengthMax + 5;

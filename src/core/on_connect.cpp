@@ -147,7 +147,8 @@ Credentials Link::credentials(const mqtt::Connect& packet) const {
 void Link::on_verdict(const mqtt::Connect& packet, const AuthenticationResult& result) {
   if (result.code != ReasonCode::Success) {
     shard_.counters.add(Metric::AuthenticationFailures);
-    return reject(result.code, result.reason);  // [MQTT-3.1.4-2]
+    return reject(is_failure(result.code) ? result.code : ReasonCode::NotAuthorized,
+                  result.reason);  // [MQTT-3.1.4-2]
   }
   open_session(packet, result.principal);
 }
@@ -191,8 +192,9 @@ void Link::open_session(const mqtt::Connect& packet, const std::string& principa
       shard_.parts.journal ? std::min(requested_expiry_, shard_.parts.mqtt.session_expiry_max) : 0;
   const std::uint16_t inflight_max =
       std::min(packet.receive_maximum.value_or(65535), shard_.parts.mqtt.inflight_max);
-  if (shard_.authorizer && !origin_.host)
-    session->identity = std::make_unique<Identity>(std::move(identity));
+  session->identity = shard_.parts.authorizer && !origin_.host
+                          ? std::make_unique<Identity>(std::move(identity))
+                          : nullptr;
 
   std::optional<StoredWill> will;
   if (packet.will) {
@@ -257,6 +259,8 @@ void Link::welcome() {
   }
   shard_.packet.clear();
   mqtt::append(shard_.packet, packet, version_);
+  if (shard_.packet.size() > client_packet_size_max_)  // [MQTT-3.1.2-24]
+    return reject(ReasonCode::PacketTooLarge, "CONNACK exceeds the client's Maximum Packet Size");
   phase_ = Phase::Connected;
   send(shard_.packet);
   shard_.counters.add(Metric::ConnectAccepted);
@@ -270,25 +274,6 @@ void Link::welcome() {
   session_->resume();
 }
 
-namespace {
-
-// What CONNACK says in place of a code that only DISCONNECT knows [MQTT-3.2.2-8]: the connection
-// ends while its session is being stored.
-ReasonCode connack_code(ReasonCode code) {
-  switch (code) {
-    case ReasonCode::ServerShuttingDown:
-      return ReasonCode::ServerUnavailable;
-    case ReasonCode::SessionTakenOver:
-    case ReasonCode::AdministrativeAction:
-    case ReasonCode::KeepAliveTimeout:
-      return ReasonCode::UnspecifiedError;
-    default:
-      return code;
-  }
-}
-
-}  // namespace
-
 void Link::reject(ReasonCode code, std::string_view why) {
   if (phase_ == Phase::Closing) return;
   if (session_) session_->discard_will();  // nobody was let in: nobody is gone
@@ -300,7 +285,7 @@ void Link::reject(ReasonCode code, std::string_view why) {
                             code == ReasonCode::UnsupportedProtocolVersion;
   if (connect_seen && (v5() || mqtt::connect_return_code(code))) {
     mqtt::Connack packet;
-    packet.code = connack_code(code);
+    packet.code = for_packet(mqtt::PacketType::Connack, code);
     if (v5() && !why.empty()) packet.reason = why;
     shard_.packet.clear();
     mqtt::append(shard_.packet, packet, version_);

@@ -73,6 +73,7 @@ void Link::on_publish(const mqtt::Frame& frame) {
   if (packet.qos == QoS::ExactlyOnce) {
     waiter.session = session_->key;
     waiter.received = packet.packet_id;
+    waiter.new_if_refused = v5() || shard_.parts.limits.queue_full_v3 == QueueFullV3::Close;
     session_->add_received(packet.packet_id);
     if (session_->persistent())
       shard_.parts.journal->received(session_->client_id(), packet.packet_id, records);
@@ -188,17 +189,14 @@ void Link::answer_publish(PacketType type, mqtt::PacketId id, const Outcome& out
   ReasonCode code = outcome.code;
   if (code == ReasonCode::QuotaExceeded && !v5()) {
     if (shard_.parts.limits.queue_full_v3 == QueueFullV3::Close) {
-      if (type == PacketType::Pubrec) session_->remove_received(id);
+      if (type == PacketType::Pubrec) session_->forget_received(id);
       return disconnect(code, "the queue of a receiver is full");
     }
     shard_.counters.add(Metric::DroppedQueueFull);
     code = ReasonCode::Success;
   }
-  if (is_failure(code) && type == PacketType::Pubrec) {  // [MQTT-4.3.3-9]
-    session_->remove_received(id);
-    if (session_->persistent())
-      shard_.parts.journal->completed(session_->client_id(), id, shard_.transactions.open_batch());
-  }
+  if (is_failure(code) && type == PacketType::Pubrec)
+    session_->forget_received(id);  // [MQTT-4.3.3-9]
   if (promise) return keep_promise(*promise, code);
   acknowledge(type, id, code);
 }
@@ -238,6 +236,7 @@ void Link::send_kept_promises() {
     promises_.pop_front();
     ++first_promise_;
   }
+  if (promises_.size() <= kPromisesMore / 2) let_go(kHoldPromises);
 }
 
 }  // namespace twinmq::core

@@ -57,19 +57,11 @@ ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subs
   bool replaced = false;
   if (mqtt::is_shared(entry.filter)) {
     const std::string share(entry.filter.substr(entry.filter.find('/') + 1));
-    auto& shared = session_->shared();
-    const auto known = std::find_if(shared.begin(), shared.end(),
-                                    [&](const auto& each) { return each.text == share; });
     mqtt::SubscriptionOptions options = entry.options;
     options.qos = granted;
-    replaced = known != shared.end();
-    if (replaced) {
-      known->options = options;
-      known->subscription_id = subscription_id;
-    } else {
-      shared.push_back({share, options, subscription_id});
-      shard_.counters.add(Metric::SharedSubscriptions);
-    }
+    replaced =
+        !session_->shared().insert_or_assign(share, Session::Shared{options, subscription_id}).second;
+    if (!replaced) shard_.counters.add(Metric::SharedSubscriptions);
     shard_.share_groups.join(share, session_->key, granted, options.retain_as_published, true,
                              subscription_id);
     const ShardId home = home_of(share, shard_.shards());
@@ -97,14 +89,6 @@ ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subs
   return static_cast<ReasonCode>(granted);
 }
 
-bool Link::subscribed(std::string_view filter) const {
-  if (!mqtt::is_shared(filter)) return shard_.tree.find(filter, session_) != nullptr;
-  const std::string_view share = filter.substr(filter.find('/') + 1);
-  const auto& shared = session_->shared();
-  return std::any_of(shared.begin(), shared.end(),
-                     [&](const auto& each) { return each.text == share; });
-}
-
 ReasonCode Link::judge_subscribe(const mqtt::SubscribeEntry& entry) {
   std::string_view filter = entry.filter;
   if (mqtt::is_shared(filter)) {
@@ -119,7 +103,7 @@ ReasonCode Link::judge_subscribe(const mqtt::SubscribeEntry& entry) {
     return ReasonCode::WildcardSubscriptionsNotSupported;
   if (session_->filters().size() + session_->shared().size() >=
           shard_.parts.limits.subscriptions_max &&
-      !subscribed(entry.filter))
+      !is_subscribed(entry.filter))
     return ReasonCode::QuotaExceeded;
   if (shard_.authorizer && session_->identity &&
       !shard_.authorizer->may(*session_->identity, Action::Subscribe, filter, entry.options.qos,
@@ -128,6 +112,11 @@ ReasonCode Link::judge_subscribe(const mqtt::SubscribeEntry& entry) {
     return ReasonCode::NotAuthorized;
   }
   return ReasonCode::Success;
+}
+
+bool Link::is_subscribed(std::string_view filter) const {
+  if (!mqtt::is_shared(filter)) return shard_.tree.find(filter, session_) != nullptr;
+  return session_->shared().contains(filter.substr(filter.find('/') + 1));
 }
 
 void Link::start_replay(ReplayWanted wanted) {
@@ -168,11 +157,7 @@ void Link::on_unsubscribe(const mqtt::Frame& frame) {
 ReasonCode Link::unsubscribe(std::string_view filter, bool& stored) {
   if (mqtt::is_shared(filter)) {
     const std::string share(filter.substr(filter.find('/') + 1));
-    auto& shared = session_->shared();
-    const auto known = std::find_if(shared.begin(), shared.end(),
-                                    [&](const auto& each) { return each.text == share; });
-    if (known == shared.end()) return ReasonCode::NoSubscriptionExisted;
-    shared.erase(known);
+    if (session_->shared().erase(share) == 0) return ReasonCode::NoSubscriptionExisted;
     shard_.share_groups.leave(share, session_->key);
     shard_.counters.subtract(Metric::SharedSubscriptions);
   } else {
@@ -182,7 +167,6 @@ ReasonCode Link::unsubscribe(std::string_view filter, bool& stored) {
     const auto place = std::find(filters.begin(), filters.end(), removed->filter);
     *place = filters.back();
     filters.pop_back();
-    session_->end_replays(filter);
     if (removed->last_here) shard_.subscriptions.tell(filter, false);
   }
   shard_.counters.subtract(Metric::Subscriptions);

@@ -1,7 +1,9 @@
 // Reading back what the store holds, before the first turn.
 
+#include <string>
 #include <utility>
 
+#include "base/escape.hpp"
 #include "core/home_topics.hpp"
 #include "core/pending_connect.hpp"
 #include "core/shard.hpp"
@@ -17,9 +19,8 @@ class Restorer final : public SessionJournal::Visitor {
 
   void session(StoredSession stored) override {
     session_ = &shard_.sessions.create(std::move(stored.client_id), std::move(stored.principal));
-    session_->restore(stored.expiry_seconds, std::move(stored.will));
-    // A session that was connected when the broker went is absent from now on. A wall clock that
-    // stands earlier than the stored moment counts as no time passed.
+    session_->restore(stored.expiry_seconds, stored.disconnected_at, std::move(stored.will));
+    // A wall clock that stands earlier than the stored moment counts as no time passed.
     Milliseconds away{0};
     if (stored.disconnected_at)
       away = std::max(Milliseconds{0}, shard_.now.wall - *stored.disconnected_at);
@@ -34,7 +35,7 @@ class Restorer final : public SessionJournal::Visitor {
       mqtt::SubscriptionOptions options;
       options.qos = stored.qos;
       options.retain_as_published = stored.retain_as_published;
-      session_->shared().push_back({share, options, stored.subscription_id});
+      session_->shared().insert_or_assign(share, Session::Shared{options, stored.subscription_id});
       shard_.share_groups.join(share, session_->key, stored.qos, stored.retain_as_published, false,
                                stored.subscription_id);
       shard_.counters.add(Metric::SharedSubscriptions);
@@ -47,7 +48,13 @@ class Restorer final : public SessionJournal::Visitor {
     shard_.counters.add(Metric::Subscriptions);
   }
 
-  void delivery(StoredDelivery stored) override { session_->restore_delivery(std::move(stored)); }
+  void delivery(StoredDelivery stored) override {
+    const std::uint64_t sequence = stored.sequence;
+    if (!session_->restore_delivery(std::move(stored)))
+      shard_.log(LogLevel::Error, "stored record left out",
+                 "client=" + escaped(session_->client_id()) +
+                     " because=\"delivery " + std::to_string(sequence) + " is out of sequence\"");
+  }
   void received(std::uint16_t packet_id) override { session_->add_received(packet_id); }
 
  private:

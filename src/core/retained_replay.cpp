@@ -36,7 +36,9 @@ bool RetainedReplay::done() const {
 }
 
 void RetainedReplay::cancel(Shard& shard) {
-  if (!here_ && !done_) shard.post(from_, RetainedNext{ticket_, true});
+  if (here_ || done_) return;
+  shard.replay_owners.erase(ticket_);
+  shard.post(from_, RetainedNext{ticket_, true});
 }
 
 void ServedReplays::open(ShardId asker, std::uint64_t ticket, const std::string& filter) {

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <twinmq/retained.hpp>
@@ -39,7 +40,10 @@ class RetainedReplay {
   bool done() const;
   void cancel(Shard& shard);
 
+  ShardId from() const { return from_; }
   bool is_here() const { return here_ != nullptr; }
+  /// Whether next() may have a message without mail from another shard.
+  bool ready() const { return here_ || !slice_.empty() || !waiting_ || done_; }
   std::uint64_t ticket() const { return ticket_; }
   /// A newer message of the topic was delivered: what was fetched before must not follow it.
   void supersede(std::string_view topic) {

@@ -9,6 +9,10 @@
 
 namespace twinmq::core {
 
+namespace {
+constexpr std::uint64_t kNeverJudged = ~std::uint64_t{0};
+}  // namespace
+
 Session::Session(Shard& shard, std::string client_id, std::string principal)
     : Subscriber(Kind::Session),
       shard_(shard),
@@ -21,6 +25,8 @@ Session::Session(Shard& shard, std::string client_id, std::string principal)
 Session::~Session() {
   shard_.wheel.disarm(timer_);
   shard_.counters.subtract(Metric::Sessions);
+  shard_.counters.subtract(Metric::Subscriptions, filters_.size() + shared_.size());
+  shard_.counters.subtract(Metric::SharedSubscriptions, shared_.size());
   shard_.counters.subtract(Metric::QueuedMessages, live_);
   shard_.counters.subtract(Metric::QueuedBytes, queued_bytes_);
 }
@@ -39,10 +45,12 @@ void Session::attach(Link& link, std::uint32_t expiry_seconds, std::uint16_t inf
   disconnected_at_.reset();
   expires_at_ = will_at_ = kNever;
   shard_.wheel.disarm(timer_);
-  for (const Shared& shared : shared_) shard_.share_groups.member_connected(shared.text, key, true);
+  for (const auto& [share, shared] : shared_) shard_.share_groups.member_connected(share, key, true);
 }
 
 void Session::resume() {
+  // What waited while the client was away was judged by the rights of then.
+  if (identity && judged_epoch_ != shard_.parts.authorizer->epoch()) judge_again();
   next_ = head_;
   inflight_ = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
@@ -62,8 +70,9 @@ void Session::detach() {
   replays_.clear();
   if (will_ && will_->delay_seconds == 0) publish_will();
   if (!persistent()) return shard_.end_session(*this);
-  for (const Shared& shared : shared_)
-    shard_.share_groups.member_connected(shared.text, key, false);
+  for (const auto& [share, shared] : shared_)
+    shard_.share_groups.member_connected(share, key, false);
+  if (identity) judged_epoch_ = shard_.parts.authorizer->epoch();
   const Instant now = shard_.now.steady;
   disconnected_at_ = shard_.now.wall;
   expires_at_ = expiry_seconds_ == kExpiryNever ? kNever : now + Seconds(expiry_seconds_);
@@ -72,10 +81,15 @@ void Session::detach() {
   shard_.wheel.arm(timer_, std::min(expires_at_, will_at_));
 }
 
-void Session::restore(std::uint32_t expiry_seconds, std::optional<StoredWill> will) {
+void Session::restore(std::uint32_t expiry_seconds, std::optional<WallTime> disconnected_at,
+                      std::optional<StoredWill> will) {
   expiry_seconds_ = expiry_seconds;
   recorded_ = true;
+  judged_epoch_ = kNeverJudged;
   set_will(std::move(will));
+  disconnected_at_ = disconnected_at.value_or(shard_.now.wall);
+  // Or its time would begin anew with each start of the broker.
+  if (!disconnected_at) record();
 }
 
 void Session::wait_for_client(Instant deadline) {
@@ -113,9 +127,10 @@ void Session::publish_will() {
   if (!will) return;
   // Rights may have changed since CONNECT: a will is judged again when it is published.
   const Message& message = *will->message;
-  if (shard_.authorizer && identity &&
-      !shard_.authorizer->may(*identity, Action::Publish, message.topic(), message.qos(),
-                              message.retain())) {
+  const Identity restored{principal_, client_id_, {}, {}, {}};
+  if (shard_.authorizer && (identity || judged_epoch_ == kNeverJudged) &&
+      !shard_.authorizer->may(identity ? *identity : restored, Action::Publish,
+                                    message.topic(), message.qos(), message.retain())) {
     shard_.counters.add(Metric::RefusedNotAuthorized);
     return;
   }
@@ -158,8 +173,8 @@ void Session::end() {
 }
 
 void Session::leave_filters() {
-  for (const Shared& shared : std::exchange(shared_, {})) {
-    shard_.share_groups.leave(shared.text, key);
+  for (const auto& [share, shared] : std::exchange(shared_, {})) {
+    shard_.share_groups.leave(share, key);
     shard_.counters.subtract(Metric::SharedSubscriptions);
     shard_.counters.subtract(Metric::Subscriptions);
   }
@@ -196,6 +211,11 @@ void Session::on_received_settled(mqtt::PacketId id, const Outcome& outcome) {
   if (place != unsettled_.end()) unsettled_.erase(place);
   // The client sent the message again, over a later connection, while this was open.
   if (link_) link_->on_received_settled(id, outcome);
+}
+
+void Session::forget_received(mqtt::PacketId id) {
+  if (remove_received(id) && recorded_)
+    shard_.parts.journal->completed(client_id_, id, shard_.transactions.open_batch());
 }
 
 SessionInfo Session::describe() const {

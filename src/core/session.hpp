@@ -3,7 +3,9 @@
 // identifiers of QoS 2 messages from it, and the will.
 
 #include <cstdint>
+#include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,8 +57,10 @@ class Session final : public Subscriber {
   void detach();
   /// DISCONNECT changed it.
   void set_expiry(std::uint32_t seconds) { expiry_seconds_ = seconds; }
-  /// What the store knew of it.
-  void restore(std::uint32_t expiry_seconds, std::optional<StoredWill> will);
+  /// What the store knew of it. A session that was connected when the broker went is absent from now
+  /// on.
+  void restore(std::uint32_t expiry_seconds, std::optional<WallTime> disconnected_at,
+               std::optional<StoredWill> will);
   void set_will(std::optional<StoredWill> will);
   void discard_will();
   /// Writes the lasting facts, if the session is persistent.
@@ -85,7 +89,8 @@ class Session final : public Subscriber {
   void write_delivery(std::uint64_t sequence, Batch& batch);
   void on_delivery_written(std::uint64_t sequence);
   void on_release_stored(std::uint64_t sequence);
-  void restore_delivery(StoredDelivery stored);
+  /// False: no session can have had it behind what was restored before.
+  bool restore_delivery(StoredDelivery stored);
 
   // --- QoS 2 messages from the client [MQTT-4.3.3-10]
   // -----------------------------------------------------
@@ -96,21 +101,21 @@ class Session final : public Subscriber {
   void await_settlement(mqtt::PacketId id) { unsettled_.push_back(id); }
   bool is_settled(mqtt::PacketId id) const;
   void on_received_settled(mqtt::PacketId id, const Outcome& outcome);
+  /// The message was refused: its identifier is new again [MQTT-4.3.3-9].
+  void forget_received(mqtt::PacketId id);
   std::size_t received_count() const { return received_.size(); }
 
   // --- Subscriptions
   // ---------------------------------------------------------------------------------------
   std::vector<FilterId>& filters() { return filters_; }
   struct Shared {
-    std::string text;  ///< "name/filter"
     mqtt::SubscriptionOptions options;
     std::uint32_t subscription_id = 0;
   };
-  std::vector<Shared>& shared() { return shared_; }
+  /// By "name/filter".
+  std::map<std::string, Shared, std::less<>>& shared() { return shared_; }
   std::list<RetainedReplay>& replays() { return replays_; }
   void start_replay(RetainedReplay replay);
-  /// The subscription is gone: what was not replayed for it stays away [MQTT-3.10.4-2].
-  void end_replays(std::string_view filter);
 
   /// For the authorizer; null when there is none.
   std::unique_ptr<Identity> identity;
@@ -148,6 +153,7 @@ class Session final : public Subscriber {
     bool retain : 1 = false;
     bool dup : 1 = false;  ///< sent on an earlier connection
     bool in_window : 1 = false;
+    bool restored : 1 = false;  ///< nobody knows whether it was sent before
   };
 
   void deliver_at_once(const Delivery& delivery, const MessageParts& parts, Route& route);
@@ -162,6 +168,9 @@ class Session final : public Subscriber {
   void leave_window(Entry& entry);
   void pop_done();
   void pump_replays();
+  void drop_outdated_replays();
+  bool is_wanted(const RetainedReplay& replay) const;
+  bool has_expired(const Entry& entry) const;
   void publish_will();
   void leave_filters();
   StoredDelivery stored_delivery(const Entry& entry, std::uint64_t sequence) const;
@@ -180,11 +189,12 @@ class Session final : public Subscriber {
   std::uint16_t inflight_ = 0;
   std::uint16_t inflight_max_ = 1;
   std::uint32_t expiry_seconds_ = 0;
+  std::uint64_t judged_epoch_ = 0;  ///< of the rights by which the queue was last judged
   bool replaying_ = false;
   bool recorded_ = false;  ///< the store knows the session
   std::optional<WallTime> disconnected_at_;
   std::vector<FilterId> filters_;
-  std::vector<Shared> shared_;
+  std::map<std::string, Shared, std::less<>> shared_;
   std::list<RetainedReplay> replays_;      ///< one SUBSCRIBE can bring thousands
   std::vector<mqtt::PacketId> received_;   ///< ascending
   std::vector<mqtt::PacketId> unsettled_;  ///< those of them whose transactions are open

@@ -2,6 +2,8 @@
 // far the store knows of each. Section 4.3, 4.4 and 4.9.
 
 #include <algorithm>
+#include <string>
+#include <unordered_set>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -103,7 +105,9 @@ void Session::judge_again() {
 }
 
 bool Session::has_more() const {
-  return link_ && inflight_ < inflight_max_ && (next_ < end_sequence() || !replays_.empty());
+  if (!link_ || !link_->welcomed() || inflight_ >= inflight_max_) return false;
+  if (next_ == end_sequence()) return !replays_.empty() && replays_.front().ready();
+  return next_ - head_ < 65535 && !gated(entries_[static_cast<std::size_t>(next_ - head_)]);
 }
 
 void Session::pump() {
@@ -127,12 +131,17 @@ bool Session::gated(const Entry& entry) const {
          (entry.stored == Stored::Pending || entry.stored == Stored::Writing);
 }
 
+// [MQTT-3.3.2-5]; not once it was sent [MQTT-4.3.3-7]. Of what a restart brought back it is not known:
+// an old message that comes too late harms more than a QoS 1 message that does not come again.
+bool Session::has_expired(const Entry& entry) const {
+  return (!entry.dup || (entry.restored && entry.qos == QoS::AtLeastOnce)) &&
+         entry.message->expired(shard_.now.steady);
+}
+
 void Session::send_next(Entry& entry, std::uint64_t sequence) {
   switch (entry.state) {
     case State::Waiting: {
-      const Instant now = shard_.now.steady;
-      if (!entry.dup &&
-          entry.message->expired(now)) {  // [MQTT-3.3.2-5]; not once it was sent [MQTT-4.3.3-7]
+      if (has_expired(entry)) {
         shard_.counters.add(Metric::DroppedExpired);
         return finish(entry, sequence);
       }
@@ -313,9 +322,11 @@ void Session::on_delivery_written(std::uint64_t sequence) {
   if (entry->qos == QoS::ExactlyOnce && next_ <= sequence) pump();
 }
 
-void Session::restore_delivery(StoredDelivery stored) {
+bool Session::restore_delivery(StoredDelivery stored) {
   // Holes are deliveries that were complete.
+  constexpr std::uint64_t kHoleMax = 1 << 20;
   if (entries_.empty()) head_ = next_ = stored.sequence;
+  if (stored.sequence < end_sequence() || stored.sequence - end_sequence() > kHoleMax) return false;
   while (end_sequence() < stored.sequence) entries_.push_back({}).state = State::Done;
   Entry& entry = entries_.push_back({});
   entry.message = std::move(stored.message);
@@ -325,6 +336,7 @@ void Session::restore_delivery(StoredDelivery stored) {
   entry.state = stored.released ? State::Released : State::Waiting;
   // Whether it was sent before the restart is not written; a set DUP flag costs the client nothing.
   entry.dup = !stored.released;
+  entry.restored = true;
   if (stored.subscription_ids.size() == 1) entry.subscription_id = stored.subscription_ids[0];
   if (stored.subscription_ids.size() > 1 || !stored.share.empty()) {
     entry.extra = std::make_unique<Extra>();
@@ -338,6 +350,7 @@ void Session::restore_delivery(StoredDelivery stored) {
     queued_bytes_ += entry.message->footprint();
     shard_.counters.add(Metric::QueuedBytes, entry.message->footprint());
   }
+  return true;
 }
 
 // --- Retained messages for new subscriptions
@@ -345,15 +358,25 @@ void Session::restore_delivery(StoredDelivery stored) {
 
 void Session::start_replay(RetainedReplay replay) {
   replays_.push_back(std::move(replay));
+  if (replays_.size() > 8 && replays_.size() > 2 * filters_.size() * shard_.shards())
+    drop_outdated_replays();
   pump_replays();
 }
 
-void Session::end_replays(std::string_view filter) {
-  std::erase_if(replays_, [&](RetainedReplay& replay) {
-    if (replay.wanted.filter != filter) return false;
-    replay.cancel(shard_);
-    return true;
-  });
+// A client may subscribe to the same again and again: only the last of its replays counts.
+void Session::drop_outdated_replays() {
+  std::unordered_set<std::string> seen;
+  for (auto place = replays_.end(); place != replays_.begin();) {
+    --place;
+    const bool last = seen.insert(place->wanted.filter + '\0' + std::to_string(place->from())).second;
+    if (last && is_wanted(*place)) continue;
+    place->cancel(shard_);
+    place = replays_.erase(place);
+  }
+}
+
+bool Session::is_wanted(const RetainedReplay& replay) const {
+  return shard_.tree.find(replay.wanted.filter, this) != nullptr;
 }
 
 // Only when nothing else waits: a replay never fills the queue that live messages need.
@@ -361,6 +384,11 @@ void Session::pump_replays() {
   if (std::exchange(replaying_, true)) return;  // a delivery below came back here
   while (!replays_.empty() && link_ && link_->welcomed() && link_->has_room() && window_open()) {
     RetainedReplay& replay = replays_.front();
+    if (!is_wanted(replay)) {  // [MQTT-3.10.4-2]
+      replay.cancel(shard_);
+      replays_.pop_front();
+      continue;
+    }
     const MessageRef message = replay.next(shard_);
     if (message) {
       Publication publication(message);
@@ -373,7 +401,7 @@ void Session::pump_replays() {
       replays_.pop_front();
     } else {
       // A slice from another shard is on its way, or this turn's budget is used up.
-      if (replay.is_here()) shard_.postpone(link_->key);
+      if (replay.is_here()) shard_.postpone(*link_);
       break;
     }
   }

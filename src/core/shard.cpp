@@ -17,7 +17,11 @@ Shard::Shard(ShardParts shard_parts)
   refresh_access();
 }
 
-Shard::~Shard() = default;
+// The gauges may outlive the shard, which may be built anew.
+Shard::~Shard() {
+  counters.subtract(Metric::RetainedMessages, retained_messages_counted);
+  counters.subtract(Metric::RetainedBytes, retained_bytes_counted);
+}
 
 void Shard::refresh_access() {
   authorizer =
@@ -98,6 +102,9 @@ void Shard::answer(const Waiter& waiter, const Outcome& outcome) {
       if (Link* link = links.get(waiter.link)) link->on_published(waiter.token, outcome);
       if (waiter.received != 0) {
         Session* const session = sessions.find(waiter.session);
+        // Even if the client could not be told: what it sends again must not pass for taken.
+        if (session && waiter.new_if_refused && is_failure(outcome.code))
+          session->forget_received(waiter.received);
         if (session) {
           session->on_received_settled(waiter.received, outcome);
         } else {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "base/counters.hpp"
 #include "base/mailbox.hpp"
@@ -50,12 +51,17 @@ struct Shard {
   /// Ends the session and deletes it; its link, if any, is not touched.
   void end_session(Session& session);
 
-  /// The link has bytes to send, wants to be read again, or is to be closed.
+  /// The link has bytes to send again, wants to be read again, or is to be closed. More bytes behind
+  /// others that wait already need not be told.
   void touch(Link& link);
   /// The link goes on with bytes it already has in the next turn.
-  void postpone(LinkKey link) { postponed.push_back(link); }
-  /// Mail to some shard waits for room: links that cause mail are not read meanwhile.
-  bool congested() const { return mail_backlog; }
+  void postpone(Link& link) {
+    if (!std::exchange(link.postponed_, true)) postponed.push_back(link.key);
+  }
+  /// Mail to some shard waits for room, or too much waits for the store: links that cause more are
+  /// not read meanwhile.
+  bool congested() const { return mail_backlog || transactions.backlog() > kTransactionsMax; }
+  static constexpr std::size_t kTransactionsMax = 65'536;
 
   /// Hands the link to the shard of its session, if CONNECT said so.
   void move_if_wanted(Link& link);

@@ -44,7 +44,7 @@ Instant ShardCore::next_deadline() const {
 }
 
 bool ShardCore::wants_turn() const {
-  return !shard_->postponed.empty() && !shard_->mail_backlog;
+  return !shard_->postponed.empty() && !shard_->congested();
 }
 
 // --- Links
@@ -58,7 +58,9 @@ LinkKey ShardCore::open(LinkOrigin origin) {
 
 LinkKey ShardCore::adopt(LinkOrigin origin, std::string bytes) {
   const LinkKey key = open(std::move(origin));
-  on_bytes(key, bytes_of(bytes));
+  Link& link = *shard_->links.get(key);
+  link.on_bytes(bytes_of(bytes));
+  shard_->move_if_wanted(link);
   return key;
 }
 
@@ -199,8 +201,8 @@ std::vector<SubscriptionInfo> ShardCore::subscriptions(std::string_view client_i
     all.push_back({shard_->tree.text(filter), subscription->qos, subscription->no_local,
                    subscription->retain_as_published, subscription->subscription_id});
   }
-  for (const Session::Shared& shared : session->shared())
-    all.push_back({"$share/" + shared.text, shared.options.qos, false,
+  for (const auto& [share, shared] : session->shared())
+    all.push_back({"$share/" + share, shared.options.qos, false,
                    shared.options.retain_as_published, shared.subscription_id});
   return all;
 }

@@ -11,9 +11,9 @@
 namespace twinmq::core {
 
 namespace {
-// What each part starts with: it can be split about fifty times, and sixty-four of them still fit
-// the sum.
-constexpr Weight kPartWeight = Weight{1} << 52;
+// What each part starts with: it can be split among four thousand million further parts, and as many
+// parts fit the sum. Clients decide how many share groups a message meets.
+constexpr Weight kPartWeight = Weight{1} << 32;
 }  // namespace
 
 TransactionId Transactions::open(const Waiter& waiter) {
@@ -80,9 +80,11 @@ void Transactions::seal() {
     ++first_;
   }
   if (batch_.empty() && notes_.empty()) {
-    // Everything was acknowledged by its receivers before it could be written.
+    // Everything was acknowledged by its receivers before it could be written. The answers may have
+    // given rise to something new.
+    if (committing_.empty()) return;
     for (auto& [id, transaction] : std::exchange(committing_, {})) settle(transaction, id);
-    return;
+    return seal();
   }
   committing_notes_.swap(notes_);
   outstanding_ = ++commits_;
@@ -99,6 +101,8 @@ void Transactions::on_committed(std::uint64_t commit, bool durable) {
     failed_ = true;
     shard_.counters.add(Metric::CommitsFailed);
     shard_.effects.reload = true;
+    committing_.clear();
+    committing_notes_.clear();
     return;
   }
   for (auto& [id, transaction] : std::exchange(committing_, {})) settle(transaction, id);

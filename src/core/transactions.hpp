@@ -27,9 +27,11 @@ struct Waiter {
   ShardId shard = 0;
   LinkKey link;
   std::uint64_t token = 0;
-  // A QoS 2 message from a client: its session, which may change links meanwhile, and its identifier.
+  // A QoS 2 message from a client: its session, which may change links meanwhile, its identifier, and
+  // whether that is new again if the message is refused.
   SessionKey session;
   mqtt::PacketId received = 0;
+  bool new_if_refused = false;
 };
 
 struct Outcome {
@@ -79,6 +81,8 @@ class Transactions {
   void seal();
   void on_committed(std::uint64_t commit, bool durable);
   bool commit_outstanding() const { return outstanding_ != 0; }
+  /// Transactions that are open or wait for the store.
+  std::size_t backlog() const { return transactions_.size(); }
 
  private:
   struct Transaction {
