@@ -1,0 +1,161 @@
+#include <catch2/catch.hpp>
+
+#include "shard_world.hpp"
+
+using namespace twinmq;
+using namespace twinmq::core::testing;
+using mqtt::PacketType;
+
+TEST_CASE("a QoS 2 message is sent to a persistent session when it is safe, and so is its PUBREL", "[core]") {
+  World world({.hold_commits = true});
+  Peer& to = world.client("to", false, 100);
+  world.answer_commits();
+  to.subscribe(1, "a", 2);
+  world.answer_commits();
+  to.said();
+  Peer& from = world.client("from");
+  from.publish("a", "1", 2, 1);
+  CHECK(to.said().empty());
+  world.answer_commits();
+  CHECK(to.said() == Words{"PUBLISH a=1 q2 id1"});
+  to.ack(PacketType::Pubrec, 1);
+  CHECK(to.said().empty());
+  world.answer_commits();
+  CHECK(to.said() == Words{"PUBREL 1"});
+  to.ack(PacketType::Pubcomp, 1);
+  world.answer_commits();
+  CHECK(world.store().count("to/2/") == 0);
+  CHECK(world.metric(Metric::QueuedMessages) == 0);
+  CHECK(world.metric(Metric::QueuedBytes) == 0);
+}
+
+TEST_CASE("a connection that ends between PUBREC and PUBREL resumes with PUBREL", "[core]") {
+  World world({.hold_commits = true});
+  Peer& to = world.client("to", false, 100);
+  world.answer_commits();
+  to.subscribe(1, "a", 2);
+  world.answer_commits();
+  Peer& from = world.client("from");
+  from.publish("a", "1", 2, 1);
+  world.answer_commits();
+  to.ack(PacketType::Pubrec, 1);
+  world.run();
+  to.cut();
+  Peer& again = world.client("to", false, 100);
+  CHECK(again.said().empty());
+  world.answer_commits();
+  CHECK(again.said() == Words{"CONNACK 0x00 present", "PUBREL 1"});
+}
+
+TEST_CASE("what was not acknowledged comes again in order with DUP, then what waited", "[core]") {
+  World world;
+  mqtt::Connect two;
+  two.client_id = "to";
+  two.clean_start = false;
+  two.session_expiry_seconds = 100;
+  two.receive_maximum = 2;
+  Peer& to = world.open().connect(two);
+  to.subscribe(1, "a", 1);
+  Peer& from = world.client("from");
+  for (const char* text : {"1", "2", "3"}) from.publish("a", text, 1, 1);
+  CHECK(to.said() == Words{"CONNACK 0x00", "SUBACK 1 0x01", "PUBLISH a=1 q1 id1", "PUBLISH a=2 q1 id2"});
+  to.cut();
+  Peer& again = world.open().connect(two);
+  CHECK(again.said() == Words{"CONNACK 0x00 present", "PUBLISH a=1 q1 id1 dup", "PUBLISH a=2 q1 id2 dup"});
+  again.puback(2);
+  CHECK(again.said() == Words{"PUBLISH a=3 q1 id3"});
+}
+
+TEST_CASE("a full queue is told to the publisher", "[core]") {
+  WorldOptions options;
+  options.limits.queue_messages_max = 1;
+  const bool close = GENERATE(true, false);
+  options.limits.queue_full_v3 = close ? QueueFullV3::Close : QueueFullV3::Accept;
+  World world(options);
+  Peer& to = world.client("to", false, 100);
+  to.subscribe(1, "a", 2);
+  world.run();
+  to.cut();
+
+  Peer& v5 = world.client("v5");
+  v5.publish("a", "1", 1, 1);
+  v5.publish("a", "2", 1, 2);
+  v5.publish("a", "3", 2, 3);
+  CHECK(v5.said() == Words{"CONNACK 0x00", "PUBACK 1", "PUBACK 2 0x97", "PUBREC 3 0x97"});
+  CHECK(world.metric(Metric::RefusedQueueFull) == 2);
+
+  mqtt::Connect packet;
+  packet.version = mqtt::Version::V311;
+  packet.client_id = "v3";
+  packet.clean_start = false;
+  Peer& v3 = world.open().connect(packet);
+  v3.publish("a", "4", 2, 4);
+  CHECK(v3.said() == (close ? Words{"CONNACK 0x00", "closed"} : Words{"CONNACK 0x00", "PUBREC 4"}));
+  // What was refused is not known as received; what was accepted is.
+  CHECK(world.store().count("v3/3/") == (close ? 0u : 1u));
+}
+
+namespace {
+
+class ScriptedFilter final : public DeliveryFilter {
+ public:
+  Verdict on_deliver(std::string_view receiver, const Message& message, std::string& payload) override {
+    if (receiver == "drop") return Verdict::Drop;
+    if (receiver != "modify") return Verdict::Deliver;
+    payload = std::string(message.payload()) + " for modify";
+    return Verdict::Modify;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the host's filter has the last word on each delivery", "[core]") {
+  ScriptedFilter filter;
+  World world({.delivery_filter = &filter});
+  Peer& plain = world.client("plain");
+  Peer& modify = world.client("modify");
+  Peer& drop = world.client("drop");
+  for (Peer* peer : {&plain, &modify, &drop}) {
+    peer->subscribe(1, "a", 1);
+    peer->said();
+  }
+  Peer& from = world.client("from");
+  from.publish("a", "text", 1, 1);
+  CHECK(from.said() == Words{"CONNACK 0x00", "PUBACK 1"});
+  CHECK(plain.said() == Words{"PUBLISH a=text q1 id1"});
+  CHECK(modify.said() == Words{"PUBLISH a=text for modify q1 id1"});
+  CHECK(drop.said().empty());
+  CHECK(world.metric(Metric::DroppedByHost) == 1);
+}
+
+TEST_CASE("an expired message is dropped instead of sent, but not once it was sent", "[core]") {
+  World world;
+  Peer& to = world.client("to", false, 1000);
+  to.subscribe(1, "a", 1);
+  Peer& from = world.client("from");
+  from.publish("a", "sent", 1, 1, false, 5);
+  to.said();
+  to.cut();
+  from.publish("a", "waits", 1, 2, false, 5);
+  world.run();
+  world.pass(Milliseconds(6000));
+  Peer& again = world.client("to", false, 1000);
+  CHECK(again.said() == Words{"CONNACK 0x00 present", "PUBLISH a=sent q1 id1 dup"});
+  CHECK(world.metric(Metric::DroppedExpired) == 1);
+}
+
+TEST_CASE("a packet too large for its receiver is as good as delivered", "[core]") {
+  World world;
+  mqtt::Connect small;
+  small.client_id = "small";
+  small.packet_size_max = 60;
+  Peer& to = world.open().connect(small);
+  to.subscribe(1, "a", 1);
+  to.said();
+  Peer& from = world.client("from");
+  from.publish("a", std::string(100, 'x'), 1, 1);
+  from.publish("a", "fits", 1, 2);
+  CHECK(from.said() == Words{"CONNACK 0x00", "PUBACK 1", "PUBACK 2"});
+  CHECK(to.said() == Words{"PUBLISH a=fits q1 id2"});
+  CHECK(world.metric(Metric::DroppedTooLarge) == 1);
+}
