@@ -1,7 +1,7 @@
 #pragma once
-// Sessions that ended while other shards still had records of theirs to write, as parts of publishes. Such records
-// reach the store behind the end of the session; until they are erased again, nobody who takes the client identifier
-// is welcomed.
+// Sessions that ended while other shards still had records of theirs to write, as parts of
+// publishes. Such records reach the store behind the end of the session; until they are erased
+// again, nobody who takes the client identifier is welcomed.
 
 #include <cstdint>
 #include <string>
@@ -21,9 +21,13 @@ class EndedSessions {
 
   /// The session has gone, and so many of its records may yet be written.
   void bury(SessionKey session, const std::string& client_id, std::size_t records);
-  bool bars(std::string_view client_id) const { return !barred_.empty() && barred_.contains(std::string(client_id)); }
+  bool bars(std::string_view client_id) const {
+    return !barred_.empty() && barred_.contains(std::string(client_id));
+  }
   /// The link is welcomed once its session's new beginning is safe behind everything old.
-  void wait(std::string_view client_id, LinkKey link) { barred_[std::string(client_id)].links.push_back(link); }
+  void wait(std::string_view client_id, LinkKey link) {
+    barred_[std::string(client_id)].links.push_back(link);
+  }
 
   /// One of those records was written, or never will be.
   void on_delivery_written(SessionKey session, std::uint64_t sequence);
@@ -38,7 +42,9 @@ class EndedSessions {
     std::size_t graves = 0;
     std::vector<LinkKey> links;
   };
-  static std::uint64_t number(SessionKey key) { return (std::uint64_t{key.generation} << 32) | key.index; }
+  static std::uint64_t number(SessionKey key) {
+    return (std::uint64_t{key.generation} << 32) | key.index;
+  }
   Grave* find(SessionKey session);
   void settle(SessionKey session);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mqtt/topic.hpp"
+#include "sim/sim_network.hpp"
 
 namespace twinmq::sim {
 
@@ -30,7 +31,12 @@ Interest* newest(SimSession& session, const std::string& filter) {
 
 }  // namespace
 
-Sent& Ledger::make(std::uint32_t publisher, std::uint32_t topic, QoS qos, bool retain, std::size_t size) {
+bool SimSession::counts() const {
+  return alive && (lasting || !wire || wire->server_left_at < 0);
+}
+
+Sent& Ledger::make(std::uint32_t publisher, std::uint32_t topic, QoS qos, bool retain,
+                   std::size_t size) {
   Sent message;
   message.number = static_cast<std::uint32_t>(messages.size());
   message.publisher = publisher;
@@ -76,7 +82,8 @@ void Ledger::bury(SimSession& session) {
 void Ledger::asked(SimSession& session, const std::string& filter, bool replays) {
   const Event event = tick();
   // What was granted before stands until the new answer, but at which QoS is open meanwhile.
-  if (Interest* before = newest(session, filter)) before->leaving = std::min(before->leaving, event);
+  if (Interest* before = newest(session, filter))
+    before->leaving = std::min(before->leaving, event);
   Interest interest;
   interest.filter = plain_of(filter);
   interest.share = share_of(filter);
@@ -112,7 +119,8 @@ void Ledger::left(SimSession& session, const std::string& filter) {
   const std::string share = share_of(filter);
   const std::string plain = plain_of(filter);
   for (Interest& interest : session.interests)
-    if (interest.filter == plain && interest.share == share && interest.leaving != kNotYet) interest.left = std::min(interest.left, event);
+    if (interest.filter == plain && interest.share == share && interest.leaving != kNotYet)
+      interest.left = std::min(interest.left, event);
 }
 
 void Ledger::received(SimSession& session, const Received& received) {
@@ -142,7 +150,8 @@ void Ledger::finish() {
 
 std::string Ledger::payload_of(const Sent& message) {
   std::string payload = std::to_string(message.number) + ';';
-  if (payload.size() < message.size) payload.resize(message.size, static_cast<char>('a' + message.number % 26));
+  if (payload.size() < message.size)
+    payload.resize(message.size, static_cast<char>('a' + message.number % 26));
   return payload;
 }
 
@@ -162,7 +171,8 @@ const Sent* Ledger::find(std::string_view topic, std::string_view payload) {
 }
 
 void Ledger::complain(std::string_view checker, std::string what) {
-  if (!complaint_) complaint_ = std::string(checker) + ": " + what + " (event " + std::to_string(now_) + ')';
+  if (!complaint_)
+    complaint_ = std::string(checker) + ": " + what + " (event " + std::to_string(now_) + ')';
 }
 
 bool wants(const Ledger& ledger, const Interest& interest, const Sent& message) {
@@ -170,9 +180,10 @@ bool wants(const Ledger& ledger, const Interest& interest, const Sent& message) 
 }
 
 std::string describe(const Ledger& ledger, const Sent& message) {
-  return "message " + std::to_string(message.number) + " of c" + std::to_string(message.publisher) + " on " +
-         std::string(ledger.topic_of(message)) + " at QoS " + std::to_string(static_cast<int>(message.qos)) +
-         (message.retain ? " retained" : "") + (message.will ? " as a will" : "");
+  return "message " + std::to_string(message.number) + " of c" + std::to_string(message.publisher) +
+         " on " + std::string(ledger.topic_of(message)) + " at QoS " +
+         std::to_string(static_cast<int>(message.qos)) + (message.retain ? " retained" : "") +
+         (message.will ? " as a will" : "");
 }
 
 }  // namespace twinmq::sim

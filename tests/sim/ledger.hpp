@@ -1,6 +1,6 @@
 #pragma once
-// The truth of a simulated run: what was published, acknowledged, subscribed and delivered, as the clients saw it.
-// Checkers read it and complain.
+// The truth of a simulated run: what was published, acknowledged, subscribed and delivered, as the
+// clients saw it. Checkers read it and complain.
 
 #include <cstdint>
 #include <deque>
@@ -14,6 +14,8 @@
 #include <twinmq/reason_code.hpp>
 
 namespace twinmq::sim {
+
+struct Wire;
 
 /// A moment in the order of the run; every entry of the ledger takes the next one.
 using Event = std::uint64_t;
@@ -30,11 +32,12 @@ struct Sent {
   std::size_t size = 0;
   Event first_sent = kNotYet;
   std::uint32_t times_sent = 0;
-  Event accepted = kNotYet;  ///< PUBACK or PUBREC with a success code was seen
+  std::uint32_t connection = 0;  ///< over which it was sent first
+  Event accepted = kNotYet;      ///< PUBACK or PUBREC with a success code was seen
 };
 
-/// One subscription as its client knows it. It was in force at least from `granted` to `leaving`, and at most from
-/// `asked` to `left`.
+/// One subscription as its client knows it. It was in force at least from `granted` to `leaving`,
+/// and at most from `asked` to `left`.
 struct Interest {
   std::string filter;
   std::string share;  ///< "name/filter"; empty: not shared
@@ -51,12 +54,17 @@ struct SimSession {
   std::uint32_t client = 0;
   std::uint32_t number = 0;  ///< index in Ledger::sessions
   bool alive = true;
-  bool lasting = true;        ///< it outlives its connection
-  bool unknown_past = false;  ///< the broker had it, the client did not know
+  bool lasting = true;               ///< it outlives its connection
+  bool unknown_past = false;         ///< the broker had it, the client did not know
+  std::shared_ptr<const Wire> wire;  ///< its last connection
   std::vector<Interest> interests;
+
+  /// Whether the broker has it, or must have kept it.
+  bool counts() const;
 };
 
-/// A PUBLISH that reached the application (QoS 2 duplicates are already filtered by the client's protocol).
+/// A PUBLISH that reached the application (QoS 2 duplicates are already filtered by the client's
+/// protocol).
 struct Received {
   const Sent& message;
   QoS qos = QoS::AtMostOnce;
@@ -122,7 +130,8 @@ class Ledger {
   void finish();
 
   std::string_view topic_of(const Sent& message) const { return topics[message.topic]; }
-  /// The message a payload belongs to; complains and answers null if it is not the one that was sent.
+  /// The message a payload belongs to; complains and answers null if it is not the one that was
+  /// sent.
   const Sent* find(std::string_view topic, std::string_view payload);
   static std::string payload_of(const Sent& message);
 

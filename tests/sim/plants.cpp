@@ -1,5 +1,6 @@
 #include "sim/plants.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,16 +16,23 @@ namespace {
 // Forgets which QoS 2 messages were received: after a restart they are taken for new ones.
 class ForgetfulJournal final : public SessionJournal {
  public:
-  explicit ForgetfulJournal(std::unique_ptr<SessionJournal> journal) : journal_(std::move(journal)) {}
-  void session(const StoredSession& session, Now now, Batch& batch) override { journal_->session(session, now, batch); }
-  void session_ended(std::string_view client_id, Batch& batch) override { journal_->session_ended(client_id, batch); }
-  void subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) override {
+  explicit ForgetfulJournal(std::unique_ptr<SessionJournal> journal)
+      : journal_(std::move(journal)) {}
+  void session(const StoredSession& session, Now now, Batch& batch) override {
+    journal_->session(session, now, batch);
+  }
+  void session_ended(std::string_view client_id, Batch& batch) override {
+    journal_->session_ended(client_id, batch);
+  }
+  void subscribed(std::string_view client_id, const StoredSubscription& subscription,
+                  Batch& batch) override {
     journal_->subscribed(client_id, subscription, batch);
   }
   void unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) override {
     journal_->unsubscribed(client_id, filter, batch);
   }
-  void delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) override {
+  void delivery(std::string_view client_id, const StoredDelivery& delivery, Now now,
+                Batch& batch) override {
     journal_->delivery(client_id, delivery, now, batch);
   }
   void delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) override {
@@ -34,7 +42,8 @@ class ForgetfulJournal final : public SessionJournal {
   void completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) override {
     journal_->completed(client_id, packet_id, batch);
   }
-  Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view)>& mine, Visitor& visitor,
+  Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view)>& mine,
+                       Visitor& visitor,
                        const std::function<void(std::string)>& complain) override {
     return journal_->restore(store, now, mine, visitor, complain);
   }
@@ -49,15 +58,21 @@ class StaleRetained final : public RetainedMessages {
   StaleRetained(std::unique_ptr<RetainedMessages> messages, base::Prng& random)
       : messages_(std::move(messages)), random_(random) {}
   Stored set(const MessageRef& message, Now now, Batch& batch) override {
-    if (const MessageRef before = messages_->find(message->topic(), now.steady)) former_[std::string(message->topic())] = before;
+    if (const MessageRef before = messages_->find(message->topic(), now.steady))
+      former_[std::string(message->topic())] = before;
     return messages_->set(message, now, batch);
   }
-  MessageRef find(std::string_view topic, Instant now) const override { return messages_->find(topic, now); }
+  MessageRef find(std::string_view topic, Instant now) const override {
+    return messages_->find(topic, now);
+  }
   std::unique_ptr<Replay> replay(std::string_view filter, Instant now) override {
     return std::make_unique<StaleReplay>(*this, messages_->replay(filter, now));
   }
-  void expire(Now now, std::size_t budget, Batch& batch) override { messages_->expire(now, budget, batch); }
-  Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view)>& mine) override {
+  void expire(Now now, std::size_t budget, Batch& batch) override {
+    messages_->expire(now, budget, batch);
+  }
+  Result<void> restore(Store& store, Now now,
+                       const std::function<bool(std::string_view)>& mine) override {
     return messages_->restore(store, now, mine);
   }
   std::size_t messages() const override { return messages_->messages(); }
@@ -66,7 +81,8 @@ class StaleRetained final : public RetainedMessages {
  private:
   class StaleReplay final : public Replay {
    public:
-    StaleReplay(StaleRetained& owner, std::unique_ptr<Replay> replay) : owner_(owner), replay_(std::move(replay)) {}
+    StaleReplay(StaleRetained& owner, std::unique_ptr<Replay> replay)
+        : owner_(owner), replay_(std::move(replay)) {}
     MessageRef next(std::size_t& budget) override {
       MessageRef message = replay_->next(budget);
       if (!message || !owner_.random_.chance(0.2)) return message;
@@ -91,56 +107,145 @@ void swap_messages(core::Mail& mail, core::ShardId from, base::Prng& random) {
     if (to == from) continue;
     auto& letters = mail.outbox(from, to);
     for (std::size_t i = 1; i < letters.size(); ++i) {
-      if (std::holds_alternative<core::Deliver>(letters[i - 1]) && std::holds_alternative<core::Deliver>(letters[i]) &&
-          random.chance(0.05))
+      if (std::holds_alternative<core::Deliver>(letters[i - 1]) &&
+          std::holds_alternative<core::Deliver>(letters[i]) && random.chance(0.05))
         std::swap(letters[i - 1], letters[i]);
     }
   }
 }
 
-// One of several queue entries is not written: its transaction survives a crash in parts.
-void lose_part(Batch& batch, base::Prng& random) {
-  std::size_t deliveries = 0;
-  const auto is_delivery = [](const Batch::Change& change) {
-    if (change.kind != Batch::Kind::Put) return false;
-    const auto key = records::parse_session_key(change.key);
-    return key && key->kind == records::SessionRecordKind::Delivery;
+// A member of a share group gives back a message and keeps it.
+class GreedyMember {
+ public:
+  void operator()(core::Mail& mail, core::ShardId from, base::Prng& random) {
+    for (const Given& given : std::exchange(given_, {})) {
+      if (given.member != from || given.home >= mail.shards()) continue;
+      mail.outbox(from, given.home).push_back(core::ReturnToShare{given.share, given.message});
+    }
+    for (core::ShardId to = 0; to < mail.shards(); ++to) {
+      if (to == from) continue;
+      for (const core::Letter& each : mail.outbox(from, to)) {
+        const auto* const letter = std::get_if<core::DeliverToMember>(&each);
+        if (letter && random.chance(0.05))
+          given_.push_back({from, to, letter->share, Message::make(letter->message->parts())});
+      }
+    }
+  }
+
+ private:
+  struct Given {
+    core::ShardId home;
+    core::ShardId member;
+    std::string share;
+    MessageRef message;
   };
-  for (std::size_t i = 0; i < batch.size(); ++i) deliveries += is_delivery(batch[i]);
-  if (deliveries < 2 || !random.chance(0.1)) return;
-  std::size_t lost = random.below(deliveries);
+  std::vector<Given> given_;
+};
+
+// The answer to a fence is lost: a SUBACK waits for ever.
+void lose_letter(core::Mail& mail, core::ShardId from, base::Prng& random) {
+  for (core::ShardId to = 0; to < mail.shards(); ++to) {
+    if (to == from) continue;
+    auto& letters = mail.outbox(from, to);
+    for (std::size_t i = 0; i < letters.size(); ++i) {
+      if (!std::holds_alternative<core::FencePassed>(letters[i]) || !random.chance(0.05)) continue;
+      letters.erase(letters.begin() + static_cast<std::ptrdiff_t>(i));
+      return;
+    }
+  }
+}
+
+bool is_of(std::string_view key, records::SessionRecordKind kind) {
+  const auto parts = records::parse_session_key(key);
+  return parts && parts->kind == kind;
+}
+
+void leave_out(Batch& batch, const std::function<bool(const Batch::Change&)>& unwanted) {
   Batch rest;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Batch::Change change = batch[i];
-    if (is_delivery(change) && lost-- == 0) continue;
+    if (unwanted(change)) continue;
     switch (change.kind) {
-      case Batch::Kind::Put: rest.put(change.key, change.value); break;
-      case Batch::Kind::Erase: rest.erase(change.key); break;
-      case Batch::Kind::EraseRange: rest.erase_range(change.key, change.value); break;
+      case Batch::Kind::Put:
+        rest.put(change.key, change.value);
+        break;
+      case Batch::Kind::Erase:
+        rest.erase(change.key);
+        break;
+      case Batch::Kind::EraseRange:
+        rest.erase_range(change.key, change.value);
+        break;
     }
   }
   batch = std::move(rest);
 }
 
+// One of several queue entries is not written: its transaction survives a crash in parts.
+void lose_part(Batch& batch, base::Prng& random) {
+  const auto is_delivery = [](const Batch::Change& change) {
+    return change.kind == Batch::Kind::Put &&
+           is_of(change.key, records::SessionRecordKind::Delivery);
+  };
+  std::size_t deliveries = 0;
+  for (std::size_t i = 0; i < batch.size(); ++i) deliveries += is_delivery(batch[i]);
+  if (deliveries < 2 || !random.chance(0.1)) return;
+  std::size_t lost = random.below(deliveries);
+  leave_out(batch, [&](const Batch::Change& change) { return is_delivery(change) && lost-- == 0; });
+}
+
 }  // namespace
 
-const std::vector<std::string>& plant_names() {
-  static const std::vector<std::string> names{"early-acknowledgement", "swapped-messages", "forgotten-identifiers",
-                                              "stale-replay", "lost-part"};
-  return names;
+const std::vector<Plant>& plants() {
+  static const std::vector<Plant> all{
+      {"early-acknowledgement", "loss"},
+      {"swapped-messages", "order"},
+      {"forgotten-identifiers", "copies"},
+      {"stale-replay", "retained"},
+      {"lost-part", "loss"},
+      {"kept-subscription", "interest"},
+      {"greedy-member", "group"},
+      {"kept-session", "store"},
+      {"lost-letter", "liveness"},
+  };
+  return all;
 }
 
 void plant(const std::string& name, SimBroker& broker, SimStore& store, base::Prng& random) {
   if (name == "early-acknowledgement") broker.doors.answer_at_once = true;
   if (name == "swapped-messages")
-    broker.doors.mail = [&random](core::Mail& mail, core::ShardId from) { swap_messages(mail, from, random); };
+    broker.doors.mail = [&random](core::Mail& mail, core::ShardId from) {
+      swap_messages(mail, from, random);
+    };
   if (name == "forgotten-identifiers")
-    broker.doors.journal = [](std::unique_ptr<SessionJournal> journal) { return std::make_unique<ForgetfulJournal>(std::move(journal)); };
+    broker.doors.journal = [](std::unique_ptr<SessionJournal> journal) {
+      return std::make_unique<ForgetfulJournal>(std::move(journal));
+    };
   if (name == "stale-replay")
     broker.doors.retained = [&random](std::unique_ptr<RetainedMessages> messages) {
       return std::make_unique<StaleRetained>(std::move(messages), random);
     };
   if (name == "lost-part") store.tamper = [&random](Batch& batch) { lose_part(batch, random); };
+  if (name == "kept-subscription")
+    store.tamper = [](Batch& batch) {
+      leave_out(batch, [](const Batch::Change& change) {
+        return change.kind == Batch::Kind::Erase &&
+               is_of(change.key, records::SessionRecordKind::Subscription);
+      });
+    };
+  if (name == "kept-session")
+    store.tamper = [](Batch& batch) {
+      leave_out(batch,
+                [](const Batch::Change& change) { return change.kind == Batch::Kind::EraseRange; });
+    };
+  if (name == "greedy-member")
+    broker.doors.mail = [&random, member = GreedyMember()](core::Mail& mail,
+                                                           core::ShardId from) mutable {
+      member(mail, from, random);
+    };
+  if (name == "lost-letter")
+    broker.doors.mail = [&random](core::Mail& mail, core::ShardId from) {
+      lose_letter(mail, from, random);
+    };
 }
 
 }  // namespace twinmq::sim

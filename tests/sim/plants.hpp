@@ -1,6 +1,6 @@
 #pragma once
-// Faults put into the world around the core, to see that the checkers notice: a checker that never failed proves
-// nothing.
+// Faults put into the world around the core, to see that the checkers notice: a checker that never
+// failed proves nothing.
 
 #include <string>
 #include <vector>
@@ -11,8 +11,13 @@
 
 namespace twinmq::sim {
 
+struct Plant {
+  std::string name;
+  std::string checker;  ///< which must notice it
+};
+
 /// The faults there are.
-const std::vector<std::string>& plant_names();
+const std::vector<Plant>& plants();
 
 /// Plants the fault of that name; nothing for the empty one.
 void plant(const std::string& name, SimBroker& broker, SimStore& store, base::Prng& random);

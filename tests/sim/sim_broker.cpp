@@ -14,11 +14,13 @@
 namespace twinmq::sim {
 
 namespace {
-constexpr int kRoundsMax = 4;            // as the real shell: then the loop goes on
-constexpr std::uint64_t kPatience = 400; // steps until a closing link that cannot be flushed is given up
+constexpr int kRoundsMax = 4;  // as the real shell: then the loop goes on
+constexpr std::uint64_t kPatience =
+    400;  // steps until a closing link that cannot be flushed is given up
 }  // namespace
 
-// --- Life ------------------------------------------------------------------------------------------------
+// --- Life
+// ------------------------------------------------------------------------------------------------
 
 void SimBroker::start(unsigned shards) {
   wants_reload_ = false;
@@ -44,10 +46,13 @@ void SimBroker::build(unsigned shards) {
     parts.journal = std::make_unique<sessions::SessionModule>();
     if (doors.journal) parts.journal = doors.journal(std::move(parts.journal));
     parts.counters = &post.counters;
-    parts.post = [&post](std::function<void(core::ShardCore&)> errand) { post.errands.push_back(std::move(errand)); };
+    parts.post = [&post](std::function<void(core::ShardCore&)> errand) {
+      post.errands.push_back(std::move(errand));
+    };
     if (trace) {
       parts.log = [this, id](const LogLine& line) {
-        say("shard " + std::to_string(id) + ": " + std::string(line.event) + ' ' + std::string(line.detail));
+        say("shard " + std::to_string(id) + ": " + std::string(line.event) + ' ' +
+            std::string(line.detail));
       };
     }
     parts.seed = builds_;
@@ -92,7 +97,8 @@ void SimBroker::cut_all(bool lose_output) {
   }
 }
 
-// --- A turn ----------------------------------------------------------------------------------------------
+// --- A turn
+// ----------------------------------------------------------------------------------------------
 
 void SimBroker::enter(Post& post) {
   if (post.in_turn) return;
@@ -141,7 +147,8 @@ void SimBroker::accept(Post& post, bool everything) {
     Arrival arrival = std::move(post.arrivals[i]);
     post.arrivals.erase(post.arrivals.begin() + static_cast<std::ptrdiff_t>(i));
     ++activity_;
-    // Its CONNECT must not come behind a later one of the same client: the world keeps no account of that.
+    // Its CONNECT must not come behind a later one of the same client: the world keeps no account
+    // of that.
     if (arrival.wire->reset) {
       arrival.wire->server_shut = true;
       arrival.wire->left(clock_.truth.count());
@@ -202,7 +209,8 @@ void SimBroker::move_links(Post& post) {
   for (core::MovedLink& moved : std::exchange(post.core->effects().moved, {})) {
     Line* const line = find(post, moved.link);
     if (!line) continue;
-    posts_[moved.to]->arrivals.push_back({line->wire, std::move(moved.origin), std::move(moved.bytes)});
+    posts_[moved.to]->arrivals.push_back(
+        {line->wire, std::move(moved.origin), std::move(moved.bytes)});
     std::erase_if(post.lines, [&](const Line& each) { return each.key == moved.link; });
   }
 }
@@ -235,10 +243,11 @@ void SimBroker::take_commit(Post& post) {
   if (doors.answer_at_once) post.answers.push_back({post.id, id, true});
 }
 
-// --- Output ----------------------------------------------------------------------------------------------
+// --- Output
+// ----------------------------------------------------------------------------------------------
 
-// In the order of the wires: receivers of one message are touched in the order of their addresses, which are not
-// part of the seed.
+// In the order of the wires: receivers of one message are touched in the order of their addresses,
+// which are not part of the seed.
 void SimBroker::flush_touched(Post& post) {
   auto& touched = post.core->effects().touched;
   while (!touched.empty()) {
@@ -250,7 +259,8 @@ void SimBroker::flush_touched(Post& post) {
   }
 }
 
-// As net::Connections does: write what is there, ask for more only when nothing is left, shut when the core is done.
+// As net::Connections does: write what is there, ask for more only when nothing is left, shut when
+// the core is done.
 void SimBroker::flush(Post& post, core::LinkKey key) {
   Line* line = find(post, key);
   if (!line) return;
@@ -269,9 +279,12 @@ void SimBroker::flush(Post& post, core::LinkKey key) {
     const std::size_t count = output->gather(parts, 8);
     std::size_t sent = 0;
     for (std::size_t part = 0; part < count && !line->blocked; ++part) {
-      const std::size_t room = wire.to_client.size() < network_.room_to_client ? network_.room_to_client - wire.to_client.size() : 0;
+      const std::size_t room = wire.to_client.size() < network_.room_to_client
+                                   ? network_.room_to_client - wire.to_client.size()
+                                   : 0;
       const std::size_t taken = std::min(room, parts[part].iov_len);
-      if (!wire.client_gone) wire.to_client.append(static_cast<const char*>(parts[part].iov_base), taken);
+      if (!wire.client_gone)
+        wire.to_client.append(static_cast<const char*>(parts[part].iov_base), taken);
       sent += taken;
       line->blocked = taken < parts[part].iov_len;
     }
@@ -279,7 +292,8 @@ void SimBroker::flush(Post& post, core::LinkKey key) {
     output->consume(sent, post.core->chunks());
   }
   const base::OutBuffer* const output = post.core->output(key);
-  // Much output may still wait with nothing in its way: the socket's interest in room brings the rest.
+  // Much output may still wait with nothing in its way: the socket's interest in room brings the
+  // rest.
   line->blocked = !output->empty();
   line->paused = !post.core->reading(key);
   if (!post.core->closing(key)) return;
@@ -300,7 +314,8 @@ void SimBroker::flush_blocked(Post& post) {
   for (const Line& line : post.lines) {
     if (line.close_by != 0 && line.close_by <= network_.steps) {
       late.push_back(line.key);
-    } else if (line.blocked && (line.wire->to_client.size() < network_.room_to_client || line.wire->client_gone)) {
+    } else if (line.blocked &&
+               (line.wire->to_client.size() < network_.room_to_client || line.wire->client_gone)) {
       ready.push_back(line.key);
     }
   }
@@ -327,13 +342,15 @@ SimBroker::Line* SimBroker::find(Post& post, core::LinkKey key) {
   return nullptr;
 }
 
-// --- Storage ---------------------------------------------------------------------------------------------
+// --- Storage
+// ---------------------------------------------------------------------------------------------
 
 void SimBroker::store_some(bool everything) {
   const std::size_t waiting = store_.waiting();
   if (waiting == 0) return;
   ++activity_;
-  for (const SimStore::Answer& answer : store_.sync(everything ? waiting : 1 + random_.below(waiting)))
+  for (const SimStore::Answer& answer :
+       store_.sync(everything ? waiting : 1 + random_.below(waiting)))
     if (!doors.answer_at_once) posts_[answer.shard]->answers.push_back(answer);
 }
 
@@ -343,7 +360,8 @@ void SimBroker::store_fails() {
     if (!doors.answer_at_once) posts_[answer.shard]->answers.push_back(answer);
 }
 
-// --- Looking in ------------------------------------------------------------------------------------------
+// --- Looking in
+// ------------------------------------------------------------------------------------------
 
 std::uint64_t SimBroker::sum(Metric metric) const {
   std::uint64_t total = 0;

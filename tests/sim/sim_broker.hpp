@@ -1,6 +1,7 @@
 #pragma once
-// The broker's shell for a simulated world: shards stepped on one thread, with simulated sockets, storage and time.
-// What src/app and src/net do with threads and system calls is done here in an order drawn from the seed.
+// The broker's shell for a simulated world: shards stepped on one thread, with simulated sockets,
+// storage and time. What src/app and src/net do with threads and system calls is done here in an
+// order drawn from the seed.
 
 #include <cstdint>
 #include <deque>
@@ -20,20 +21,25 @@
 
 namespace twinmq::sim {
 
-/// Both clocks of the simulated machine. `truth` is what really passes; the others are read from it.
+/// Both clocks of the simulated machine. `truth` is what really passes; the others are read from
+/// it.
 struct SimClock {
   Milliseconds truth{0};
   Milliseconds steady_start{0};  ///< where the monotonic clock of this process began
   Milliseconds wall_error{0};
 
-  Now now() const { return {Instant(truth + steady_start), WallTime(Milliseconds(1'700'000'000'000) + truth + wall_error)}; }
+  Now now() const {
+    return {Instant(truth + steady_start),
+            WallTime(Milliseconds(1'700'000'000'000) + truth + wall_error)};
+  }
 };
 
 /// What stands between the core and what it is built on: nothing, or a planted fault.
 struct Doors {
   std::function<std::unique_ptr<SessionJournal>(std::unique_ptr<SessionJournal>)> journal;
   std::function<std::unique_ptr<RetainedMessages>(std::unique_ptr<RetainedMessages>)> retained;
-  std::function<void(core::Mail&, core::ShardId from)> mail;  ///< at the end of each turn, before the mail leaves
+  std::function<void(core::Mail&, core::ShardId from)>
+      mail;                     ///< at the end of each turn, before the mail leaves
   bool answer_at_once = false;  ///< commits are answered before they are written
 };
 
@@ -51,7 +57,8 @@ class SimBroker {
   void start(unsigned shards);
   /// The process ends without warning.
   void crash();
-  /// One turn of one shard. With `everything` it takes all there is; otherwise as much as the seed says.
+  /// One turn of one shard. With `everything` it takes all there is; otherwise as much as the seed
+  /// says.
   void turn(core::ShardId shard, bool everything);
   /// The storage thread writes some of what waits, or fails to.
   void store_some(bool everything);
@@ -76,7 +83,8 @@ class SimBroker {
     core::LinkKey key;
     bool paused = false;
     bool blocked = false;
-    std::uint64_t close_by = 0;  ///< step at which a closing link that cannot flush is given up; 0: not closing
+    std::uint64_t close_by =
+        0;  ///< step at which a closing link that cannot flush is given up; 0: not closing
   };
   struct Arrival {
     std::shared_ptr<Wire> wire;

@@ -12,16 +12,20 @@ namespace twinmq::sim {
 using mqtt::PacketId;
 using mqtt::PacketType;
 
-// --- What it does ----------------------------------------------------------------------------------------
+// --- What it does
+// ----------------------------------------------------------------------------------------
 
-void SimClient::connect(bool clean_start, std::uint32_t expiry_seconds, const WillPlan& will, core::ShardId shard) {
+void SimClient::connect(bool clean_start, std::uint32_t expiry_seconds, const WillPlan& will,
+                        core::ShardId shard) {
   if (wire_) abandon();
   clean_start_ = clean_start || must_start_clean_ || !traits_.persistent;
   if (clean_start_) {
     end_session();
     must_start_clean_ = true;
   }
-  connection_expiry_ = v5() ? expiry_seconds : clean_start_ && !traits_.persistent ? 0 : traits_.expiry_seconds;
+  connection_expiry_ = v5()                                  ? expiry_seconds
+                       : clean_start_ && !traits_.persistent ? 0
+                                                             : traits_.expiry_seconds;
   wire_ = network_.dial(shard);
   phase_ = Phase::Connecting;
   will_ = will.message;
@@ -36,7 +40,8 @@ void SimClient::connect(bool clean_start, std::uint32_t expiry_seconds, const Wi
     packet.receive_maximum = traits_.receive_maximum;
     packet.topic_alias_maximum = traits_.alias_maximum;
   } else if (traits_.persistent) {
-    // Before MQTT 5 a clean session would not outlive the connection; a fresh one is made by two connections.
+    // Before MQTT 5 a clean session would not outlive the connection; a fresh one is made by two
+    // connections.
     packet.clean_start = clean_start_;
     if (clean_start_) connection_expiry_ = 0;
   }
@@ -58,6 +63,7 @@ void SimClient::connect(bool clean_start, std::uint32_t expiry_seconds, const Wi
 }
 
 void SimClient::publish(Sent& message) {
+  message.connection = wire_->number;
   ledger_.sent(message);
   Outgoing outgoing{0, &message, false};
   if (message.qos != QoS::AtMostOnce) {
@@ -84,7 +90,8 @@ void SimClient::send_publish(const Outgoing& outgoing, bool dup) {
   if (message.qos == QoS::ExactlyOnce) expected_pubrecs_.push_back(outgoing.id);
 }
 
-void SimClient::subscribe(const std::vector<std::string>& filters, QoS qos, mqtt::RetainHandling handling) {
+void SimClient::subscribe(const std::vector<std::string>& filters, QoS qos,
+                          mqtt::RetainHandling handling) {
   mqtt::Subscribe packet;
   packet.packet_id = free_id();
   for (const std::string& filter : filters) {
@@ -170,7 +177,8 @@ void SimClient::delay(std::uint64_t until_step) {
   if (wire_) wire_->stalled_to_server = until_step;
 }
 
-// --- Bytes -----------------------------------------------------------------------------------------------
+// --- Bytes
+// -----------------------------------------------------------------------------------------------
 
 void SimClient::send(const std::string& bytes) {
   if (wire_ && !wire_->client_shut) wire_->to_server += bytes;
@@ -185,7 +193,8 @@ void SimClient::step(bool everything) {
 
 void SimClient::read(bool everything) {
   const std::size_t waiting = wire_->to_client.size();
-  const std::size_t count = everything || random_.chance(0.6) ? waiting : random_.below(waiting + 1);
+  const std::size_t count =
+      everything || random_.chance(0.6) ? waiting : random_.below(waiting + 1);
   if (count > 0) ++activity;
   inbox_.append(wire_->to_client, 0, count);
   wire_->to_client.erase(0, count);
@@ -193,10 +202,12 @@ void SimClient::read(bool everything) {
   std::string scratch;
   while (wire_) {
     const auto framing = mqtt::next_frame(bytes_of(std::string_view(inbox_).substr(used)), 1 << 28);
-    if (framing.status == mqtt::Framing::Status::Malformed) return complain("sent a malformed frame");
+    if (framing.status == mqtt::Framing::Status::Malformed)
+      return complain("sent a malformed frame");
     if (framing.status == mqtt::Framing::Status::NeedMore) break;
     const auto packet = mqtt::decode(framing.frame, traits_.version, {}, scratch);
-    if (!packet) return complain("sent a packet that does not decode: " + std::string(packet.error().what));
+    if (!packet)
+      return complain("sent a packet that does not decode: " + std::string(packet.error().what));
     on_packet(*packet);
     used += framing.size;
   }
@@ -207,32 +218,39 @@ void SimClient::read(bool everything) {
 void SimClient::on_packet(const mqtt::Packet& packet) {
   if (const auto* connack = std::get_if<mqtt::Connack>(&packet)) return on_connack(*connack);
   if (const auto* goodbye = std::get_if<mqtt::Disconnect>(&packet)) return on_disconnect(*goodbye);
-  if (phase_ == Phase::Connecting) return complain("sent packet " + std::to_string(packet.index()) + " before CONNACK");
+  if (phase_ == Phase::Connecting)
+    return complain("sent packet " + std::to_string(packet.index()) + " before CONNACK");
   if (phase_ == Phase::Leaving) return;  // nobody listens any more
   if (const auto* publish = std::get_if<mqtt::Publish>(&packet)) return on_publish(*publish);
   if (const auto* ack = std::get_if<mqtt::Ack>(&packet)) return on_ack(*ack);
   if (const auto* suback = std::get_if<mqtt::Suback>(&packet)) return on_suback(*suback);
-  if (const auto* unsuback = std::get_if<mqtt::Unsuback>(&packet)) return on_unsuback(unsuback->packet_id, unsuback->codes.size());
-  if (!std::holds_alternative<mqtt::Pingresp>(packet)) complain("sent a packet that only clients send");
+  if (const auto* unsuback = std::get_if<mqtt::Unsuback>(&packet))
+    return on_unsuback(unsuback->packet_id, unsuback->codes.size());
+  if (!std::holds_alternative<mqtt::Pingresp>(packet))
+    complain("sent a packet that only clients send");
 }
 
 void SimClient::on_disconnect(const mqtt::Disconnect& packet) {
   told_to_go_ = true;
   if (packet.code != ReasonCode::SessionTakenOver && packet.code != ReasonCode::KeepAliveTimeout)
-    complain("sent DISCONNECT \"" + std::string(reason_text(packet.code)) + "\" (" + std::string(packet.reason) +
-             ") to a client that broke no rule");
+    complain("sent DISCONNECT \"" + std::string(reason_text(packet.code)) + "\" (" +
+             std::string(packet.reason) + ") to a client that broke no rule");
 }
 
-// --- Answers owed ----------------------------------------------------------------------------------------
+// --- Answers owed
+// ----------------------------------------------------------------------------------------
 
 // In order, as [MQTT-4.6.0-2] and its neighbours demand of a client, but as late as the seed likes.
 void SimClient::pay(bool everything) {
   while (!owed_.empty() && wire_ && (everything || random_.chance(0.7))) {
     const Owed owed = owed_.front();
-    if (trace) trace(traits_.id + " sends " + std::string(mqtt::packet_type_text(owed.type)) + ' ' + std::to_string(owed.id));
+    if (trace)
+      trace(traits_.id + " sends " + std::string(mqtt::packet_type_text(owed.type)) + ' ' +
+            std::to_string(owed.id));
     owed_.pop_front();
     ++activity;
-    if (owed.type != PacketType::Pubrec && owed.type != PacketType::Pubrel) unacknowledged_.erase(owed.id);
+    if (owed.type != PacketType::Pubrec && owed.type != PacketType::Pubrel)
+      unacknowledged_.erase(owed.id);
     if (owed.type == PacketType::Pubrec) expected_pubrels_.push_back(owed.id);
     send_ack(owed.type, owed.id);
   }
@@ -240,14 +258,16 @@ void SimClient::pay(bool everything) {
 
 void SimClient::send_ack(PacketType type, PacketId id) {
   std::uint8_t bytes[mqtt::kAckSizeMax];
-  const std::uint8_t* const end = mqtt::write_ack(type, id, ReasonCode::Success, traits_.version, bytes);
+  const std::uint8_t* const end =
+      mqtt::write_ack(type, id, ReasonCode::Success, traits_.version, bytes);
   send(std::string(static_cast<const std::uint8_t*>(bytes), end));
 }
 
 PacketId SimClient::free_id() {
   const auto used = [&](PacketId id) {
     return requests_.count(id) != 0 ||
-           std::any_of(outgoing_.begin(), outgoing_.end(), [id](const Outgoing& each) { return each.id == id; });
+           std::any_of(outgoing_.begin(), outgoing_.end(),
+                       [id](const Outgoing& each) { return each.id == id; });
   };
   do {
     last_id_ = static_cast<PacketId>(last_id_ % 65535 + 1);
@@ -255,7 +275,8 @@ PacketId SimClient::free_id() {
   return last_id_;
 }
 
-// --- The session -----------------------------------------------------------------------------------------
+// --- The session
+// -----------------------------------------------------------------------------------------
 
 void SimClient::lose_connection() {
   if (!wire_) return;
@@ -267,13 +288,18 @@ void SimClient::lose_connection() {
   }
   wire_->client_shut = true;
   wire_->to_client.clear();
-  if (phase_ == Phase::Connecting && connection_expiry_ == 0) may_be_gone_ = true;
+  // The broker may have found the session gone and begun another one, without our learning of it.
+  if (phase_ == Phase::Connecting && session_ && (connection_expiry_ == 0 || may_be_gone())) {
+    end_session();
+    must_start_clean_ = true;
+  }
   if (session_) {
     ledger_.connection_lost(*session_);
     if (phase_ != Phase::Connecting) {
       lost_at_ = clock_.truth;
       if (goodbye_at_) lost_at_ = *goodbye_at_;
-      if (wire_->server_left_at >= 0) lost_at_ = std::min(lost_at_, Milliseconds(wire_->server_left_at));
+      if (wire_->server_left_at >= 0)
+        lost_at_ = std::min(lost_at_, Milliseconds(wire_->server_left_at));
       wall_error_then_ = clock_.wall_error;
     }
   }
@@ -301,6 +327,11 @@ void SimClient::end_session() {
   forget_session();
 }
 
+bool SimClient::may_be_gone() const {
+  return clock_.truth - lost_at_ >= Seconds(traits_.expiry_seconds) ||
+         clock_.wall_error != wall_error_then_;
+}
+
 void SimClient::bury(bool all) {
   std::erase_if(graves_, [&](const auto& grave) {
     if (!all && !(grave.first && grave.first->server_shut)) return false;
@@ -321,24 +352,26 @@ void SimClient::on_connack(const mqtt::Connack& packet) {
   if (phase_ != Phase::Connecting) return complain("sent a second CONNACK");
   // Time may have jumped over the broker's patience with a CONNECT that was on its way.
   if (packet.code == ReasonCode::ServerUnavailable) return;
-  if (packet.code != ReasonCode::Success) return complain("refused the connection: " + std::string(reason_text(packet.code)));
+  if (packet.code != ReasonCode::Success)
+    return complain("refused the connection: " + std::string(reason_text(packet.code)));
   if (packet.session_present && clean_start_) return complain("has a session after a clean start");
-  if (trace) trace(traits_.id + " receives CONNACK" + (packet.session_present ? ", session present" : ""));
+  if (trace)
+    trace(traits_.id + " receives CONNACK" + (packet.session_present ? ", session present" : ""));
   phase_ = Phase::Connected;
   must_start_clean_ = false;
   window_ = std::min(traits_.window, packet.receive_maximum.value_or(65535));
   if (!packet.session_present && session_) {
-    const Milliseconds away = clock_.truth - lost_at_;
-    const bool may_be_gone = may_be_gone_ || away >= Seconds(traits_.expiry_seconds) || clock_.wall_error != wall_error_then_;
-    if (!may_be_gone) complain("lost the session " + std::to_string(away.count()) + " ms after its last connection");
+    if (!may_be_gone())
+      complain("lost the session " + std::to_string((clock_.truth - lost_at_).count()) +
+               " ms after its last connection");
     end_session();
   }
   if (!session_) {
     session_ = &ledger_.open_session(traits_.number);
     session_->unknown_past = packet.session_present;
-    session_->lasting = connection_expiry_ > 0;
   }
-  may_be_gone_ = false;
+  session_->lasting = connection_expiry_ > 0;
+  session_->wire = wire_;
   bury(true);
   resume();
 }
@@ -355,24 +388,28 @@ void SimClient::resume() {
   }
 }
 
-// --- Messages from the broker ----------------------------------------------------------------------------
+// --- Messages from the broker
+// ----------------------------------------------------------------------------
 
 void SimClient::on_publish(const mqtt::Publish& packet) {
   std::string topic(packet.topic);
   if (packet.topic_alias != 0) {
-    if (packet.topic_alias > traits_.alias_maximum) return complain("used a topic alias above our maximum");
+    if (packet.topic_alias > traits_.alias_maximum)
+      return complain("used a topic alias above our maximum");
     if (topic.empty()) topic = aliases_[packet.topic_alias];
     aliases_[packet.topic_alias] = topic;
   }
   const Sent* const message = ledger_.find(topic, packet.payload);
   if (trace && message)
-    trace(traits_.id + " receives " + describe(ledger_, *message) + " with QoS " + std::to_string(static_cast<int>(packet.qos)) +
-          " id " + std::to_string(packet.packet_id) + (packet.dup ? " DUP" : "") + (packet.retain ? " RETAIN" : ""));
+    trace(traits_.id + " receives " + describe(ledger_, *message) + " with QoS " +
+          std::to_string(static_cast<int>(packet.qos)) + " id " + std::to_string(packet.packet_id) +
+          (packet.dup ? " DUP" : "") + (packet.retain ? " RETAIN" : ""));
   if (!message) return;
   const Received received{*message, packet.qos, packet.dup, packet.retain};
   if (packet.qos == QoS::AtMostOnce) return ledger_.received(*session_, received);
 
-  const std::string name = "identifier " + std::to_string(packet.packet_id) + " for " + describe(ledger_, *message);
+  const std::string name =
+      "identifier " + std::to_string(packet.packet_id) + " for " + describe(ledger_, *message);
   if (!unacknowledged_.emplace(packet.packet_id, packet.qos).second)
     return complain("used " + name + " while it was in flight");
   if (v5() && unacknowledged_.size() > traits_.receive_maximum)
@@ -388,28 +425,34 @@ void SimClient::on_publish(const mqtt::Publish& packet) {
     return ledger_.received(*session_, received);
   }
   if (known->second != message->number)
-    return complain("used " + name + " before PUBCOMP freed it from message " + std::to_string(known->second));
+    return complain("used " + name + " before PUBCOMP freed it from message " +
+                    std::to_string(known->second));
   if (!packet.dup) complain("sent again without DUP: " + name);
 }
 
 void SimClient::on_pubrel(const mqtt::Ack& packet) {
   if (trace) trace(traits_.id + " receives PUBREL " + std::to_string(packet.packet_id));
-  // PUBRELs come in the order of our PUBRECs; those that resume an earlier connection come by themselves.
-  if (const auto place = std::find(expected_pubrels_.begin(), expected_pubrels_.end(), packet.packet_id);
+  // PUBRELs come in the order of our PUBRECs; those that resume an earlier connection come by
+  // themselves.
+  if (const auto place =
+          std::find(expected_pubrels_.begin(), expected_pubrels_.end(), packet.packet_id);
       place != expected_pubrels_.end()) {
     if (place != expected_pubrels_.begin())
-      complain("sent PUBREL " + std::to_string(packet.packet_id) + " before PUBREL " + std::to_string(expected_pubrels_.front()));
+      complain("sent PUBREL " + std::to_string(packet.packet_id) + " before PUBREL " +
+               std::to_string(expected_pubrels_.front()));
     expected_pubrels_.erase(place);
   } else if (packet.code == ReasonCode::Success) {
     unacknowledged_.emplace(packet.packet_id, QoS::ExactlyOnce);
     if (v5() && unacknowledged_.size() > traits_.receive_maximum)
-      return complain("exceeded our Receive Maximum with PUBREL " + std::to_string(packet.packet_id));
+      return complain("exceeded our Receive Maximum with PUBREL " +
+                      std::to_string(packet.packet_id));
   }
   received_.erase(packet.packet_id);
   owed_.push_back({PacketType::Pubcomp, packet.packet_id});
 }
 
-// --- Answers from the broker -----------------------------------------------------------------------------
+// --- Answers from the broker
+// -----------------------------------------------------------------------------
 
 void SimClient::on_ack(const mqtt::Ack& packet) {
   if (packet.type == PacketType::Pubrel) return on_pubrel(packet);
@@ -417,12 +460,15 @@ void SimClient::on_ack(const mqtt::Ack& packet) {
 }
 
 void SimClient::on_own_ack(const mqtt::Ack& packet) {
-  const std::string name = std::string(mqtt::packet_type_text(packet.type)) + ' ' + std::to_string(packet.packet_id);
+  const std::string name =
+      std::string(mqtt::packet_type_text(packet.type)) + ' ' + std::to_string(packet.packet_id);
   if (trace) trace(traits_.id + " receives " + name);
   if (packet.type != PacketType::Pubcomp) {
     auto& expected = packet.type == PacketType::Puback ? expected_pubacks_ : expected_pubrecs_;
     if (expected.empty() || expected.front() != packet.packet_id)
-      return complain("sent " + name + (expected.empty() ? " for nothing" : " before that of " + std::to_string(expected.front())));
+      return complain("sent " + name +
+                      (expected.empty() ? " for nothing"
+                                        : " before that of " + std::to_string(expected.front())));
     expected.pop_front();
   }
   for (std::size_t i = 0; i < outgoing_.size(); ++i) {
@@ -451,7 +497,8 @@ void SimClient::settle(std::size_t index, ReasonCode code) {
 
 void SimClient::on_suback(const mqtt::Suback& packet) {
   const auto request = requests_.find(packet.packet_id);
-  if (request == requests_.end() || !request->second.subscribe || request->second.filters.size() != packet.codes.size())
+  if (request == requests_.end() || !request->second.subscribe ||
+      request->second.filters.size() != packet.codes.size())
     return complain("sent a SUBACK that nobody waits for");
   if (trace) trace(traits_.id + " receives SUBACK for " + request->second.filters.front());
   for (std::size_t i = 0; i < packet.codes.size(); ++i) {
@@ -466,13 +513,15 @@ void SimClient::on_suback(const mqtt::Suback& packet) {
 
 void SimClient::on_unsuback(PacketId id, std::size_t) {
   const auto request = requests_.find(id);
-  if (request == requests_.end() || request->second.subscribe) return complain("sent an UNSUBACK that nobody waits for");
+  if (request == requests_.end() || request->second.subscribe)
+    return complain("sent an UNSUBACK that nobody waits for");
   if (trace) trace(traits_.id + " receives UNSUBACK for " + request->second.filters.front());
   ledger_.left(*session_, request->second.filters.front());
   requests_.erase(request);
 }
 
-// --- Looking in ------------------------------------------------------------------------------------------
+// --- Looking in
+// ------------------------------------------------------------------------------------------
 
 std::vector<std::string> SimClient::filters() const {
   std::vector<std::string> all;
@@ -492,8 +541,9 @@ std::string SimClient::unrest() const {
   if (phase_ == Phase::Connecting) return who + " waits for CONNACK";
   if (phase_ == Phase::Leaving) return who + " waits for the broker to close";
   if (!outgoing_.empty())
-    return who + " waits for the answer to " + describe(ledger_, *outgoing_.front().message) + ", identifier " +
-           std::to_string(outgoing_.front().id) + (outgoing_.front().released ? ", released" : "");
+    return who + " waits for the answer to " + describe(ledger_, *outgoing_.front().message) +
+           ", identifier " + std::to_string(outgoing_.front().id) +
+           (outgoing_.front().released ? ", released" : "");
   if (!requests_.empty()) return who + " waits for SUBACK or UNSUBACK";
   if (connected() && !unacknowledged_.empty())
     return who + " waits for PUBREL " + std::to_string(unacknowledged_.begin()->first);

@@ -1,6 +1,7 @@
 #pragma once
-// A client that keeps every rule of the specification, and complains when the broker breaks one: session state that
-// outlives connections, packet identifiers, the QoS 2 handshakes of both directions, Receive Maximum, aliases.
+// A client that keeps every rule of the specification, and complains when the broker breaks one:
+// session state that outlives connections, packet identifiers, the QoS 2 handshakes of both
+// directions, Receive Maximum, aliases.
 
 #include <cstdint>
 #include <deque>
@@ -29,7 +30,7 @@ struct ClientTraits {
   std::uint16_t window = 20;               ///< most unacknowledged messages of its own
   std::uint16_t alias_maximum = 0;         ///< aliases the broker may set
   std::uint16_t keep_alive_seconds = 0;
-  std::string share;                       ///< the only filter of a member of a share group, with $share
+  std::string share;  ///< the only filter of a member of a share group, with $share
 };
 
 /// A will for the next connection.
@@ -40,8 +41,13 @@ struct WillPlan {
 
 class SimClient {
  public:
-  SimClient(ClientTraits traits, Ledger& ledger, SimNetwork& network, SimClock& clock, base::Prng& random)
-      : traits_(std::move(traits)), ledger_(ledger), network_(network), clock_(clock), random_(random) {}
+  SimClient(ClientTraits traits, Ledger& ledger, SimNetwork& network, SimClock& clock,
+            base::Prng& random)
+      : traits_(std::move(traits)),
+        ledger_(ledger),
+        network_(network),
+        clock_(clock),
+        random_(random) {}
 
   const ClientTraits& traits() const { return traits_; }
   bool connected() const { return phase_ == Phase::Connected; }
@@ -56,9 +62,11 @@ class SimClient {
   bool asks(const std::string& filter) const;
   const Wire* wire() const { return wire_.get(); }
 
-  // --- What it does --------------------------------------------------------------------------------------
+  // --- What it does
+  // --------------------------------------------------------------------------------------
   /// Offline, or connected: then the new connection takes over and the old one is left as it is.
-  void connect(bool clean_start, std::uint32_t expiry_seconds, const WillPlan& will, core::ShardId shard);
+  void connect(bool clean_start, std::uint32_t expiry_seconds, const WillPlan& will,
+               core::ShardId shard);
   void publish(Sent& message);
   void subscribe(const std::vector<std::string>& filters, QoS qos, mqtt::RetainHandling handling);
   void unsubscribe(const std::string& filter);
@@ -126,6 +134,7 @@ class SimClient {
   void forget_session();
   void end_session();
   void bury(bool all);
+  bool may_be_gone() const;
   void resume();
   bool v5() const { return traits_.version == mqtt::Version::V5; }
   void complain(const std::string& what);
@@ -143,27 +152,27 @@ class SimClient {
   std::deque<Owed> owed_;
   std::map<mqtt::PacketId, QoS> unacknowledged_;  ///< from the broker, on this connection
   std::deque<mqtt::PacketId> expected_pubacks_, expected_pubrecs_;
-  std::deque<mqtt::PacketId> expected_pubrels_;   ///< in the order of our PUBRECs [MQTT-4.6.0-4]
+  std::deque<mqtt::PacketId> expected_pubrels_;  ///< in the order of our PUBRECs [MQTT-4.6.0-4]
   std::map<mqtt::PacketId, Request> requests_;
   std::map<std::uint16_t, std::string> aliases_;
   bool clean_start_ = false;
   std::optional<Milliseconds> goodbye_at_;
-  bool told_to_go_ = false;        ///< the broker said DISCONNECT
+  bool told_to_go_ = false;  ///< the broker said DISCONNECT
   std::uint16_t window_ = 20;
   std::uint32_t connection_expiry_ = 0;
   Sent* will_ = nullptr;
 
   // The session
   SimSession* session_ = nullptr;
-  bool must_start_clean_ = true;   ///< what the broker has of us is not known
+  bool must_start_clean_ = true;  ///< what the broker has of us is not known
   std::deque<Outgoing> outgoing_;
-  std::map<mqtt::PacketId, std::uint32_t> received_;  ///< QoS 2 identifiers awaiting PUBREL, and their message
+  std::map<mqtt::PacketId, std::uint32_t>
+      received_;  ///< QoS 2 identifiers awaiting PUBREL, and their message
   std::map<std::string, QoS> filters_;
   mqtt::PacketId last_id_ = 0;
-  bool may_be_gone_ = false;       ///< a CONNECT that was never answered would have ended it
   /// Sessions that ended, until the broker must know.
   std::vector<std::pair<std::shared_ptr<Wire>, SimSession*>> graves_;
-  Milliseconds lost_at_{0};        ///< when the broker knew at the earliest that the connection was gone
+  Milliseconds lost_at_{0};  ///< when the broker knew at the earliest that the connection was gone
   Milliseconds wall_error_then_{0};
 };
 

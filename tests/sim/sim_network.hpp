@@ -1,6 +1,6 @@
 #pragma once
-// Connections between simulated clients and the simulated broker: two pipes each, whose bytes are split, joined,
-// delayed and lost as the seed says.
+// Connections between simulated clients and the simulated broker: two pipes each, whose bytes are
+// split, joined, delayed and lost as the seed says.
 
 #include <cstdint>
 #include <memory>
@@ -18,9 +18,10 @@ struct Wire {
   std::string to_client;          ///< written by the broker, not yet read by the client
   bool client_shut = false;       ///< no byte follows from the client
   bool server_shut = false;       ///< no byte follows from the broker
-  std::int64_t server_left_at = -1; ///< when the broker was done with it, in true milliseconds; -1: not yet
-  bool reset = false;             ///< the broker will see an error
-  bool client_gone = false;       ///< nobody reads here any more
+  std::int64_t server_left_at =
+      -1;              ///< when the broker was done with it, in true milliseconds; -1: not yet
+  bool reset = false;  ///< the broker will see an error
+  bool client_gone = false;             ///< nobody reads here any more
   std::uint64_t stalled_to_server = 0;  ///< the pipe moves nothing until this step
   std::uint64_t stalled_to_client = 0;
 

@@ -55,12 +55,16 @@ void SimStore::apply(const Batch& batch) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Batch::Change change = batch[i];
     switch (change.kind) {
-      case Batch::Kind::Put: synced_.insert_or_assign(std::string(change.key), std::string(change.value)); break;
+      case Batch::Kind::Put:
+        synced_.insert_or_assign(std::string(change.key), std::string(change.value));
+        break;
       case Batch::Kind::Erase:
-        if (const auto place = synced_.find(change.key); place != synced_.end()) synced_.erase(place);
+        if (const auto place = synced_.find(change.key); place != synced_.end())
+          synced_.erase(place);
         break;
       case Batch::Kind::EraseRange:
-        if (change.key < change.value) synced_.erase(synced_.lower_bound(change.key), synced_.lower_bound(change.value));
+        if (change.key < change.value)
+          synced_.erase(synced_.lower_bound(change.key), synced_.lower_bound(change.value));
         break;
     }
   }

@@ -1,6 +1,6 @@
 #pragma once
-// The storage thread and its disk, simulated: commits wait as long as the seed says, fail when it says, and a crash
-// loses any suffix of what was not synced.
+// The storage thread and its disk, simulated: commits wait as long as the seed says, fail when it
+// says, and a crash loses any suffix of what was not synced.
 
 #include <cstdint>
 #include <deque>
@@ -23,9 +23,11 @@ class SimStore final : public Store {
     bool durable = false;
   };
 
-  // --- As the storage thread -----------------------------------------------------------------------------
+  // --- As the storage thread
+  // -----------------------------------------------------------------------------
   void submit(unsigned shard, std::uint64_t id, Batch batch);
-  /// Syncs the oldest `count` of what waits, as one group commit. Answers in the order of submission.
+  /// Syncs the oldest `count` of what waits, as one group commit. Answers in the order of
+  /// submission.
   std::vector<Answer> sync(std::size_t count);
   /// What waits fails, and so does everything until reopen().
   std::vector<Answer> fail();
@@ -36,7 +38,8 @@ class SimStore final : public Store {
   /// Sees every batch before it is written; may change it. For planted faults.
   std::function<void(Batch&)> tamper;
 
-  // --- The door ------------------------------------------------------------------------------------------
+  // --- The door
+  // ------------------------------------------------------------------------------------------
   Result<void> commit(const Batch& batch, Durability durability) override;
   Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) override;
   Result<void> reopen() override;

@@ -27,11 +27,15 @@ class Fingerprint final : public Checker {
   }
 
  private:
-  void fold(std::uint64_t value) { result_.fingerprint = (result_.fingerprint ^ value) * 0x100000001b3 + 0x9e3779b9; }
+  void fold(std::uint64_t value) {
+    result_.fingerprint = (result_.fingerprint ^ value) * 0x100000001b3 + 0x9e3779b9;
+  }
   RunResult& result_;
 };
 
-QoS any_qos(base::Prng& random) { return static_cast<QoS>(random.below(3)); }
+QoS any_qos(base::Prng& random) {
+  return static_cast<QoS>(random.below(3));
+}
 
 }  // namespace
 
@@ -40,10 +44,14 @@ World::World(const RunOptions& options)
   clock_.truth = Milliseconds(random_.below(100'000));
   clock_.steady_start = Milliseconds(random_.below(1'000'000'000));
   shards_ = options.shards != 0 ? options.shards : static_cast<unsigned>(random_.between(1, 4));
-  network_.room_to_client = random_.chance(0.3) ? random_.between(1, 200) : random_.between(500, 64'000);
-  if (random_.chance(0.3)) broker_.mqtt.receive_maximum = static_cast<std::uint16_t>(random_.between(1, 20));
-  if (random_.chance(0.3)) broker_.mqtt.inflight_max = static_cast<std::uint16_t>(random_.between(1, 20));
-  if (random_.chance(0.2)) broker_.limits.turn_packets_max = static_cast<std::uint32_t>(random_.between(1, 5));
+  network_.room_to_client =
+      random_.chance(0.3) ? random_.between(1, 200) : random_.between(500, 64'000);
+  if (random_.chance(0.3))
+    broker_.mqtt.receive_maximum = static_cast<std::uint16_t>(random_.between(1, 20));
+  if (random_.chance(0.3))
+    broker_.mqtt.inflight_max = static_cast<std::uint16_t>(random_.between(1, 20));
+  if (random_.chance(0.2))
+    broker_.limits.turn_packets_max = static_cast<std::uint32_t>(random_.between(1, 5));
   if (options_.trace) broker_.trace = [this](const std::string& text) { trace(text); };
   draw_weather();
   draw_topics();
@@ -54,7 +62,9 @@ World::World(const RunOptions& options)
 
 // Some runs are calm, some have one trouble, some have all.
 void World::draw_weather() {
-  const auto often = [&](double most) { return random_.chance(0.5) ? 0 : most * random_.fraction(); };
+  const auto often = [&](double most) {
+    return random_.chance(0.5) ? 0 : most * random_.fraction();
+  };
   weather_.store_speed = random_.chance(0.5) ? 1 : 0.02 + random_.fraction() / 2;
   if (random_.chance(0.1)) return;
   weather_.cut = often(0.004);
@@ -72,17 +82,19 @@ void World::draw_topics() {
   for (const char* topic : {"t/0/a", "t/0/b", "t/1/a", "t/1/b", "t/2/a", "t/2/b", "t/3/a", "t/3/b"})
     ledger_.topics.emplace_back(topic);
   plain_topics_ = static_cast<std::uint32_t>(ledger_.topics.size());
-  for (const char* topic : {"r/0", "r/1", "r/2", "r/3", "m/0", "m/1"}) ledger_.topics.emplace_back(topic);
+  for (const char* topic : {"r/0", "r/1", "r/2", "r/3", "m/0", "m/1"})
+    ledger_.topics.emplace_back(topic);
   for (std::size_t i = 0; i < ledger_.topics.size(); ++i) topic_qos_.push_back(any_qos(random_));
-  for (const char* filter : {"t/0/a", "t/0/b", "t/1/a", "t/1/b", "t/2/a", "t/+/a", "t/+/b", "t/1/#", "t/2/+", "t/#",
-                             "+/3/b", "r/0", "r/+", "r/#", "m/#", "m/0", "#"})
+  for (const char* filter : {"t/0/a", "t/0/b", "t/1/a", "t/1/b", "t/2/a", "t/+/a", "t/+/b", "t/1/#",
+                             "t/2/+", "t/#", "+/3/b", "r/0", "r/+", "r/#", "m/#", "m/0", "#"})
     filters_.emplace_back(filter);
 }
 
 void World::add_client(ClientTraits traits) {
   traits.number = static_cast<std::uint32_t>(clients_.size());
   traits.id = "c" + std::to_string(traits.number);
-  clients_.push_back(std::make_unique<SimClient>(std::move(traits), ledger_, network_, clock_, random_));
+  clients_.push_back(
+      std::make_unique<SimClient>(std::move(traits), ledger_, network_, clock_, random_));
   clients_.back()->trace = broker_.trace;
 }
 
@@ -93,12 +105,16 @@ void World::draw_clients() {
     traits.version = random_.chance(0.6) ? mqtt::Version::V5 : mqtt::Version::V311;
     traits.persistent = random_.chance(0.7);
     traits.expiry_seconds = traits.version == mqtt::Version::V311 ? broker_.mqtt.session_expiry_v3
-                            : random_.chance(0.2)                 ? static_cast<std::uint32_t>(random_.between(1, 30))
-                                                                  : 100'000;
-    traits.receive_maximum = static_cast<std::uint16_t>(random_.chance(0.2) ? 1 : random_.between(2, 60));
+                            : random_.chance(0.2)
+                                ? static_cast<std::uint32_t>(random_.between(1, 30))
+                                : 100'000;
+    traits.receive_maximum =
+        static_cast<std::uint16_t>(random_.chance(0.2) ? 1 : random_.between(2, 60));
     traits.window = static_cast<std::uint16_t>(random_.between(1, 30));
-    traits.alias_maximum = static_cast<std::uint16_t>(random_.chance(0.4) ? random_.between(1, 8) : 0);
-    traits.keep_alive_seconds = static_cast<std::uint16_t>(random_.chance(0.2) ? random_.between(1, 20) : 0);
+    traits.alias_maximum =
+        static_cast<std::uint16_t>(random_.chance(0.4) ? random_.between(1, 8) : 0);
+    traits.keep_alive_seconds =
+        static_cast<std::uint16_t>(random_.chance(0.2) ? random_.between(1, 20) : 0);
     add_client(traits);
   }
   const std::uint64_t members = random_.chance(0.7) ? random_.between(1, 5) : 0;
@@ -107,7 +123,8 @@ void World::draw_clients() {
     traits.version = random_.chance(0.6) ? mqtt::Version::V5 : mqtt::Version::V311;
     traits.persistent = random_.chance(0.6);
     traits.receive_maximum = static_cast<std::uint16_t>(random_.between(1, 30));
-    if (traits.version == mqtt::Version::V311) traits.expiry_seconds = broker_.mqtt.session_expiry_v3;
+    if (traits.version == mqtt::Version::V311)
+      traits.expiry_seconds = broker_.mqtt.session_expiry_v3;
     traits.share = random_.chance(0.6) ? "$share/g/t/#" : "$share/h/t/+/a";
     add_client(traits);
   }
@@ -117,7 +134,8 @@ RunResult World::run() {
   RunResult result;
   ledger_.checkers.push_back(std::make_unique<Fingerprint>(ledger_, result));
   broker_.start(shards_);
-  while (operations_ < options_.operations && !ledger_.complaint() && network_.steps < kStepsMax) step();
+  while (operations_ < options_.operations && !ledger_.complaint() && network_.steps < kStepsMax)
+    step();
   if (!ledger_.complaint()) calm_down();
   result.complaint = ledger_.complaint();
   result.operations = operations_;
@@ -163,12 +181,15 @@ void World::troubles() {
     SimClient& client = any_client();
     if (client.connected()) client.half_close();
   }
-  if (random_.chance(weather_.slow_reader)) any_client().stall(network_.steps + random_.between(10, 3000));
-  if (random_.chance(weather_.slow_link)) any_client().delay(network_.steps + random_.between(10, 1000));
+  if (random_.chance(weather_.slow_reader))
+    any_client().stall(network_.steps + random_.between(10, 3000));
+  if (random_.chance(weather_.slow_link))
+    any_client().delay(network_.steps + random_.between(10, 1000));
   if (random_.chance(weather_.crash)) restart(true);
   if (random_.chance(weather_.store_failure)) broker_.store_fails();
   if (random_.chance(weather_.idle)) clock_.truth += Milliseconds(random_.below(20'000));
-  if (random_.chance(weather_.wall_jump)) clock_.wall_error += Seconds(random_.below(20'000)) - Seconds(10'000);
+  if (random_.chance(weather_.wall_jump))
+    clock_.wall_error += Seconds(random_.below(20'000)) - Seconds(10'000);
 }
 
 void World::restart(bool by_crash) {
@@ -178,7 +199,8 @@ void World::restart(bool by_crash) {
     broker_.crash();
     clock_.truth += Milliseconds(random_.below(3000));
     clock_.steady_start = Milliseconds(random_.below(1'000'000'000));
-    if (options_.shards == 0 && random_.chance(0.5)) shards_ = static_cast<unsigned>(random_.between(1, 4));
+    if (options_.shards == 0 && random_.chance(0.5))
+      shards_ = static_cast<unsigned>(random_.between(1, 4));
     trace("starts with " + std::to_string(shards_) + " shards");
     broker_.start(shards_);
   } else {
@@ -187,7 +209,8 @@ void World::restart(bool by_crash) {
   ledger_.restarted();
 }
 
-// --- What clients do -------------------------------------------------------------------------------------
+// --- What clients do
+// -------------------------------------------------------------------------------------
 
 void World::act(SimClient& client) {
   if (client.offline()) {
@@ -217,7 +240,8 @@ void World::connect(SimClient& client, bool clean) {
   ++operations_;
   const ClientTraits& traits = client.traits();
   std::uint32_t expiry = traits.persistent ? traits.expiry_seconds : 0;
-  if (traits.persistent && random_.chance(0.03)) expiry = 0;  // its session ends with this connection
+  if (traits.persistent && random_.chance(0.03))
+    expiry = 0;  // its session ends with this connection
   trace(traits.id + (clean ? " connects clean" : " connects"));
   client.connect(clean, expiry, {}, static_cast<core::ShardId>(random_.below(64)));
 }
@@ -251,11 +275,15 @@ void World::subscribe(SimClient& client) {
   for (const std::string& filter : wanted)
     if (client.asks(filter)) return;
   // What matches topics with retained messages is asked for at QoS 2, for their order's sake.
-  const bool plain = std::all_of(wanted.begin(), wanted.end(), [](const std::string& filter) { return filter[0] == 't'; });
+  const bool plain = std::all_of(wanted.begin(), wanted.end(),
+                                 [](const std::string& filter) { return filter[0] == 't'; });
   QoS qos = plain ? any_qos(random_) : QoS::ExactlyOnce;
-  if (!client.traits().share.empty()) qos = random_.chance(0.5) ? QoS::AtLeastOnce : QoS::ExactlyOnce;
+  if (!client.traits().share.empty())
+    qos = random_.chance(0.5) ? QoS::AtLeastOnce : QoS::ExactlyOnce;
   ++operations_;
-  if (options_.trace) trace(client.traits().id + " subscribes " + wanted.front() + " at " + std::to_string(static_cast<int>(qos)));
+  if (options_.trace)
+    trace(client.traits().id + " subscribes " + wanted.front() + " at " +
+          std::to_string(static_cast<int>(qos)));
   client.subscribe(wanted, qos, static_cast<mqtt::RetainHandling>(random_.below(3)));
 }
 
@@ -269,12 +297,14 @@ void World::unsubscribe(SimClient& client) {
   client.unsubscribe(filter);
 }
 
-// --- The end ---------------------------------------------------------------------------------------------
+// --- The end
+// ---------------------------------------------------------------------------------------------
 
 // After the troubles end, everybody is connected again and everything must drain.
 void World::calm_down() {
   trace("calm");
   weather_ = {};
+  network_.room_to_client = 64'000;
   for (const auto& client : clients_) client->hasten();
   ledger_.calm();
   if (broker_.wants_reload()) restart(false);
@@ -319,11 +349,13 @@ std::uint64_t World::activity() const {
   return sum;
 }
 
-// One more retained value per topic and client, all at once: then everybody must agree which was last.
+// One more retained value per topic and client, all at once: then everybody must agree which was
+// last.
 void World::publish_last_values() {
   for (std::uint32_t topic = plain_topics_; topic < ledger_.topics.size(); ++topic) {
     for (const auto& client : clients_) {
-      if (!client->may_publish() || !client->traits().share.empty() || random_.chance(0.5)) continue;
+      if (!client->may_publish() || !client->traits().share.empty() || random_.chance(0.5))
+        continue;
       client->publish(ledger_.make(client->traits().number, topic, topic_qos_[topic], true, 0));
     }
   }
@@ -332,14 +364,15 @@ void World::publish_last_values() {
 // What the store holds is what memory holds, no more and no less.
 void World::audit_store() {
   if (broker_.sum(Metric::QueuedMessages) != 0)
-    return ledger_.complain("liveness", std::to_string(broker_.sum(Metric::QueuedMessages)) + " messages stay in queues");
+    return ledger_.complain("liveness", std::to_string(broker_.sum(Metric::QueuedMessages)) +
+                                            " messages stay in queues");
   const auto picture = [&] {
     std::vector<std::string> lines;
     for (core::ShardId shard = 0; shard < shards_; ++shard) {
       for (const SessionInfo& session : broker_.core(shard).sessions()) {
         if (session.expiry_seconds == 0) continue;
-        std::string line = session.client_id + " expiry " + std::to_string(session.expiry_seconds) + " queue " +
-                           std::to_string(session.queued_messages) + " filters";
+        std::string line = session.client_id + " expiry " + std::to_string(session.expiry_seconds) +
+                           " queue " + std::to_string(session.queued_messages) + " filters";
         std::vector<std::string> filters;
         for (const SubscriptionInfo& each : broker_.core(shard).subscriptions(session.client_id))
           filters.push_back(' ' + each.filter + '@' + std::to_string(static_cast<int>(each.qos)));
@@ -358,7 +391,9 @@ void World::audit_store() {
   for (std::size_t i = 0; i < std::max(before.size(), after.size()); ++i) {
     const std::string was = i < before.size() ? before[i] : "nothing";
     const std::string is = i < after.size() ? after[i] : "nothing";
-    if (was != is) return ledger_.complain("store", "memory had \"" + was + "\", the store gave back \"" + is + '"');
+    if (was != is)
+      return ledger_.complain("store",
+                              "memory had \"" + was + "\", the store gave back \"" + is + '"');
   }
 }
 
@@ -376,7 +411,10 @@ void World::say_goodbye() {
     if (!drain("at the very end")) return;
   }
   for (const auto& [key, value] : store_.synced())
-    if (key[0] == 's') return ledger_.complain("store", "something of a session that ended stays: key of " + std::to_string(key.size()) + " bytes, \"" + key.substr(3) + '"');
+    if (key[0] == 's')
+      return ledger_.complain("store", "something of a session that ended stays: key of " +
+                                           std::to_string(key.size()) + " bytes, \"" +
+                                           key.substr(3) + '"');
   if (broker_.sum(Metric::Sessions) != 0 || broker_.sum(Metric::Subscriptions) != 0)
     ledger_.complain("store", "sessions or subscriptions stay in memory");
 }

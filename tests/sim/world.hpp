@@ -1,5 +1,6 @@
 #pragma once
-// One run: a broker, its clients, its troubles, all drawn from one seed. The same seed gives the same run.
+// One run: a broker, its clients, its troubles, all drawn from one seed. The same seed gives the
+// same run.
 
 #include <cstdint>
 #include <functional>
@@ -43,7 +44,7 @@ struct Weather {
   double slow_link = 0;
   double crash = 0;
   double store_failure = 0;
-  double idle = 0;        ///< seconds in which nothing happens
+  double idle = 0;  ///< seconds in which nothing happens
   double wall_jump = 0;
   double store_speed = 1;  ///< how readily the storage thread writes
 };
@@ -92,7 +93,8 @@ class World {
   Weather weather_;
   std::vector<std::unique_ptr<SimClient>> clients_;
   std::vector<std::string> filters_;
-  std::vector<QoS> topic_qos_;  ///< of topics with retained messages: one for all, so that order is defined
+  std::vector<QoS>
+      topic_qos_;  ///< of topics with retained messages: one for all, so that order is defined
   std::uint32_t plain_topics_ = 0;
   unsigned shards_ = 1;
   std::uint64_t operations_ = 0;
