@@ -24,7 +24,7 @@ class RetainedMessages {
    public:
     virtual ~Replay() = default;
 
-    /// The next retained message, as it is now. Empty when `budget` steps are used up (call again
+    /// The next retained message. Empty when `budget` steps are used up (call again
     /// later) or when done() is true. Each step, successful or not, takes one from `budget`.
     virtual MessageRef next(std::size_t& budget) = 0;
     virtual bool done() const = 0;
@@ -48,9 +48,8 @@ class RetainedMessages {
   virtual MessageRef find(std::string_view topic, Instant now) const = 0;
 
   /// Every message whose topic matches the filter (which has no $share prefix) and which has not
-  /// expired at `now`, each once, in no particular order. Changes in between are allowed: a message
-  /// is handed out as it is at that moment; topics that come or go during the walk may or may not
-  /// be seen.
+  /// expired at `now`, each once, in no particular order. A message that is set after this call is
+  /// left out, and so is the one it replaced: whoever asks is subscribed and gets the new one live.
   virtual std::unique_ptr<Replay> replay(std::string_view filter, Instant now) = 0;
 
   /// Forgets what has expired, looking at up to `budget` entries, and records the removals.

@@ -86,7 +86,7 @@ class Link {
   void on_published(std::uint64_t promise, const Outcome& outcome);
   /// The same for copies of a QoS 2 message that came while the first one's transaction was open.
   void on_received_settled(mqtt::PacketId id, const Outcome& outcome);
-  void start_replay(ReplayWanted wanted);
+  void begin_replays(std::uint64_t group);
   void on_fence_passed();
 
   // --- Ending it
@@ -181,8 +181,9 @@ class Link {
   void on_subscribe(const mqtt::Frame& frame);
   void on_unsubscribe(const mqtt::Frame& frame);
   ReasonCode subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subscription_id,
-                       bool& stored, std::vector<ReplayWanted>& replays,
+                       bool& stored, std::uint64_t replays,
                        std::vector<ShardId>& share_homes);
+  void open_replays(const ReplayWanted& wanted);
   ReasonCode judge_subscribe(const mqtt::SubscribeEntry& entry);
   bool is_subscribed(std::string_view filter) const;
   ReasonCode unsubscribe(std::string_view filter, bool& stored);

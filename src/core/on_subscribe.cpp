@@ -29,6 +29,7 @@ void Link::on_subscribe(const mqtt::Frame& frame) {
   bool stored = false;
   mqtt::Suback suback;
   suback.packet_id = packet->packet_id;
+  ticket.replays = ++shard_.replay_groups;
   for (const mqtt::SubscribeEntry& entry : packet->entries)
     suback.codes.push_back(
         subscribe(entry, packet->subscription_id, stored, ticket.replays, share_homes));
@@ -48,7 +49,7 @@ void Link::on_subscribe(const mqtt::Frame& frame) {
 }
 
 ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subscription_id,
-                           bool& stored, std::vector<ReplayWanted>& replays,
+                           bool& stored, std::uint64_t replays,
                            std::vector<ShardId>& share_homes) {
   const ReasonCode refusal = judge_subscribe(entry);
   if (refusal != ReasonCode::Success) return refusal;
@@ -75,8 +76,8 @@ ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subs
     const mqtt::RetainHandling handling = entry.options.retain_handling;
     if (handling == mqtt::RetainHandling::Send ||
         (handling == mqtt::RetainHandling::SendIfNew && !replaced))
-      replays.push_back(
-          {std::string(entry.filter), granted, subscription_id});  // [MQTT-3.3.1-9] [MQTT-3.3.1-10]
+      open_replays({std::string(entry.filter), granted, subscription_id,
+                    replays});  // [MQTT-3.3.1-9] [MQTT-3.3.1-10]
   }
   if (!replaced) shard_.counters.add(Metric::Subscriptions);
   if (session_->persistent()) {
@@ -119,20 +120,23 @@ bool Link::is_subscribed(std::string_view filter) const {
   return session_->shared().contains(filter.substr(filter.find('/') + 1));
 }
 
-void Link::start_replay(ReplayWanted wanted) {
-  if (!session_ || !shard_.parts.retained) return;
-  if (!shard_.tree.find(wanted.filter, session_)) return;  // unsubscribed meanwhile
+void Link::open_replays(const ReplayWanted& wanted) {
+  if (!shard_.parts.retained) return;
   const auto from = [&](ShardId shard) {
     if (shard == shard_.id)
-      return session_->start_replay(
+      return session_->open_replay(
           RetainedReplay(shard_.parts.retained->replay(wanted.filter, shard_.now.steady), wanted));
     const std::uint64_t ticket = ++shard_.replay_tickets;
     shard_.replay_owners.emplace(ticket, session_->key);
     shard_.post(shard, RetainedWanted{ticket, wanted.filter});
-    session_->start_replay(RetainedReplay(shard, ticket, wanted));
+    session_->open_replay(RetainedReplay(shard, ticket, wanted));
   };
   if (!mqtt::has_wildcard(wanted.filter)) return from(home_of(wanted.filter, shard_.shards()));
   for (ShardId shard = 0; shard < shard_.shards(); ++shard) from(shard);
+}
+
+void Link::begin_replays(std::uint64_t group) {
+  if (session_) session_->begin_replays(group);
 }
 
 void Link::on_unsubscribe(const mqtt::Frame& frame) {

@@ -31,6 +31,24 @@ MessageRef RetainedReplay::next(Shard& shard) {
   return {};
 }
 
+void RetainedReplay::supersede(std::string_view topic) {
+  if (here_) return;
+  if (!opened_) live_before_opened_.emplace(topic);
+  std::erase_if(slice_, [&](const MessageRef& message) { return message->topic() == topic; });
+}
+
+void RetainedReplay::add(MessageRef message) {
+  if (!live_before_opened_.contains(std::string(message->topic())))
+    slice_.push_back(std::move(message));
+}
+
+void RetainedReplay::end_slice(bool done) {
+  live_before_opened_.clear();
+  opened_ = true;
+  waiting_ = false;
+  done_ = done;
+}
+
 bool RetainedReplay::done() const {
   return here_ ? here_->done() : done_ && slice_.empty();
 }

@@ -115,7 +115,9 @@ class Session final : public Subscriber {
   /// By "name/filter".
   std::map<std::string, Shared, std::less<>>& shared() { return shared_; }
   std::list<RetainedReplay>& replays() { return replays_; }
-  void start_replay(RetainedReplay replay);
+  void open_replay(RetainedReplay replay);
+  /// The SUBSCRIBE they belong to is in force.
+  void begin_replays(std::uint64_t group);
 
   /// For the authorizer; null when there is none.
   std::unique_ptr<Identity> identity;

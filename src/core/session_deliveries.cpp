@@ -356,11 +356,16 @@ bool Session::restore_delivery(StoredDelivery stored) {
 // --- Retained messages for new subscriptions
 // -------------------------------------------------------------
 
-void Session::start_replay(RetainedReplay replay) {
+void Session::open_replay(RetainedReplay replay) {
   replays_.push_back(std::move(replay));
   if (replays_.size() > 8 && replays_.size() > 2 * filters_.size() * shard_.shards())
     drop_outdated_replays();
-  pump_replays();
+}
+
+void Session::begin_replays(std::uint64_t group) {
+  for (RetainedReplay& replay : replays_)
+    if (replay.wanted.group == group) replay.begin();
+  if (!replays_.empty()) pump_replays();
 }
 
 // A client may subscribe to the same again and again: only the last of its replays counts.
@@ -384,6 +389,7 @@ void Session::pump_replays() {
   if (std::exchange(replaying_, true)) return;  // a delivery below came back here
   while (!replays_.empty() && link_ && link_->welcomed() && link_->has_room() && window_open()) {
     RetainedReplay& replay = replays_.front();
+    if (!replay.begun()) break;
     if (!is_wanted(replay)) {  // [MQTT-3.10.4-2]
       replay.cancel(shard_);
       replays_.pop_front();

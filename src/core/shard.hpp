@@ -97,6 +97,7 @@ struct Shard {
   std::string packet;   ///< for building packets that are not hot
   std::vector<LinkKey> postponed;
   std::size_t replay_budget = 0;  ///< steps left for retained replays in this turn
+  std::uint64_t replay_groups = 0;
   std::uint64_t replay_tickets = 0;
   std::unordered_map<std::uint64_t, SessionKey>
       replay_owners;  ///< of replays served by other shards

@@ -65,7 +65,7 @@ void Subscriptions::complete(Ticket ticket) {
   if (Link* link = shard_.links.get(ticket.link)) {
     if (ticket.fence) return link->on_fence_passed();
     link->keep_promise(ticket.promise, ReasonCode::Success);
-    for (ReplayWanted& wanted : ticket.replays) link->start_replay(std::move(wanted));
+    link->begin_replays(ticket.replays);
   }
 }
 

@@ -30,7 +30,7 @@ class Subscriptions {
   struct Ticket {
     LinkKey link;
     std::uint64_t promise = 0;
-    std::vector<ReplayWanted> replays;
+    std::uint64_t replays = 0;  ///< their group
     std::uint32_t waiting = 0;
     bool fence = false;  ///< no SUBSCRIBE: only the fence itself
     // A fence relayed for another shard instead:

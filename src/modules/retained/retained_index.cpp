@@ -17,6 +17,7 @@ constexpr std::uint32_t kNowhere = 0xFFFF'FFFF;
 /// One level of some topics; the level's text lies behind it in the same block.
 struct RetainedIndex::Node {
   MessageRef message;
+  std::uint64_t put = 0;  ///< the message's number among all that were put
   NodeId parent = kNone;
   NodeId first_child = kNone;
   NodeId next = kNone;  ///< sibling; new ones come first
@@ -25,7 +26,7 @@ struct RetainedIndex::Node {
   std::uint32_t pins = 0;             ///< walks that stand here
   std::uint16_t token_size = 0;
 
-  static constexpr std::size_t kTextAt = 34;
+  static constexpr std::size_t kTextAt = 42;
   static std::size_t bytes(std::size_t token_size) { return kTextAt + token_size; }
   char* text() { return reinterpret_cast<char*>(this) + kTextAt; }
   std::string_view token() { return {text(), token_size}; }
@@ -36,7 +37,7 @@ struct RetainedIndex::Node {
 class RetainedIndex::Walk : public RetainedMessages::Replay {
  public:
   Walk(RetainedIndex& index, std::string_view filter, Instant now)
-      : index_(index), filter_(filter), now_(now) {
+      : index_(index), filter_(filter), now_(now), last_put_(index.puts_) {
     for (core::LevelReader reader(filter_); reader.next();) levels_.push_back(reader.token());
     if (levels_.back() == "#") {
       rest_ = true;
@@ -52,10 +53,10 @@ class RetainedIndex::Walk : public RetainedMessages::Replay {
     for (; at_ != kNone && budget > 0; --budget) {
       const bool arrived = step();
       if (!arrived || !(level_ == levels_.size() || (rest_ && level_ > levels_.size()))) continue;
-      const MessageRef& message = index_.node(at_).message;
-      if (!message || message->expired(now_)) continue;
+      const Node& here = index_.node(at_);
+      if (!here.message || here.put > last_put_ || here.message->expired(now_)) continue;
       --budget;
-      return message;
+      return here.message;
     }
     return {};
   }
@@ -106,6 +107,7 @@ class RetainedIndex::Walk : public RetainedMessages::Replay {
   RetainedIndex& index_;
   const std::string filter_;
   const Instant now_;
+  const std::uint64_t last_put_;
   std::vector<std::string_view> levels_;  ///< of filter_, without the `#`
   bool rest_ = false;                     ///< the filter ends with `#`
   NodeId at_ = kNone;
@@ -117,15 +119,16 @@ class RetainedIndex::Walk : public RetainedMessages::Replay {
 class RetainedIndex::Lookup : public RetainedMessages::Replay {
  public:
   Lookup(const RetainedIndex& index, std::string_view topic, Instant now)
-      : index_(index), topic_(topic), now_(now) {}
+      : index_(index), topic_(topic), now_(now), last_put_(index.puts_) {}
 
   MessageRef next(std::size_t& budget) override {
     if (done_ || budget == 0) return {};
     --budget;
     done_ = true;
     const NodeId id = index_.place_of(topic_);
-    if (id == kNone || index_.node(id).message->expired(now_)) return {};
-    return index_.node(id).message;
+    if (id == kNone) return {};
+    const Node& here = index_.node(id);
+    return here.put > last_put_ || here.message->expired(now_) ? MessageRef() : here.message;
   }
   bool done() const override { return done_; }
 
@@ -133,6 +136,7 @@ class RetainedIndex::Lookup : public RetainedMessages::Replay {
   const RetainedIndex& index_;
   const std::string topic_;
   const Instant now_;
+  const std::uint64_t last_put_;
   bool done_ = false;
 };
 
@@ -153,6 +157,7 @@ MessageRef RetainedIndex::put(MessageRef message) {
     topics_.insert(hash, id);
   }
   schedule(id, message->expires_at());
+  node(id).put = ++puts_;
   return std::exchange(node(id).message, std::move(message));
 }
 

@@ -39,7 +39,7 @@ class RetainedIndex {
   /// The message with the earliest expiry, if that has come; null otherwise. Costs nothing.
   const Message* first_expired(Instant now) const;
 
-  /// Walks the messages that match; must not outlive the index. What the walk stands on stays in
+  /// Walks the messages that match and are here now; must not outlive the index. What the walk stands on stays in
   /// place while the index changes.
   std::unique_ptr<RetainedMessages::Replay> walk(std::string_view filter, Instant now);
 
@@ -80,6 +80,7 @@ class RetainedIndex {
   base::HashIndex topics_;  ///< nodes that have a message, by their whole topic
   std::vector<Deadline> deadlines_;
   NodeId root_;
+  std::uint64_t puts_ = 0;
 };
 
 }  // namespace twinmq::retained

@@ -211,7 +211,7 @@ class PlainRetained final : public RetainedMessages {
       return kept_.erase(topic) != 0 ? Stored::Removed : Stored::Unchanged;
     }
     if (kept_.size() >= messages_max && !kept_.contains(topic)) return Stored::Full;
-    kept_[topic] = message;
+    kept_[topic] = {message, ++sets_};
     Lines out;
     out << message;
     batch.put("retained/" + topic, out.all());
@@ -219,7 +219,7 @@ class PlainRetained final : public RetainedMessages {
   }
   MessageRef find(std::string_view topic, Instant) const override {
     const auto place = kept_.find(std::string(topic));
-    return place == kept_.end() ? MessageRef() : place->second;
+    return place == kept_.end() ? MessageRef() : place->second.message;
   }
   std::unique_ptr<Replay> replay(std::string_view filter, Instant) override {
     return std::make_unique<Walk>(*this, std::string(filter));
@@ -228,7 +228,7 @@ class PlainRetained final : public RetainedMessages {
   Result<void> restore(Store& store, Now, const std::function<bool(std::string_view)>& mine) override {
     return store.scan("retained/", "retained0", [&](std::string_view key, std::string_view value) {
       Lines in(value);
-      if (mine(key.substr(9))) kept_[std::string(key.substr(9))] = read_message(in);
+      if (mine(key.substr(9))) kept_[std::string(key.substr(9))] = {read_message(in), 0};
       return true;
     });
   }
@@ -240,7 +240,8 @@ class PlainRetained final : public RetainedMessages {
  private:
   class Walk final : public Replay {
    public:
-    Walk(const PlainRetained& from, std::string filter) : from_(from), filter_(std::move(filter)) {}
+    Walk(const PlainRetained& from, std::string filter)
+        : from_(from), filter_(std::move(filter)), last_set_(from.sets_) {}
     MessageRef next(std::size_t& budget) override {
       while (budget > 0 && !done_) {
         --budget;
@@ -250,7 +251,8 @@ class PlainRetained final : public RetainedMessages {
           break;
         }
         last_ = place->first;
-        if (mqtt::matches(filter_, last_)) return place->second;
+        if (place->second.set <= last_set_ && mqtt::matches(filter_, last_))
+          return place->second.message;
       }
       return {};
     }
@@ -259,11 +261,17 @@ class PlainRetained final : public RetainedMessages {
    private:
     const PlainRetained& from_;
     std::string filter_;
+    std::uint64_t last_set_;
     std::string last_;
     bool done_ = false;
   };
 
-  std::map<std::string, MessageRef> kept_;
+  struct Kept {
+    MessageRef message;
+    std::uint64_t set = 0;
+  };
+  std::map<std::string, Kept> kept_;
+  std::uint64_t sets_ = 0;
 };
 
 }  // namespace twinmq::core::testing

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <catch2/catch.hpp>
 
 #include "shard_world.hpp"
@@ -34,6 +36,47 @@ TEST_CASE("a replay from another shard never shows an older value after a newer 
   CHECK(to.said() == Words{"PUBLISH " + second + "=new q1 id2"});
   to.puback(2);
   CHECK(to.said().empty());
+}
+
+TEST_CASE("a message published while a replay goes on comes live and not once more in the replay",
+          "[core]") {
+  World world;
+  Peer& from = world.client("from");
+  from.publish("t/1", "v", 1, 1, true);
+  world.run();
+  Peer& to = world.open().connect(narrow("to"));
+  to.subscribe(1, "t/#", 1);
+  CHECK(to.said() == Words{"CONNACK 0x00", "SUBACK 1 0x01", "PUBLISH t/1=v q1 id1 retain"});
+  from.publish("t/2", "v", 1, 2, true);
+  world.run();
+  to.puback(1);
+  CHECK(to.said() == Words{"PUBLISH t/2=v q1 id2"});
+  to.puback(2);
+  CHECK(to.said().empty());
+}
+
+TEST_CASE("a retained message published beside a SUBSCRIBE comes once, whoever is heard first",
+          "[core]") {
+  // Every order in which two shards can take their next turns.
+  for (unsigned order = 0; order < 256; ++order) {
+    for (const bool subscribed_already : {false, true}) {
+      World world({.shards = 2});
+      Peer& from = world.client(world.named("from", 1));
+      Peer& other = world.client(world.named("other", 0));
+      if (subscribed_already) other.subscribe(1, "#");
+      Peer& to = world.client(world.named("to", 0));
+      world.run();
+      to.came();
+      from.publish(world.named("t/", 1), "v", 0, 0, true);
+      to.subscribe(1, "#");
+      for (unsigned turn = 0; turn < 8; ++turn) world.turn((order >> turn) & 1);
+      const Words words = to.said();
+      INFO("order " << order);
+      CHECK(std::count_if(words.begin(), words.end(), [](const std::string& word) {
+              return word.starts_with("PUBLISH");
+            }) == 1);
+    }
+  }
 }
 
 TEST_CASE("after UNSUBSCRIBE a replay goes on no further", "[core]") {
