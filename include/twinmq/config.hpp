@@ -13,12 +13,20 @@
 
 namespace twinmq {
 
+/// The file of a Unix socket.
+struct UnixSocketConfig {
+  std::string owner;          ///< "user", "user:group" or ":group"; empty: the process's own
+  std::string mode = "0660";  ///< octal
+};
+
 /// One address the broker listens on.
 struct ListenerConfig {
-  std::string url = "mqtt://127.0.0.1:1883";  ///< mqtt://host:port; port 0 picks a free one
+  /// mqtt://host:port or unix:///path; port 0 picks a free one.
+  std::string url = "mqtt://127.0.0.1:1883";
   std::string name;                           ///< for logs and access rules; empty: the url
   std::optional<bool> anonymous;              ///< unset: access.anonymous
   std::uint32_t connections_max = 0;          ///< 0: limits.connections_max alone counts
+  UnixSocketConfig unix_socket;
 };
 
 struct NodeConfig {

@@ -189,7 +189,8 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   plan.on_caller = on_caller;
   plan.connections_max = config_.limits.connections_max;
   for (const ListenerConfig& listener : config_.listeners) {
-    plan.listeners.push_back({{listener.url, listener.name, listener.connections_max},
+    plan.listeners.push_back({{listener.url, listener.name, listener.connections_max,
+                               listener.unix_socket.owner, unix_mode(listener).value_or(0660)},
                               !config_.modules.access || anonymous_allowed(config_, listener)});
   }
   plan.store = store_.get();

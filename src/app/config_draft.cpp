@@ -66,6 +66,17 @@ Setting find_setting(std::string_view name) {
   return setting;
 }
 
+/// "a,b" of a command line.
+std::vector<std::string> list_of(std::string_view text) {
+  std::vector<std::string> list;
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    list.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+  }
+  return list;
+}
+
 }  // namespace
 
 void ConfigDraft::set(const ConfigKey& key, std::size_t listener, const ConfigValue& value,
@@ -220,6 +231,7 @@ void apply_text(ConfigDraft& draft, const ConfigKey& key, std::size_t listener,
     const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
     if (fault == std::errc() && end == text.data() + text.size()) value = number;
   }
+  if (key.kind == KeyKind::List) value = list_of(text);
   // A shell has eaten the quotes already, or it has not: both spell the same text.
   if (std::holds_alternative<std::string>(value) && text.size() >= 2 && text.front() == '"' &&
       text.back() == '"') {

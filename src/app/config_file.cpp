@@ -41,6 +41,13 @@ ConfigValue value_of(const toml::node& node) {
   if (const auto* flag = node.as_boolean()) return flag->get();
   if (const auto* number = node.as_integer()) return number->get();
   if (const auto* text = node.as_string()) return text->get();
+  if (const auto* array = node.as_array()) {
+    std::vector<std::string> list;
+    for (const toml::node& each : *array) {
+      if (const auto* text = each.as_string()) list.push_back(text->get());
+    }
+    if (list.size() == array->size()) return list;
+  }
   return {};
 }
 

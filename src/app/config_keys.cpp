@@ -43,7 +43,8 @@ ConfigValue to_value(const T& field) {
   } else if constexpr (std::is_enum_v<T>) {
     const auto index = static_cast<std::size_t>(field);
     return std::string(index < kWords<T>.size() ? kWords<T>[index] : "?");
-  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>) {
+  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> ||
+                       std::is_same_v<T, std::vector<std::string>>) {
     return field;
   } else {
     return static_cast<std::int64_t>(std::min<std::uint64_t>(field, kI64Max));
@@ -58,7 +59,8 @@ T from_value(const ConfigValue& value) {
   } else if constexpr (std::is_enum_v<T>) {
     const auto word = std::find(kWords<T>.begin(), kWords<T>.end(), std::get<std::string>(value));
     return static_cast<T>(word - kWords<T>.begin());
-  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string>) {
+  } else if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> ||
+                       std::is_same_v<T, std::vector<std::string>>) {
     return std::get<T>(value);
   } else {
     return static_cast<T>(std::get<std::int64_t>(value));
@@ -70,7 +72,7 @@ T from_value(const ConfigValue& value) {
 template <auto First, auto... Rest, typename ConfigType>
 auto& field_of(ConfigType& config, std::size_t listener) {
   if constexpr (std::is_invocable_v<decltype(First), ListenerConfig&>) {
-    return config.listeners[listener].*First;
+    return ((config.listeners[listener].*First).*....*Rest);
   } else {
     return ((config.*First).*....*Rest);
   }
@@ -82,6 +84,7 @@ ConfigKey key_of(std::string_view name, std::string_view sentence) {
   using Type = typename Plain<Field>::Type;
   ConfigKey key{.name = name, .sentence = sentence, .optional = Plain<Field>::kOptional};
   if constexpr (std::is_same_v<Type, bool>) key.kind = KeyKind::Boolean;
+  if constexpr (std::is_same_v<Type, std::vector<std::string>>) key.kind = KeyKind::List;
   if constexpr (std::is_enum_v<Type>) {
     key.kind = KeyKind::Choice;
     key.choices = kWords<Type>;
@@ -114,11 +117,13 @@ std::vector<ConfigKey> make_keys() {
   using N = NodeConfig;
   using S = StorageConfig;
   using Li = ListenerConfig;
+  using U = UnixSocketConfig;
   using Mo = ModulesConfig;
   using M = MqttConfig;
   using L = LimitsConfig;
   using A = AccessConfig;
   constexpr auto node = &Config::node;
+  constexpr auto unix_socket = &Li::unix_socket;
   constexpr auto modules = &Config::modules;
   constexpr auto mqtt = &Config::mqtt;
   constexpr auto limits = &Config::limits;
@@ -140,7 +145,8 @@ std::vector<ConfigKey> make_keys() {
           "\"none\""),
 
       key_of<&Li::url>("listener.url",
-                       "mqtt://host:port; port 0 picks a free one, which the log names."),
+                       "mqtt://host:port or unix:///path; port 0 picks a free one, which the log "
+                       "names."),
       key_of<&Li::name>("listener.name", "Name for logs and access rules; empty: the url."),
       with_example(
           key_of<&Li::anonymous>(
@@ -150,6 +156,12 @@ std::vector<ConfigKey> make_keys() {
       number<&Li::connections_max>(
           "listener.connections_max", 0, kU32Max,
           "Connections on this listener; 0: limits.connections_max alone counts."),
+      key_of<unix_socket, &U::owner>("listener.unix.owner",
+                                     "Who owns the file of a Unix socket: \"user\", \"user:group\" "
+                                     "or \":group\"; empty: whoever runs the broker."),
+      key_of<unix_socket, &U::mode>("listener.unix.mode",
+                                    "Permissions of that file, in octal: who may write to it may "
+                                    "connect."),
 
       key_of<modules, &Mo::sessions>(
           "modules.sessions",
@@ -272,13 +284,14 @@ std::vector<ConfigKey> make_keys() {
 }  // namespace
 
 std::string_view ConfigKey::section() const {
+  if (of_listener()) return "listener";
   const auto dot = name.rfind('.');
   return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
 }
 
 std::string_view ConfigKey::last_name() const {
-  const auto dot = name.rfind('.');
-  return dot == std::string_view::npos ? name : name.substr(dot + 1);
+  const std::size_t before = section().size();
+  return before == 0 ? name : name.substr(before + 1);
 }
 
 std::span<const ConfigKey> config_keys() {
@@ -311,6 +324,8 @@ std::string allowed_values(const ConfigKey& key) {
       return fmt::format("an integer from {} to {}", key.min, key.max);
     case KeyKind::Text:
       return "a text in quotes";
+    case KeyKind::List:
+      return "a list of texts, [\"one\", \"two\"]";
     case KeyKind::Choice:
       break;
   }
@@ -337,6 +352,9 @@ std::optional<std::string> value_complaint(const ConfigKey& key, const ConfigVal
     case KeyKind::Text:
       fits = std::holds_alternative<std::string>(value);
       break;
+    case KeyKind::List:
+      fits = std::holds_alternative<std::vector<std::string>>(value);
+      break;
     case KeyKind::Choice:
       if (const auto* word = std::get_if<std::string>(&value)) {
         fits = std::find(key.choices.begin(), key.choices.end(), *word) != key.choices.end();
@@ -357,6 +375,11 @@ std::string toml_value(const ConfigValue& value) {
   if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
   if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
   if (const auto* text = std::get_if<std::string>(&value)) return toml_quoted(*text);
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+    std::string all;
+    for (const std::string& each : *list) all += (all.empty() ? "" : ", ") + toml_quoted(each);
+    return "[" + all + "]";
+  }
   return "";
 }
 

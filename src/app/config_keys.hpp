@@ -9,15 +9,17 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include <twinmq/config.hpp>
 
 namespace twinmq::app {
 
 /// What a key can hold; monostate: not set.
-using ConfigValue = std::variant<std::monostate, bool, std::int64_t, std::string>;
+using ConfigValue =
+    std::variant<std::monostate, bool, std::int64_t, std::string, std::vector<std::string>>;
 
-enum class KeyKind : std::uint8_t { Boolean, Integer, Text, Choice };
+enum class KeyKind : std::uint8_t { Boolean, Integer, Text, Choice, List };
 
 struct ConfigKey {
   std::string_view name;      ///< dotted: "mqtt.qos_max"; keys of a listener begin with "listener."
@@ -35,8 +37,10 @@ struct ConfigKey {
   void (*set)(Config& config, std::size_t listener, const ConfigValue& value) = nullptr;
 
   bool of_listener() const { return name.starts_with("listener."); }
-  /// "mqtt" of "mqtt.qos_max"; empty for keys outside of any section.
+  /// "mqtt" of "mqtt.qos_max", "listener" of "listener.unix.mode"; empty for keys outside of any
+  /// section.
   std::string_view section() const;
+  /// What follows the section: "qos_max", "unix.mode".
   std::string_view last_name() const;
 };
 
@@ -59,7 +63,7 @@ std::optional<std::string> value_complaint(const ConfigKey& key, const ConfigVal
 /// "mqtt.qos_max", or "listener[2].url".
 std::string config_key_path(const ConfigKey& key, std::size_t listener);
 
-/// As TOML: true, 12, "text".
+/// As TOML: true, 12, "text", ["a", "b"].
 std::string toml_value(const ConfigValue& value);
 
 /// A TOML basic string with everything escaped that needs it.

@@ -1,11 +1,12 @@
 #include "app/config_validate.hpp"
 
+#include <charconv>
 #include <map>
 
 #include <fmt/format.h>
 
 #include "app/config_keys.hpp"
-#include "app/config_listener_url.hpp"
+#include "net/listener_url.hpp"
 
 namespace twinmq {
 namespace app {
@@ -24,7 +25,7 @@ void check_ranges(const Config& config, std::vector<ConfigComplaint>& complaints
 }
 
 /// An open port that nobody configured access for is the oldest way to lose a plant.
-void check_exposure(const Config& config, std::size_t index, const ListenerUrl& url,
+void check_exposure(const Config& config, std::size_t index, const net::ListenerUrl& url,
                     std::vector<ConfigComplaint>& complaints) {
   const ListenerConfig& listener = config.listeners[index];
   if (url.loopback() || listener.anonymous || config.access.anonymous ||
@@ -47,12 +48,17 @@ void check_listeners(const Config& config, std::vector<ConfigComplaint>& complai
   std::map<std::string, std::size_t> names;
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const ListenerConfig& listener = config.listeners[i];
-    auto url = parse_listener_url(listener.url);
+    auto url = net::parse_listener_url(listener.url);
     if (!url) {
       complaints.push_back({fmt::format("listener[{}].url", i), url.error().detail});
       continue;
     }
     check_exposure(config, i, *url, complaints);
+    if (!unix_mode(listener)) {
+      complaints.push_back({fmt::format("listener[{}].unix.mode", i),
+                            fmt::format("found {}, allowed: an octal number like \"0660\"",
+                                        toml_quoted(listener.unix_socket.mode))});
+    }
     if (const auto [other, fresh] = urls.emplace(listener.url, i); !fresh && url->port != 0) {
       complaints.push_back(
           {fmt::format("listener[{}].url", i),
@@ -131,11 +137,19 @@ std::string_view durability_word(Durability durability) {
   return "?";
 }
 
+std::optional<std::uint32_t> unix_mode(const ListenerConfig& listener) {
+  const std::string& text = listener.unix_socket.mode;
+  std::uint32_t mode = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (fault != std::errc() || end != text.data() + text.size() || mode > 0777) return std::nullopt;
+  return mode;
+}
+
 bool anonymous_allowed(const Config& config, const ListenerConfig& listener) {
   if (listener.anonymous) return *listener.anonymous;
   if (config.access.anonymous) return *config.access.anonymous;
   if (!config.access.password_file.empty()) return false;
-  const auto url = parse_listener_url(listener.url);
+  const auto url = net::parse_listener_url(listener.url);
   return url && url->loopback();
 }
 

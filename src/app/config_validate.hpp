@@ -1,6 +1,8 @@
 #pragma once
 // What a Config must satisfy beyond the type of each field.
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,9 @@ Durability effective_durability(const Config& config, Durability store_max);
 std::string durability_reason(const Config& config, Durability store_max);
 
 std::string_view durability_word(Durability durability);
+
+/// The permissions that the text means; nothing: it is none.
+std::optional<std::uint32_t> unix_mode(const ListenerConfig& listener);
 
 /// Whether a client without a user name may connect at this listener.
 bool anonymous_allowed(const Config& config, const ListenerConfig& listener);

@@ -35,8 +35,8 @@ ShardThread::ShardThread(core::ShardId id, std::unique_ptr<net::EventLoop> loop,
       inbox_(std::make_shared<Inbox>(loop_->waker())),
       connections_(*loop_, *this, counters_, group.connections),
       acceptor_(*loop_, group.connections, kListenerTag,
-                {[this](net::Descriptor socket, net::Listener& listener, std::string peer) {
-                   accepted(std::move(socket), listener, std::move(peer));
+                {[this](net::Descriptor socket, net::Listener& listener, net::Caller caller) {
+                   accepted(std::move(socket), listener, std::move(caller));
                  },
                  [this](const net::Listener&) { counters_.add(Metric::ConnectionsRefused); },
                  [this](bool paused, std::string_view reason) {
@@ -207,10 +207,10 @@ void ShardThread::take_mail(Inbox::Mail mail) {
   if (closing_down_) core_->close_all(ReasonCode::ServerShuttingDown);
 }
 
-void ShardThread::accepted(net::Descriptor socket, net::Listener& listener, std::string peer) {
+void ShardThread::accepted(net::Descriptor socket, net::Listener& listener, net::Caller caller) {
   counters_.add(Metric::ConnectionsAccepted);
   core::LinkOrigin origin;
-  origin.peer = std::move(peer);
+  origin.peer = std::move(caller.address);
   origin.listener = listener.name();
   origin.anonymous_allowed = listener.anonymous_allowed;
   net::Connections::Parts parts;

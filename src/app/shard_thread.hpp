@@ -125,7 +125,7 @@ class ShardThread final : public net::Links {
   Instant next_deadline() const;
   void take_turn(int patience_milliseconds);
   void take_mail(Inbox::Mail mail);
-  void accepted(net::Descriptor socket, net::Listener& listener, std::string peer);
+  void accepted(net::Descriptor socket, net::Listener& listener, net::Caller caller);
   void finish_turn();
   void commit();
   void move_links();

@@ -2,14 +2,21 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pwd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
+#include <utility>
+
+#include "base/escape.hpp"
 
 namespace twinmq::net {
 namespace {
@@ -17,12 +24,6 @@ namespace {
 constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerEvent = 64;
 constexpr Milliseconds kRetryDelay{100};
-constexpr std::string_view kScheme = "mqtt://";
-
-Error bad_url(std::string_view url, std::string_view why) {
-  return {ErrorCode::InvalidConfig, "listener url \"" + std::string(url) + "\": " +
-                                        std::string(why) + "; allowed is mqtt://host:port"};
-}
 
 std::uint16_t port_of(const sockaddr_storage& address) {
   if (address.ss_family == AF_INET6) {
@@ -61,7 +62,7 @@ struct Candidate {
   socklen_t size = 0;
 };
 
-Result<std::vector<Candidate>> resolve(const ListenerAddress& where, std::string_view url) {
+Result<std::vector<Candidate>> resolve(const ListenerUrl& where, std::string_view url) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -70,10 +71,13 @@ Result<std::vector<Candidate>> resolve(const ListenerAddress& where, std::string
   const std::string port = std::to_string(where.port);
   // Every interface: the IPv6 wildcard takes IPv4 connections too, where the system has IPv6 at
   // all.
-  const bool everywhere = where.host.empty() || where.host == "*";
+  const bool everywhere = where.host == "*";
   const int failure =
       ::getaddrinfo(everywhere ? nullptr : where.host.c_str(), port.c_str(), &hints, &found);
-  if (failure != 0) return bad_url(url, ::gai_strerror(failure));
+  if (failure != 0) {
+    return Error{ErrorCode::InvalidConfig,
+                 "cannot find " + std::string(url) + ": " + ::gai_strerror(failure)};
+  }
   std::vector<Candidate> candidates;
   for (const addrinfo* info = found; info != nullptr; info = info->ai_next) {
     Candidate candidate;
@@ -89,33 +93,91 @@ Result<std::vector<Candidate>> resolve(const ListenerAddress& where, std::string
   return candidates;
 }
 
-}  // namespace
+constexpr unsigned kNobody = ~0u;  // chown leaves that one alone
 
-Result<ListenerAddress> parse_listener_url(std::string_view url) {
-  if (!url.starts_with(kScheme)) return bad_url(url, "unknown scheme");
-  std::string_view rest = url.substr(kScheme.size());
-  if (rest.ends_with('/')) rest.remove_suffix(1);
-  ListenerAddress address{{}, 1883};
-  std::string_view port;
-  if (rest.starts_with('[')) {
-    const std::size_t end = rest.find(']');
-    if (end == std::string_view::npos) return bad_url(url, "the bracket is not closed");
-    address.host = rest.substr(1, end - 1);
-    port = rest.substr(end + 1);
-  } else {
-    const std::size_t colon = rest.find(':');
-    address.host = rest.substr(0, colon);
-    port = colon == std::string_view::npos ? std::string_view() : rest.substr(colon);
-    if (port.find(':', 1) != std::string_view::npos)
-      return bad_url(url, "an IPv6 address stands in brackets");
+struct Owner {
+  uid_t user = kNobody;
+  gid_t group = kNobody;
+};
+
+Result<Owner> find_owner(std::string_view text) {
+  Owner owner;
+  const std::size_t colon = text.find(':');
+  const std::string user(text.substr(0, colon));
+  const std::string group(colon == std::string_view::npos ? std::string_view()
+                                                          : text.substr(colon + 1));
+  const auto unknown = [](std::string_view what, const std::string& name) {
+    return Error{ErrorCode::InvalidConfig,
+                 "unix.owner: found " + quoted(name) + ", which is no " + std::string(what) +
+                     " of this machine; allowed: \"user\", \"user:group\" or \":group\""};
+  };
+  char room[4096];
+  if (!user.empty()) {
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwnam_r(user.c_str(), &entry, room, sizeof room, &found) != 0 || found == nullptr)
+      return unknown("user", user);
+    owner.user = entry.pw_uid;
   }
-  if (port.empty()) return address;
-  port.remove_prefix(1);
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), address.port);
-  if (error != std::errc() || end != port.data() + port.size())
-    return bad_url(url, "the port is not 0..65535");
+  if (!group.empty()) {
+    struct group entry {};
+    struct group* found = nullptr;
+    if (::getgrnam_r(group.c_str(), &entry, room, sizeof room, &found) != 0 || found == nullptr)
+      return unknown("group", group);
+    owner.group = entry.gr_gid;
+  }
+  return owner;
+}
+
+sockaddr_un file_address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.c_str(), std::min(path.size(), sizeof address.sun_path - 1));
   return address;
 }
+
+// A socket that nobody listens on any more is what a killed process left behind. Whatever else
+// stands there is somebody's.
+Result<void> remove_stale(const std::string& path) {
+  struct stat there {};
+  if (::lstat(path.c_str(), &there) != 0) return {};
+  if (!S_ISSOCK(there.st_mode)) {
+    return Error{ErrorCode::AddressInUse,
+                 "cannot listen on unix://" + path + ": a file that is no socket stands there"};
+  }
+  const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const sockaddr_un address = file_address(path);
+  const bool refused =
+      probe &&
+      ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
+      errno == ECONNREFUSED;
+  if (!refused) {
+    return Error{ErrorCode::AddressInUse,
+                 "cannot listen on unix://" + path + ": another process does"};
+  }
+  ::unlink(path.c_str());
+  return {};
+}
+
+std::string user_name(uid_t id) {
+  char room[4096];
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(id, &entry, room, sizeof room, &found) == 0 && found != nullptr)
+    return entry.pw_name;
+  return "uid:" + std::to_string(id);  // no user of a password file has a colon
+}
+
+Caller caller_of(int socket, const sockaddr_storage& address, const Listener& listener) {
+  if (!listener.address().unix_socket()) return {address_text(&address), {}};
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {"unix:", {}};
+  return {"unix:" + std::to_string(peer.uid) + ":" + std::to_string(peer.pid),
+          listener.unix_identity() ? user_name(peer.uid) : std::string()};
+}
+
+}  // namespace
 
 std::string address_text(const void* socket_address) {
   char text[INET6_ADDRSTRLEN] = "";
@@ -135,20 +197,52 @@ std::string address_text(const void* socket_address) {
   return "[" + std::string(text) + "]:" + port;
 }
 
-Result<std::unique_ptr<Listener>> Listener::open(const Options& options) {
-  Result<ListenerAddress> where = parse_listener_url(options.url);
-  if (!where) return where.error();
-  Result<std::vector<Candidate>> candidates = resolve(*where, options.url);
-  if (!candidates) return candidates.error();
+SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
+  struct stat made {};
+  if (::lstat(path_.c_str(), &made) != 0) return;
+  device_ = made.st_dev;
+  inode_ = made.st_ino;
+}
 
+SocketFile::SocketFile(SocketFile&& other) noexcept
+    : path_(std::exchange(other.path_, {})), device_(other.device_), inode_(other.inode_) {}
+
+SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(device_, other.device_);
+  std::swap(inode_, other.inode_);
+  return *this;
+}
+
+SocketFile::~SocketFile() {
+  struct stat there {};
+  if (path_.empty() || ::lstat(path_.c_str(), &there) != 0) return;
+  if (there.st_dev == device_ && there.st_ino == inode_) ::unlink(path_.c_str());
+}
+
+Result<std::unique_ptr<Listener>> Listener::open(const Options& options) {
+  Result<ListenerUrl> where = parse_listener_url(options.url);
+  if (!where) return Error{where.error().code, "listener url: " + where.error().detail};
   std::unique_ptr<Listener> listener(
       new Listener(options.connections_max == 0 ? ~std::uint32_t{0} : options.connections_max));
-  std::uint16_t port = where->port;
-  Error last{ErrorCode::Internal, "no address for " + options.url};
-  const bool everywhere = where->host.empty() || where->host == "*";
+  listener->address_ = std::move(*where);
+  listener->unix_identity_ = options.unix_identity;
+  const Result<void> bound = listener->address_.unix_socket()
+                                 ? listener->bind_file(options)
+                                 : listener->bind_addresses(options.url);
+  if (!bound) return bound.error();
+  listener->url_ = listener->address_.text();
+  listener->name_ = options.name.empty() ? listener->url_ : options.name;
+  return listener;
+}
+
+Result<void> Listener::bind_addresses(std::string_view url) {
+  Result<std::vector<Candidate>> candidates = resolve(address_, url);
+  if (!candidates) return candidates.error();
+  Error last{ErrorCode::Internal, "no address for " + std::string(url)};
   for (Candidate& candidate : *candidates) {
-    set_port(candidate.address, port);
-    Result<Descriptor> socket = bind_one(candidate.address, candidate.size, options.url);
+    set_port(candidate.address, address_.port);
+    Result<Descriptor> socket = bind_one(candidate.address, candidate.size, url);
     if (!socket) {
       // A name may stand for an address this machine lacks; a taken port is never passed over.
       last = socket.error();
@@ -158,17 +252,41 @@ Result<std::unique_ptr<Listener>> Listener::open(const Options& options) {
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
     ::getsockname(socket->get(), reinterpret_cast<sockaddr*>(&bound), &size);
-    port = port_of(bound);
-    listener->sockets_.push_back(std::move(*socket));
-    if (everywhere) break;
+    address_.port = port_of(bound);
+    sockets_.push_back(std::move(*socket));
+    if (address_.host == "*") break;
   }
-  if (listener->sockets_.empty()) return last;
-  const bool six = where->host.find(':') != std::string::npos;
-  const std::string host = where->host.empty() ? "*" : where->host;
-  listener->url_ =
-      std::string(kScheme) + (six ? "[" + host + "]" : host) + ":" + std::to_string(port);
-  listener->name_ = options.name.empty() ? listener->url_ : options.name;
-  return listener;
+  if (sockets_.empty()) return last;
+  return {};
+}
+
+Result<void> Listener::bind_file(const Options& options) {
+  const std::string& path = address_.path;
+  const auto failed = [&](std::string_view what) {
+    const ErrorCode code = errno == EADDRINUSE ? ErrorCode::AddressInUse
+                           : errno == EACCES   ? ErrorCode::PermissionDenied
+                                               : ErrorCode::Internal;
+    return system_error(code, std::string(what) + " " + options.url, errno);
+  };
+  Result<Owner> owner = find_owner(options.unix_owner);
+  if (!owner) return owner.error();
+  if (Result<void> free = remove_stale(path); !free) return free;
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket) return failed("cannot make a socket for");
+  // Nobody may connect before owner and mode are what they are to be: Linux gives the file the
+  // socket's mode.
+  ::fchmod(socket.get(), 0);
+  const sockaddr_un address = file_address(path);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return failed("cannot bind");
+  file_ = SocketFile(path);
+  if ((owner->user != kNobody || owner->group != kNobody) &&
+      ::lchown(path.c_str(), owner->user, owner->group) != 0)
+    return failed("cannot give the owner of");
+  if (::chmod(path.c_str(), options.unix_mode & 0777) != 0) return failed("cannot set the mode of");
+  if (::listen(socket.get(), kBacklog) != 0) return failed("cannot listen on");
+  sockets_.push_back(std::move(socket));
+  return {};
 }
 
 Acceptor::Acceptor(EventLoop& loop, ConnectionCount& total, Tag base, Hooks hooks)
@@ -221,8 +339,10 @@ void Acceptor::accept_from(const Place& place) {
       continue;
     }
     const int on = 1;
-    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    hooks_.opened(std::move(socket), *place.listener, address_text(&address));
+    if (address.ss_family != AF_UNIX)
+      ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    Caller caller = caller_of(socket.get(), address, *place.listener);
+    hooks_.opened(std::move(socket), *place.listener, std::move(caller));
   }
 }
 

@@ -14,16 +14,9 @@
 
 #include "net/descriptor.hpp"
 #include "net/event_loop.hpp"
+#include "net/listener_url.hpp"
 
 namespace twinmq::net {
-
-struct ListenerAddress {
-  std::string host;  ///< name or address; empty: every interface
-  std::uint16_t port = 0;
-};
-
-/// Reads "mqtt://host:port"; without a port it is 1883. An IPv6 address stands in brackets.
-Result<ListenerAddress> parse_listener_url(std::string_view url);
 
 /// Counts connections against a limit; shared by all shards.
 class ConnectionCount {
@@ -45,6 +38,21 @@ class ConnectionCount {
   std::atomic<std::uint32_t> max_;
 };
 
+/// The file of a Unix socket, removed when the listener closes.
+class SocketFile {
+ public:
+  SocketFile() = default;
+  explicit SocketFile(std::string path);
+  SocketFile(SocketFile&& other) noexcept;
+  SocketFile& operator=(SocketFile&& other) noexcept;
+  ~SocketFile();
+
+ private:
+  std::string path_;
+  std::uint64_t device_ = 0;  ///< what stood there when it was made: another's file is left alone
+  std::uint64_t inode_ = 0;
+};
+
 /// One configured listener: bound sockets, one per address its host name stands for. Immutable
 /// after open() but for the count, and shared by all shards.
 class Listener {
@@ -53,13 +61,18 @@ class Listener {
     std::string url;
     std::string name;                   ///< empty: the url
     std::uint32_t connections_max = 0;  ///< 0: no limit of its own
+    std::string unix_owner = {};        ///< "user", "user:group" or ":group"; empty: as it comes
+    std::uint32_t unix_mode = 0660;
+    bool unix_identity = false;  ///< a client of a Unix socket is the user its process runs as
   };
   static Result<std::unique_ptr<Listener>> open(const Options& options);
 
   const std::string& name() const { return name_; }
   /// With the port that was bound.
   const std::string& url() const { return url_; }
+  const ListenerUrl& address() const { return address_; }
   const std::vector<Descriptor>& sockets() const { return sockets_; }
+  bool unix_identity() const { return unix_identity_; }
   ConnectionCount& connections() { return connections_; }
 
   bool anonymous_allowed = false;
@@ -67,10 +80,22 @@ class Listener {
  private:
   explicit Listener(std::uint32_t connections_max) : connections_(connections_max) {}
 
+  Result<void> bind_addresses(std::string_view url);
+  Result<void> bind_file(const Options& options);
+
   std::string name_;
   std::string url_;
+  ListenerUrl address_;
   std::vector<Descriptor> sockets_;
+  SocketFile file_;
+  bool unix_identity_ = false;
   ConnectionCount connections_;
+};
+
+/// The far end of a connection as the system tells it.
+struct Caller {
+  std::string address;  ///< "127.0.0.1:50712", "unix:1000:4242" (user and process)
+  std::string user;     ///< of the process behind a Unix socket, where its listener asks for it
 };
 
 /// Accepts for one shard. Listening sockets are shared by the shards' sets, exclusively woken.
@@ -78,7 +103,7 @@ class Acceptor {
  public:
   struct Hooks {
     /// A new connection, counted in its listener and in the total.
-    std::function<void(Descriptor socket, Listener& listener, std::string peer)> opened;
+    std::function<void(Descriptor socket, Listener& listener, Caller caller)> opened;
     /// One was closed at once because a limit is reached or descriptors ran out.
     std::function<void(const Listener& listener)> refused;
     /// Accepting pauses, or goes on again; `reason` is a sentence.
@@ -117,7 +142,7 @@ class Acceptor {
   Instant now_{};
 };
 
-/// "127.0.0.1:50712" or "[::1]:50712"; the IPv4 form for mapped addresses.
+/// "127.0.0.1:50712" or "[::1]:50712"; the IPv4 form for mapped addresses. Not for Unix sockets.
 std::string address_text(const void* socket_address);
 
 }  // namespace twinmq::net

@@ -14,9 +14,9 @@ VERSIONS = ("mqttv31", "mqttv311", "mqttv5")
 class Subscriber:
     """A mosquitto_sub whose subscriptions are in force when the constructor returns."""
 
-    def __init__(self, port, *options):
+    def __init__(self, reach, *options):
         # Line by line, or the acknowledgement of the subscription would wait in a buffer.
-        self.process = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", "-d", "-p", str(port), *options],
+        self.process = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", "-d", *reach, *options],
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.killer = threading.Timer(60, self.process.kill)
         self.killer.start()
@@ -48,20 +48,25 @@ class MosquittoClients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.broker = Broker().__enter__()
-        cls.port = cls.broker.port
+        cls.reach = cls.way_in()
+
+    @classmethod
+    def way_in(cls):
+        """The options that lead the clients to the broker."""
+        return ("-p", str(cls.broker.port))
 
     @classmethod
     def tearDownClass(cls):
         cls.broker.__exit__(None, None, None)
 
     def publish(self, *options):
-        subprocess.run(["mosquitto_pub", "-p", str(self.port), *options], check=True, timeout=60)
+        subprocess.run(["mosquitto_pub", *self.reach, *options], check=True, timeout=60)
 
     def test_every_qos_between_all_versions(self):
         for receiving in VERSIONS:
             for sending in VERSIONS:
                 topic = f"qos/{sending}/{receiving}"
-                with Subscriber(self.port, "-V", receiving, "-t", topic, "-q", "2", "-C", "3",
+                with Subscriber(self.reach, "-V", receiving, "-t", topic, "-q", "2", "-C", "3",
                                 "-F", "|%t %q %r %p") as subscriber:
                     for qos in "012":
                         self.publish("-V", sending, "-t", topic, "-q", qos, "-m", "m" + qos)
@@ -71,18 +76,18 @@ class MosquittoClients(unittest.TestCase):
         for version in VERSIONS:
             topic = "kept/" + version
             self.publish("-V", version, "-t", topic, "-q", "1", "-r", "-m", "value")
-            with Subscriber(self.port, "-V", version, "-t", topic, "-q", "1", "-C", "1", "-F", "|%r %p") as late:
+            with Subscriber(self.reach, "-V", version, "-t", topic, "-q", "1", "-C", "1", "-F", "|%r %p") as late:
                 self.assertEqual(late.lines(), ["|1 value"])
             self.publish("-V", version, "-t", topic, "-q", "1", "-r", "-n")
-            with Subscriber(self.port, "-V", version, "-t", topic, "-q", "1", "-C", "1", "-F", "|%r %p") as late:
+            with Subscriber(self.reach, "-V", version, "-t", topic, "-q", "1", "-C", "1", "-F", "|%r %p") as late:
                 self.publish("-V", version, "-t", topic, "-q", "1", "-m", "live")
                 self.assertEqual(late.lines(), ["|0 live"])
 
     def test_a_killed_client_leaves_its_will(self):
         for version in VERSIONS:
             topic = "will/" + version
-            with Subscriber(self.port, "-V", version, "-t", topic, "-q", "2", "-C", "1", "-F", "|%q %p") as watcher:
-                victim = Subscriber(self.port, "-V", version, "-t", "x", "--will-topic", topic,
+            with Subscriber(self.reach, "-V", version, "-t", topic, "-q", "2", "-C", "1", "-F", "|%q %p") as watcher:
+                victim = Subscriber(self.reach, "-V", version, "-t", "x", "--will-topic", topic,
                                     "--will-payload", "gone", "--will-qos", "2")
                 victim.kill()
                 self.assertEqual(watcher.lines(), ["|2 gone"])
@@ -91,14 +96,14 @@ class MosquittoClients(unittest.TestCase):
         for version in ("mqttv311", "mqttv5"):
             topic = "shared/" + version
             options = ("-V", version, "-t", "$share/group/" + topic, "-q", "1", "-C", "5", "-F", "|%p")
-            with Subscriber(self.port, *options) as one, Subscriber(self.port, *options) as two:
+            with Subscriber(self.reach, *options) as one, Subscriber(self.reach, *options) as two:
                 # One connection publishes line by line.
-                subprocess.run(["mosquitto_pub", "-p", str(self.port), "-V", version, "-t", topic, "-q", "1", "-l"],
+                subprocess.run(["mosquitto_pub", *self.reach, "-V", version, "-t", topic, "-q", "1", "-l"],
                                input="".join(f"{i}\n" for i in range(10)), text=True, check=True, timeout=60)
                 self.assertEqual(sorted(one.lines() + two.lines()), sorted(f"|{i}" for i in range(10)))
 
     def test_the_properties_of_version_5_pass(self):
-        with Subscriber(self.port, "-V", "mqttv5", "-t", "properties", "-q", "1", "-C", "1",
+        with Subscriber(self.reach, "-V", "mqttv5", "-t", "properties", "-q", "1", "-C", "1",
                         "-D", "subscribe", "subscription-identifier", "77",
                         "-F", "|%P|%C|%R|%D|%F|%S|%p") as subscriber:
             self.publish("-V", "mqttv5", "-t", "properties", "-q", "1", "-m", "text",
@@ -113,9 +118,9 @@ class MosquittoClients(unittest.TestCase):
     def test_a_lasting_session_gets_what_it_missed(self):
         for version, lasting in (("mqttv311", ("-c",)), ("mqttv5", ("-c", "-x", "600"))):
             options = ("-V", version, "-i", "lasting-" + version, *lasting, "-t", "missed/" + version, "-q", "1")
-            subprocess.run(["mosquitto_sub", "-p", str(self.port), *options, "-E"], check=True, timeout=60)
+            subprocess.run(["mosquitto_sub", *self.reach, *options, "-E"], check=True, timeout=60)
             self.publish("-V", version, "-t", "missed/" + version, "-q", "1", "-m", "while away")
-            got = subprocess.run(["mosquitto_sub", "-p", str(self.port), *options, "-C", "1", "-W", "60"], check=True,
+            got = subprocess.run(["mosquitto_sub", *self.reach, *options, "-C", "1", "-W", "60"], check=True,
                                  timeout=90, capture_output=True, text=True)
             self.assertEqual(got.stdout, "while away\n")
 
@@ -124,14 +129,20 @@ class MosquittoClients(unittest.TestCase):
         with tempfile.NamedTemporaryFile() as file:
             file.write(content)
             file.flush()
-            with Subscriber(self.port, "-V", "mqttv5", "-t", "large", "-q", "2", "-C", "1", "-F", "|%l") as subscriber:
+            with Subscriber(self.reach, "-V", "mqttv5", "-t", "large", "-q", "2", "-C", "1", "-F", "|%l") as subscriber:
                 self.publish("-V", "mqttv5", "-t", "large", "-q", "2", "-f", file.name)
                 self.assertEqual(subscriber.lines(), ["|1000000"])
 
     def test_the_broker_s_facts_are_where_mosquitto_s_users_look(self):
-        got = subprocess.run(["mosquitto_sub", "-p", str(self.port), "-t", "$SYS/broker/version", "-C", "1", "-W", "60"],
+        got = subprocess.run(["mosquitto_sub", *self.reach, "-t", "$SYS/broker/version", "-C", "1", "-W", "60"],
                              check=True, timeout=90, capture_output=True, text=True)
         self.assertRegex(got.stdout, r"\d+\.\d+")
+
+
+class MosquittoClientsOverUnixSockets(MosquittoClients):
+    @classmethod
+    def way_in(cls):
+        return ("--unix", cls.broker.socket)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ import programs  # noqa: E402
 
 
 class Broker:
-    """A daemon of its own in an empty directory; `port` is where it listens."""
+    """A daemon of its own in an empty directory; `port` and the file `socket` are where it listens."""
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="twinmq-clients-")
-        self.daemon = programs.Daemon("--listen", "mqtt://127.0.0.1:0", "--set", "storage.durability=none",
+        self.socket = os.path.join(self.folder.name, "mqtt.sock")
+        self.daemon = programs.Daemon("--listen", "mqtt://127.0.0.1:0", "--listen", "unix://" + self.socket, "--set", "storage.durability=none",
                                       "--set", "node.shards=2", cwd=self.folder.name)
         self.port = self.daemon.ports()[0]
         return self

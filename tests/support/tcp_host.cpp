@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -87,6 +88,16 @@ class TcpStream final : public Stream {
   std::string early_;
 };
 
+int try_connect(const std::string& path) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
 int try_connect(std::uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -101,8 +112,8 @@ int try_connect(std::uint16_t port) {
 class TcpHost : public Host {
  public:
   std::unique_ptr<Stream> open() override {
-    const int fd = try_connect(port_);
-    if (fd < 0) throw std::runtime_error("nobody listens on port " + std::to_string(port_));
+    const int fd = path_.empty() ? try_connect(port_) : try_connect(path_);
+    if (fd < 0) throw std::runtime_error("nobody listens on " + path_ + std::to_string(port_));
     return std::make_unique<TcpStream>(fd);
   }
 
@@ -110,12 +121,17 @@ class TcpHost : public Host {
 
  protected:
   std::uint16_t port_ = 0;
+  std::string path_;  ///< of a Unix socket, in the place of a port
 };
 
 class DaemonHost final : public TcpHost {
  public:
   explicit DaemonHost(const std::vector<std::string>& arguments) : child_(arguments) {
     const std::string line = child_.wait_for_line("ready");
+    if (const std::size_t unix_socket = line.find("unix://"); unix_socket != std::string::npos) {
+      path_ = line.substr(unix_socket + 7, line.find_first_of(" \"", unix_socket) - unix_socket - 7);
+      return;
+    }
     const std::size_t at = line.find("127.0.0.1:");
     if (at == std::string::npos)
       throw std::runtime_error("the daemon did not get ready:\n" + child_.output());
@@ -167,8 +183,14 @@ class ForeignHost final : public TcpHost {
 }  // namespace
 
 std::unique_ptr<Host> make_daemon_host(const Setup& setup, unsigned shards,
-                                       const std::string& program) {
-  std::vector<std::string> arguments = {program, "--listen", "mqtt://127.0.0.1:0"};
+                                       const std::string& program, const std::string& way) {
+  static unsigned sockets = 0;
+  std::string url = "mqtt://127.0.0.1:0";
+  if (way == "unix") {
+    url = "unix:///tmp/twinmq-conformance-" + std::to_string(getpid()) + "-" +
+          std::to_string(++sockets) + ".sock";
+  }
+  std::vector<std::string> arguments = {program, "--listen", url};
   std::vector<std::pair<std::string, std::string>> settings = {
       {"storage.durability", "none"}, {"node.shards", std::to_string(shards)}};
   settings.insert(settings.end(), setup.settings.begin(), setup.settings.end());

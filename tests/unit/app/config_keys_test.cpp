@@ -20,6 +20,8 @@ ConfigValue another_value(const ConfigKey& key, const ConfigValue& now) {
       return now == ConfigValue(key.max) ? key.min : key.max;
     case KeyKind::Text:
       return std::string("some text");
+    case KeyKind::List:
+      return std::vector<std::string>{"some", "texts"};
     case KeyKind::Choice:
       return std::string(now == ConfigValue(std::string(key.choices.front()))
                              ? key.choices.back()

@@ -4,7 +4,7 @@
 
 #include <twinmq/config_file.hpp>
 
-#include "app/config_listener_url.hpp"
+#include "net/listener_url.hpp"
 
 using namespace twinmq;
 using namespace twinmq::app;
@@ -62,16 +62,16 @@ TEST_CASE("an address that others can reach demands a word on who may connect") 
 }
 
 TEST_CASE("a listener's URL that is none is explained") {
-  for (const char* url :
-       {"", "127.0.0.1:1883", "mqtt://:1883", "mqtt://127.0.0.1",
-        "mqtt://127.0.0.1:", "mqtt://a:65536", "mqtt://127.0.0.1:1883/path", "mqtt://[::1:1883",
-        "mqtt://a b:1", "tcp://127.0.0.1:1", "mqtts://127.0.0.1:8883", "unix:///run/mqtt"}) {
+  for (const char* url : {"", "127.0.0.1:1883", "mqtt://:1883", "mqtt://127.0.0.1",
+                          "mqtt://127.0.0.1:", "mqtt://a:65536", "mqtt://127.0.0.1:1883/path",
+                          "mqtt://[::1:1883", "mqtt://a b:1", "tcp://127.0.0.1:1",
+                          "mqtts://127.0.0.1:8883", "unix://run/mqtt", "unix:///"}) {
     INFO(url);
     const auto errors = with_listener(url).validate();
     REQUIRE(errors.size() == 1);
     CHECK_THAT(errors[0].detail, Contains("allowed: mqtt://host:port"));
   }
-  const auto parsed = parse_listener_url("mqtt://[fe80::1]:70");
+  const auto parsed = net::parse_listener_url("mqtt://[fe80::1]:70");
   REQUIRE(parsed);
   CHECK(parsed->host == "fe80::1");
   CHECK(parsed->port == 70);

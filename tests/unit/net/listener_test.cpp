@@ -4,7 +4,12 @@
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -33,19 +38,22 @@ bool closed_by_peer(const Descriptor& socket) {
 }
 
 struct Accepting {
-  explicit Accepting(std::uint32_t total_max = 100, std::uint32_t listener_max = 0)
+  explicit Accepting(std::uint32_t total_max = 100, std::uint32_t listener_max = 0,
+                     Listener::Options options = {.url = "mqtt://127.0.0.1:0", .name = "main"})
       : total(total_max) {
+    options.connections_max = listener_max;
     auto made = EventLoop::create(EventLoop::Driver::OwnThread);
     REQUIRE(made.has_value());
     loop = std::move(*made);
-    auto opened = Listener::open({"mqtt://127.0.0.1:0", "main", listener_max});
+    auto opened = Listener::open(options);
     REQUIRE(opened.has_value());
     listener = std::move(*opened);
     acceptor = std::make_unique<Acceptor>(
         *loop, total, Tag{7},
-        Acceptor::Hooks{[this](Descriptor socket, Listener&, std::string peer) {
+        Acceptor::Hooks{[this](Descriptor socket, Listener&, Caller caller) {
                           sockets.push_back(std::move(socket));
-                          peers.push_back(std::move(peer));
+                          peers.push_back(std::move(caller.address));
+                          users.push_back(std::move(caller.user));
                         },
                         [this](const Listener&) { ++refused; },
                         [this](bool now_paused, std::string_view) { paused = now_paused; }});
@@ -61,26 +69,10 @@ struct Accepting {
   std::unique_ptr<Acceptor> acceptor;
   std::vector<Descriptor> sockets;
   std::vector<std::string> peers;
+  std::vector<std::string> users;
   int refused = 0;
   bool paused = false;
 };
-
-TEST_CASE("a listener url names host and port") {
-  const auto plain = parse_listener_url("mqtt://example.org:1884");
-  REQUIRE(plain.has_value());
-  CHECK(plain->host == "example.org");
-  CHECK(plain->port == 1884);
-  CHECK(parse_listener_url("mqtt://127.0.0.1")->port == 1883);
-  CHECK(parse_listener_url("mqtt://[::1]:9")->host == "::1");
-  CHECK(parse_listener_url("mqtt://:1883")->host.empty());
-  for (const char* bad : {"", "tcp://a:1", "mqtt://a:70000", "mqtt://a:x",
-                          "mqtt://a:", "mqtt://::1:1883", "mqtt://[::1:1"}) {
-    INFO(bad);
-    const auto result = parse_listener_url(bad);
-    REQUIRE_FALSE(result.has_value());
-    CHECK(result.error().code == ErrorCode::InvalidConfig);
-  }
-}
 
 TEST_CASE("port 0 picks a free port and tells which") {
   const auto listener = Listener::open({"mqtt://127.0.0.1:0", "", 0});
@@ -138,6 +130,89 @@ TEST_CASE("without free descriptors accepting pauses, a client is told, and it g
   CHECK(accepting.acceptor->next_deadline() == kNever);
   accepting.work();
   CHECK(accepting.sockets.size() + static_cast<std::size_t>(accepting.refused) == 2);
+}
+
+/// A directory of its own, removed with what is in it.
+struct Folder {
+  Folder() {
+    char name[] = "/tmp/twinmq-listener-XXXXXX";
+    path = ::mkdtemp(name);
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+Descriptor dial_file(const std::string& path) {
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  path.copy(to.sun_path, sizeof to.sun_path - 1);
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
+    socket.close();
+  return socket;
+}
+
+TEST_CASE("a Unix socket has the mode asked for and disappears with its listener") {
+  const Folder folder;
+  const std::string path = folder.path + "/mqtt.sock";
+  {
+    const auto listener = Listener::open({.url = "unix://" + path, .unix_mode = 0600});
+    REQUIRE(listener.has_value());
+    CHECK((*listener)->url() == "unix://" + path);
+    struct stat made {};
+    REQUIRE(::stat(path.c_str(), &made) == 0);
+    CHECK((made.st_mode & 07777) == 0600);
+    CHECK(dial_file(path));
+  }
+  CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("a socket file that nobody listens on is replaced, one in use is not") {
+  const Folder folder;
+  const std::string path = folder.path + "/mqtt.sock";
+  const std::string url = "unix://" + path;
+  {
+    // What a killed process leaves behind.
+    const Descriptor gone(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::bind(gone.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  }
+  const auto first = Listener::open({.url = url});
+  REQUIRE(first.has_value());
+  const auto second = Listener::open({.url = url});
+  REQUIRE_FALSE(second.has_value());
+  CHECK(second.error().code == ErrorCode::AddressInUse);
+  CHECK(dial_file(path));
+}
+
+TEST_CASE("a file that is no socket is left alone") {
+  const Folder folder;
+  const std::string path = folder.path + "/precious";
+  std::ofstream(path) << "content";
+  REQUIRE_FALSE(Listener::open({.url = "unix://" + path}).has_value());
+  CHECK(std::filesystem::file_size(path) == 7);
+}
+
+TEST_CASE("an owner that this machine does not know is refused by name") {
+  const Folder folder;
+  const auto listener =
+      Listener::open({.url = "unix://" + folder.path + "/s", .unix_owner = "no-such-user"});
+  REQUIRE_FALSE(listener.has_value());
+  CHECK(listener.error().detail.find("no-such-user") != std::string::npos);
+}
+
+TEST_CASE("a client of a Unix socket is known by its user and process") {
+  const Folder folder;
+  Accepting accepting(100, 0, {.url = "unix://" + folder.path + "/s", .unix_identity = true});
+  const Descriptor client = dial_file(folder.path + "/s");
+  REQUIRE(client);
+  accepting.work();
+  REQUIRE(accepting.peers.size() == 1);
+  CHECK(accepting.peers[0] ==
+        "unix:" + std::to_string(::getuid()) + ":" + std::to_string(::getpid()));
+  CHECK_FALSE(accepting.users[0].empty());
 }
 
 }  // namespace
