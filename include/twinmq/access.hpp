@@ -23,6 +23,19 @@ struct Identity {
   std::string listener;   ///< name of the listener the client came through
 };
 
+/// What the layers below MQTT (TLS, a PROXY header, WebSocket, a Unix socket) learned of the peer.
+struct ConnectionFacts {
+  std::string peer;       ///< the client's address as a trusted proxy told it; empty: the socket's own
+  std::string principal;  ///< the name the transport proved, where the listener takes one; empty: none
+  std::string tls_version;              ///< "TLSv1.3"; empty: not encrypted
+  std::string tls_cipher;               ///< "TLS_AES_256_GCM_SHA384"
+  std::string tls_server_name;          ///< asked for by the client (SNI); empty: none
+  std::string tls_protocol;             ///< agreed on by ALPN; empty: none
+  std::string certificate_subject;      ///< RFC 2253, "CN=device7,O=Plant"; empty: no client certificate
+  std::string certificate_fingerprint;  ///< SHA-256 in lower-case hexadecimal digits
+  bool tls_resumed = false;             ///< an earlier TLS session was resumed
+};
+
 /// What a client presented. Views are valid during the call only.
 struct Credentials {
   std::string_view client_id;
@@ -35,6 +48,10 @@ struct Credentials {
   std::string_view peer;
   std::string_view listener;
   std::string_view certificate_subject;  ///< empty without a client certificate
+  /// The name that the transport proved, where the listener's configuration takes it for the user's;
+  /// the house's authenticators then ask for no password. Empty: none.
+  std::string_view transport_principal;
+  const ConnectionFacts* facts = nullptr;  ///< null: a plain connection
   bool anonymous_allowed = false;        ///< the listener lets clients in without a user name
 };
 

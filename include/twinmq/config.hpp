@@ -72,6 +72,8 @@ enum class QueueFullV3 : std::uint8_t {
 struct LimitsConfig {
   std::uint32_t connections_max = 1'000'000;
   std::uint32_t connect_timeout_seconds = 10;        ///< from accept to CONNECT
+  std::uint32_t handshake_timeout_seconds = 10;      ///< of TLS, WebSocket and PROXY, from accept
+  std::uint32_t handshakes_max = 1024;               ///< at the same time; further clients wait
   std::uint32_t connect_packet_size_max = 262'144;   ///< bytes, before authentication
   std::uint32_t authentication_timeout_seconds = 30;
   std::uint32_t queue_messages_max = 100'000;        ///< waiting for one session, in flight included

@@ -16,6 +16,9 @@ namespace twinmq {
 enum class Metric : std::uint8_t {
   ConnectionsAccepted,
   ConnectionsRefused,
+  Handshakes,
+  HandshakesFailed,
+  HandshakesOpen,
   Connections,
   ClientsConnected,
   ConnectAccepted,

@@ -188,6 +188,8 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   if (on_caller) plan.shards = 1;
   plan.on_caller = on_caller;
   plan.connections_max = config_.limits.connections_max;
+  plan.handshakes_max = config_.limits.handshakes_max;
+  plan.handshake_limit = Seconds(config_.limits.handshake_timeout_seconds);
   for (const ListenerConfig& listener : config_.listeners) {
     plan.listeners.push_back({{listener.url, listener.name, listener.connections_max,
                                listener.unix_socket.owner, unix_mode(listener).value_or(0660)},
@@ -283,6 +285,8 @@ Result<void> HouseBroker::reload(const Config& config) {
   }
   if (set) {
     set->set_connections_max(config.limits.connections_max);
+    set->set_handshake_limits(config.limits.handshakes_max,
+                              Seconds(config.limits.handshake_timeout_seconds));
     set->for_each_inbox([mqtt = config.mqtt, limits = config.limits](ShardThread& thread) {
       thread.core()->set_limits(mqtt, limits);
       thread.core()->on_access_changed();

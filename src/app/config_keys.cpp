@@ -214,6 +214,13 @@ std::vector<ConfigKey> make_keys() {
       number<limits, &L::connect_timeout_seconds>(
           "limits.connect_timeout_seconds", 1, 3600,
           "Time from accepting a connection to its CONNECT, in seconds."),
+      number<limits, &L::handshake_timeout_seconds>(
+          "limits.handshake_timeout_seconds", 1, 3600,
+          "Time from accepting a connection to the end of its handshakes (TLS, WebSocket, PROXY), in "
+          "seconds."),
+      number<limits, &L::handshakes_max>(
+          "limits.handshakes_max", 1, kU32Max,
+          "Connections in their handshakes at the same time; further clients wait to be accepted."),
       number<limits, &L::connect_packet_size_max>(
           "limits.connect_packet_size_max", 1024, kPacketBytesMax,
           "Largest packet before the client is authenticated, in bytes."),

@@ -15,7 +15,8 @@ constexpr int kSettleRoundsMax = 100'000;
 
 }  // namespace
 
-ShardSet::ShardSet(Plan plan) : plan_(std::move(plan)), group_(plan_.connections_max) {
+ShardSet::ShardSet(Plan plan) : plan_(std::move(plan)), group_(plan_.connections_max, plan_.handshakes_max) {
+  group_.handshake_limit = plan_.handshake_limit;
   group_.log = plan_.log;
   group_.reload = [this] { recover(); };
   group_.inline_store = plan_.store;
@@ -252,6 +253,13 @@ bool ShardSet::all_quiet() {
 
 void ShardSet::for_each_inbox(const Inbox::Errand& errand) {
   for (const auto& shard : shards_) shard->inbox()->post(errand);
+}
+
+void ShardSet::set_handshake_limits(std::uint32_t max, Milliseconds limit) {
+  group_.handshakes.set_max(max);
+  group_.handshake_limit = limit;
+  for_each_inbox(
+      [limit](ShardThread& thread) { thread.connections().set_handshake_limit(limit); });
 }
 
 Statistics ShardSet::statistics() const {

@@ -34,6 +34,8 @@ class ShardSet {
     unsigned shards = 1;
     bool on_caller = false;
     std::uint32_t connections_max = 0;
+    std::uint32_t handshakes_max = 0;
+    Milliseconds handshake_limit{10'000};
     std::vector<ListenerPlan> listeners;
     Store* store = nullptr;
     Durability durability = Durability::None;
@@ -66,6 +68,7 @@ class ShardSet {
   void for_each_inbox(const Inbox::Errand& errand);
   const std::vector<std::unique_ptr<net::Listener>>& listeners() const { return listeners_; }
   void set_connections_max(std::uint32_t max) { group_.connections.set_max(max); }
+  void set_handshake_limits(std::uint32_t max, Milliseconds limit);
   /// Summed over the shards and completed.
   Statistics statistics() const;
 

@@ -33,8 +33,8 @@ ShardThread::ShardThread(core::ShardId id, std::unique_ptr<net::EventLoop> loop,
       group_(group),
       loop_(std::move(loop)),
       inbox_(std::make_shared<Inbox>(loop_->waker())),
-      connections_(*loop_, *this, counters_, group.connections),
-      acceptor_(*loop_, group.connections, kListenerTag,
+      connections_(*loop_, *this, counters_, group.connections, group.handshakes),
+      acceptor_(*loop_, group.connections, group.handshakes, kListenerTag,
                 {[this](net::Descriptor socket, net::Listener& listener, net::Caller caller) {
                    accepted(std::move(socket), listener, std::move(caller));
                  },
@@ -61,6 +61,7 @@ void ShardThread::set_periodic(Milliseconds interval, std::function<void(ShardTh
 
 void ShardThread::install(BuiltCore built, const std::vector<net::Listener*>& listeners) {
   now_ = read_clocks();
+  connections_.set_handshake_limit(group_.handshake_limit.load(std::memory_order_relaxed));
   mail_ = std::move(built.mail);
   core_ = std::move(built.core);
   acceptor_.on_time(now_.steady);
@@ -216,6 +217,7 @@ void ShardThread::accepted(net::Descriptor socket, net::Listener& listener, net:
   net::Connections::Parts parts;
   parts.socket = std::move(socket);
   parts.listener = &listener;
+  parts.filters = net::make_filters(*listener.transport(), origin.peer);
   connections_.add(core_->open(std::move(origin)), std::move(parts));
 }
 
@@ -327,6 +329,16 @@ void ShardThread::on_closed(net::LinkKey link) {
 void ShardThread::on_shut(net::LinkKey link) {
   enter_turn();
   core_->on_shut(link);
+}
+
+void ShardThread::on_facts(net::LinkKey link, std::shared_ptr<const ConnectionFacts> facts) {
+  enter_turn();
+  core_->on_facts(link, std::move(facts));
+}
+
+void ShardThread::on_refused(net::LinkKey link, std::string_view why) {
+  enter_turn();
+  core_->on_refused(link, why);
 }
 
 std::size_t ShardThread::gather(net::LinkKey link, std::span<iovec> out) {

@@ -37,9 +37,12 @@ Now read_clocks();
 
 /// What the shards of one broker have in common. Outlives them.
 struct ShardGroup {
-  explicit ShardGroup(std::uint32_t connections_max) : connections(connections_max) {}
+  ShardGroup(std::uint32_t connections_max, std::uint32_t handshakes_max)
+      : connections(connections_max), handshakes(handshakes_max) {}
 
   net::ConnectionCount connections;
+  net::ConnectionCount handshakes;
+  std::atomic<Milliseconds> handshake_limit{Milliseconds(10'000)};
   std::vector<std::shared_ptr<Inbox>> inboxes;  ///< by shard
   std::function<void(const LogLine&)> log;
   /// Hands a commit to the storage thread; empty: `inline_store` takes it at once, on the shard's
@@ -110,6 +113,8 @@ class ShardThread final : public net::Links {
   void on_room(net::LinkKey link) override;
   void on_closed(net::LinkKey link) override;
   void on_shut(net::LinkKey link) override;
+  void on_facts(net::LinkKey link, std::shared_ptr<const ConnectionFacts> facts) override;
+  void on_refused(net::LinkKey link, std::string_view why) override;
   std::size_t gather(net::LinkKey link, std::span<iovec> out) override;
   void sent(net::LinkKey link, std::size_t bytes) override;
   bool closing(net::LinkKey link) const override { return core_->closing(link); }

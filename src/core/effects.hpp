@@ -2,10 +2,12 @@
 // What one turn of a shard asks of the world. The shell carries it out and clears it.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <twinmq/access.hpp>
 #include <twinmq/message.hpp>
 #include <twinmq/reason_code.hpp>
 #include <twinmq/store.hpp>
@@ -16,11 +18,11 @@ namespace twinmq::core {
 
 /// Where a connection came from: what the shell knows and the core only passes on.
 struct LinkOrigin {
-  std::string peer;                 ///< remote address, empty in-process
-  std::string listener;             ///< the listener's name
-  std::string certificate_subject;  ///< empty without a client certificate
-  bool anonymous_allowed = false;   ///< clients without user name may enter
-  bool host = false;                ///< the host program itself: rights are not checked
+  std::string peer;                ///< remote address, empty in-process
+  std::string listener;            ///< the listener's name
+  std::shared_ptr<const ConnectionFacts> facts;  ///< null: a plain connection
+  bool anonymous_allowed = false;  ///< clients without user name may enter
+  bool host = false;               ///< the host program itself: rights are not checked
 };
 
 /// A connection whose session lives elsewhere. The shell moves the socket to shard `to` and gives

@@ -390,6 +390,19 @@ void Link::on_closed() {
   close();
 }
 
+void Link::on_facts(std::shared_ptr<const ConnectionFacts> facts) {
+  if (!facts->peer.empty()) origin_.peer = facts->peer;
+  origin_.facts = std::move(facts);
+}
+
+void Link::on_refused(std::string_view why) {
+  if (phase_ == Phase::Closing) return;
+  shard_.counters.add(Metric::HandshakesFailed);
+  shard_.log(LogLevel::Warning, "connection refused",
+             who() + " listener=" + escaped(origin_.listener) + " reason=" + escaped(why));
+  close();
+}
+
 MovedLink Link::move_away() {
   return {key, *destination_, std::move(origin_), std::move(pending_)};
 }

@@ -55,6 +55,10 @@ class Link {
   void on_turn();
   void on_room();
   void on_closed();
+  /// The layers below are through their handshake and learned this.
+  void on_facts(std::shared_ptr<const ConnectionFacts> facts);
+  /// The layers below refused the peer, or gave up on it.
+  void on_refused(std::string_view why);
   void on_timer();
 
   base::OutBuffer& output() { return output_; }
@@ -154,6 +158,7 @@ class Link {
   void welcome();
   void reject(ReasonCode code, std::string_view why);
   Credentials credentials(const mqtt::Connect& packet) const;
+  void add_origin(Credentials& credentials) const;
   std::optional<ReasonCode> judge_will(const mqtt::Connect& packet, const Identity& identity) const;
 
   // on_auth.cpp

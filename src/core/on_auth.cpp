@@ -75,9 +75,7 @@ void Link::on_auth(const mqtt::Frame& frame) {
     again.client_id = session_->client_id();
     again.authentication_method = enhanced_->method;
     again.authentication_data = data;
-    again.peer = origin_.peer;
-    again.listener = origin_.listener;
-    again.certificate_subject = origin_.certificate_subject;
+    add_origin(again);
     return enhanced_->authentication->begin(again, answer());
   }
   if (packet->code != ReasonCode::ContinueAuthentication || !enhanced_->awaiting_client)

@@ -106,6 +106,7 @@ void Link::authenticate(const mqtt::Frame& frame, mqtt::Connect& packet) {
       return reject(ReasonCode::BadAuthenticationMethod, "no authentication method is offered");
     AuthenticationResult accepted;
     accepted.code = ReasonCode::Success;
+    if (origin_.facts) accepted.principal = origin_.facts->principal;
     return on_verdict(packet, accepted);
   }
   if (!packet.authentication_method) {
@@ -137,11 +138,18 @@ Credentials Link::credentials(const mqtt::Connect& packet) const {
   credentials.password = packet.password.value_or(std::string_view());
   credentials.authentication_method = packet.authentication_method.value_or(std::string_view());
   credentials.authentication_data = packet.authentication_data.value_or(std::string_view());
+  add_origin(credentials);
+  return credentials;
+}
+
+void Link::add_origin(Credentials& credentials) const {
   credentials.peer = origin_.peer;
   credentials.listener = origin_.listener;
-  credentials.certificate_subject = origin_.certificate_subject;
   credentials.anonymous_allowed = origin_.anonymous_allowed;
-  return credentials;
+  if (!origin_.facts) return;
+  credentials.certificate_subject = origin_.facts->certificate_subject;
+  credentials.transport_principal = origin_.facts->principal;
+  credentials.facts = origin_.facts.get();
 }
 
 void Link::on_verdict(const mqtt::Connect& packet, const AuthenticationResult& result) {

@@ -83,6 +83,17 @@ void ShardCore::on_closed(LinkKey key) {
   shard_->links.erase(key);
 }
 
+void ShardCore::on_facts(LinkKey key, std::shared_ptr<const ConnectionFacts> facts) {
+  if (Link* link = shard_->links.get(key)) link->on_facts(std::move(facts));
+}
+
+void ShardCore::on_refused(LinkKey key, std::string_view why) {
+  Link* link = shard_->links.get(key);
+  if (!link) return;
+  link->on_refused(why);
+  shard_->links.erase(key);
+}
+
 void ShardCore::on_shut(LinkKey key) {
   on_closed(key);
 }

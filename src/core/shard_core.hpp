@@ -85,6 +85,10 @@ class ShardCore {
   LinkKey adopt(LinkOrigin origin, std::string bytes);
   /// Bytes from the peer, any number, split anywhere. Views are not kept.
   void on_bytes(LinkKey link, ByteView bytes);
+  /// The layers below MQTT are through their handshake; before any bytes.
+  void on_facts(LinkKey link, std::shared_ptr<const ConnectionFacts> facts);
+  /// The layers below refused the peer: as on_closed(), with a sentence for the log.
+  void on_refused(LinkKey link, std::string_view why);
   /// Bytes left the output and there is room again; call it when has_more() said so.
   void on_room(LinkKey link);
   /// The peer closed or the connection broke: the key is no longer valid afterwards.

@@ -8,13 +8,14 @@
 namespace twinmq::net {
 
 Connections::Connections(EventLoop& loop, Links& links, base::Counters& counters,
-                         ConnectionCount& total)
+                         ConnectionCount& total, ConnectionCount& handshakes)
     : loop_(loop),
       links_(links),
       counters_(counters),
       total_(total),
+      handshakes_(handshakes),
       buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)) {
-  static_assert(sizeof(Connection) <= 40, "an idle connection is to cost no more than this");
+  static_assert(sizeof(Connection) <= 48, "an idle connection is to cost no more than this");
 }
 
 Connections::~Connections() {
@@ -39,13 +40,20 @@ void Connections::add(LinkKey link, Parts parts) {
   connection.fd = parts.socket.release();
   connection.listener = parts.listener;
   connection.peer = std::move(parts.peer);
+  connection.filters = std::move(parts.filters);
   ++open_;
   if (connection.fd < 0) return;
-  if (!loop_.watch(connection.fd, EPOLLIN, tag_of(link))) close(link);
+  if (!loop_.watch(connection.fd, EPOLLIN, tag_of(link))) return close(link);
+  if (!connection.filters) return;
+  // The peer may have ended its stream behind the CONNECT that made the connection move.
+  if (connection.filters->state() == FilterState::Ended) return close(link);
+  begin_handshake(connection);
 }
 
 Connections::Parts Connections::take(Connection& connection) {
-  Parts parts{Descriptor(connection.fd), connection.listener, std::move(connection.peer)};
+  Parts parts{Descriptor(connection.fd), connection.listener, std::move(connection.peer),
+              std::move(connection.filters)};
+  if (parts.filters) end_handshake(*parts.filters);
   connection.fd = -1;
   connection.used = false;
   connection.peer = nullptr;
@@ -65,11 +73,7 @@ void Connections::close(LinkKey link) {
   if (connection == nullptr) return;
   const bool closing = links_.closing(link);
   Parts parts = take(*connection);
-  if (parts.listener != nullptr) {
-    parts.listener->connections().leave();
-    total_.leave();
-  }
-  if (parts.peer) parts.peer->on_close();
+  leave(parts);
   // The descriptor leaves the epoll set by being closed: it has no duplicate.
   parts.socket.close();
   if (closing) {
@@ -85,14 +89,23 @@ void Connections::close(LinkKey link) {
 void Connections::shut(LinkKey link) {
   Connection* connection = find(link);
   if (connection == nullptr) return;
+  if (connection->filters) {
+    room_.down.clear();
+    connection->filters->end(room_);
+    write_down(*connection);  // what the socket does not take of the goodbye is not worth waiting for
+  }
   Parts parts = take(*connection);
+  leave(parts);
+  if (parts.socket) linger(std::move(parts.socket));
+  links_.on_shut(link);
+}
+
+void Connections::leave(const Parts& parts) {
   if (parts.listener != nullptr) {
     parts.listener->connections().leave();
     total_.leave();
   }
   if (parts.peer) parts.peer->on_close();
-  if (parts.socket) linger(std::move(parts.socket));
-  links_.on_shut(link);
 }
 
 void Connections::linger(Descriptor socket) {
@@ -127,11 +140,20 @@ void Connections::receive(LinkKey link, std::uint32_t events) {
     Connection* connection = find(link);
     if (connection == nullptr) return;
     if (!links_.reading(link)) break;
+    // Left in the socket, which is reported again in the next turn.
+    if (connection->filters && !connection->filters->open() &&
+        handshake_reads_++ >= kHandshakeReadsPerTurn)
+      return;
     const ssize_t taken = ::recv(connection->fd, buffer_.get(), kReadBytes, 0);
     if (taken < 0 && errno == EINTR) continue;
     if (taken < 0 && errno == EAGAIN) return;
     if (taken <= 0) return close(link);
-    links_.on_bytes(link, {buffer_.get(), static_cast<std::size_t>(taken)});
+    const ByteView bytes{buffer_.get(), static_cast<std::size_t>(taken)};
+    if (connection->filters) {
+      receive_filtered(link, bytes);
+    } else {
+      links_.on_bytes(link, bytes);
+    }
     if (static_cast<std::size_t>(taken) < kReadBytes) break;
   }
   Connection* connection = find(link);
@@ -208,8 +230,10 @@ void Connections::close_later(Connection& connection) {
 }
 
 void Connections::flush_now(LinkKey link) {
-  const Sent sent = send(link);
   Connection* connection = find(link);
+  if (connection == nullptr) return;
+  const Sent sent = connection->filters ? send_filtered(link) : send(link);
+  connection = find(link);
   if (connection == nullptr) return;
   if (sent == Sent::Broken) return close(link);
   if (sent == Sent::Again) again_.push_back(link);
@@ -240,6 +264,123 @@ Connections::Sent Connections::send(LinkKey link) {
     if (result != Sent::All) return result;
   }
   return Sent::Again;
+}
+
+// Whatever the link has to say in this turn is filtered first and leaves in one write.
+Connections::Sent Connections::send_filtered(LinkKey link) {
+  Connection* connection = find(link);
+  room_.down.clear();
+  Sent result = write_down(*connection);
+  if (result != Sent::All || !connection->filters->open()) return result;
+  iovec parts[kPartsPerWrite];
+  for (int i = 0; i < kWritesPerFlush; ++i) {
+    std::size_t count = links_.gather(link, parts);
+    if (count == 0 && links_.has_more(link)) {
+      links_.on_room(link);
+      connection = find(link);
+      if (connection == nullptr) return Sent::All;
+      count = links_.gather(link, parts);
+    }
+    if (count == 0) return write_down(*connection);
+    std::size_t bytes = 0;
+    for (std::size_t part = 0; part < count; ++part) bytes += parts[part].iov_len;
+    connection->filters->send({parts, count}, room_);
+    counters_.add(Metric::BytesSent, bytes);
+    links_.sent(link, bytes);
+    if (connection->filters->state() == FilterState::Failed) return Sent::Broken;
+    if (room_.down.size() < kFilteredBytesPerWrite) continue;
+    result = write_down(*connection);
+    if (result != Sent::All) return result;
+  }
+  result = write_down(*connection);
+  return result == Sent::All ? Sent::Again : result;
+}
+
+// Sends what waits and what the filters just made, in one call; what the socket does not take waits
+// with the chain.
+Connections::Sent Connections::write_down(Connection& connection) {
+  ByteBuffer& waiting = connection.filters->waiting;
+  ByteBuffer& fresh = room_.down;
+  iovec parts[2];
+  std::size_t count = 0;
+  for (const ByteView bytes : {waiting.view(), fresh.view()}) {
+    if (!bytes.empty())
+      parts[count++] = {const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
+  }
+  if (count == 0) return Sent::All;
+  std::size_t sent = 0;
+  const Sent result = send_once(connection, {parts, count}, sent);
+  const std::size_t of_waiting = std::min(sent, waiting.size());
+  waiting.consume(of_waiting);
+  fresh.consume(sent - of_waiting);
+  if (result == Sent::Blocked) waiting.append(fresh.view());
+  if (waiting.empty()) waiting.release();
+  fresh.clear();
+  if (fresh.capacity() > 2 * kFilteredBytesPerWrite) fresh.release();
+  return result;
+}
+
+void Connections::receive_filtered(LinkKey link, ByteView bytes) {
+  Connection* connection = find(link);
+  FilterChain& filters = *connection->filters;
+  const bool was_open = filters.open();
+  room_.down.clear();
+  const ByteView risen = filters.receive(bytes, room_);
+  const FilterState state = filters.state();
+  const Sent sent = write_down(*connection);
+  if (state == FilterState::Failed) return refuse(link, filters.error());
+  if (sent == Sent::Broken) return close(link);
+  if (sent == Sent::Blocked) watch(*connection, connection->reading, true);
+  if (!was_open && state != FilterState::Handshaking) {
+    end_handshake(filters);
+    counters_.add(Metric::Handshakes);
+    links_.on_facts(link, filters.take_facts());
+    if (state == FilterState::Gone && filters.waiting.empty()) connection->filters.reset();
+  }
+  if (!risen.empty()) links_.on_bytes(link, risen);
+  if (state == FilterState::Ended) close(link);
+}
+
+void Connections::begin_handshake(Connection& connection) {
+  if (connection.filters->open()) return;
+  connection.filters->counted = true;
+  handshakes_.enter_anyway();
+  counters_.add(Metric::HandshakesOpen);
+  handshaking_.push_back({connection.link, now_ + handshake_limit_});
+  room_.down.clear();
+  connection.filters->start(room_);
+  write_down(connection);
+}
+
+void Connections::end_handshake(FilterChain& filters) {
+  if (!std::exchange(filters.counted, false)) return;
+  handshakes_.leave();
+  counters_.subtract(Metric::HandshakesOpen);
+}
+
+// The peer was told why in its own terms; the end follows in good order, so that it can read it.
+void Connections::refuse(LinkKey link, std::string_view why) {
+  Connection* connection = find(link);
+  Parts parts = take(*connection);
+  leave(parts);
+  if (parts.socket && parts.filters->waiting.empty()) linger(std::move(parts.socket));
+  links_.on_refused(link, why);
+}
+
+std::size_t Connections::judge_again() {
+  std::size_t closed = 0;
+  for (std::size_t i = 0; i < connections_.size(); ++i) {
+    Connection& connection = connections_[i];
+    if (!connection.used || !connection.filters) continue;
+    const std::string why(connection.filters->objection());
+    if (why.empty()) continue;
+    ++closed;
+    room_.down.clear();
+    connection.filters->end(room_);
+    write_down(connection);
+    refuse(connection.link, why);
+  }
+  return closed;
 }
 
 Connections::Sent Connections::send_once(Connection& connection, std::span<iovec> parts,
@@ -274,6 +415,15 @@ void Connections::on_time(Instant now) {
   const std::vector<Deadline> given_up(closing_.begin(), late);
   closing_.erase(closing_.begin(), late);
   for (const Deadline& each : given_up) close(each.link);
+  const auto in_time = std::find_if(handshaking_.begin(), handshaking_.end(),
+                                    [now](const Deadline& each) { return each.at > now; });
+  const std::vector<Deadline> slow(handshaking_.begin(), in_time);
+  handshaking_.erase(handshaking_.begin(), in_time);
+  for (const Deadline& each : slow) {
+    const Connection* connection = find(each.link);
+    if (connection != nullptr && connection->filters && !connection->filters->open())
+      refuse(each.link, "the handshake took too long");
+  }
   lingering_.erase(lingering_.begin(),
                    std::find_if(lingering_.begin(), lingering_.end(),
                                 [now](const Lingering& each) { return each.until > now; }));
@@ -283,21 +433,18 @@ Instant Connections::next_deadline() const {
   Instant first = kNever;
   if (!closing_.empty()) first = closing_.front().at;
   if (!lingering_.empty()) first = std::min(first, lingering_.front().until);
+  if (!handshaking_.empty()) first = std::min(first, handshaking_.front().at);
   return first;
 }
 
 void Connections::drop_all() {
   for (Connection& connection : connections_) {
     if (!connection.used) continue;
-    Parts parts = take(connection);
-    if (parts.listener != nullptr) {
-      parts.listener->connections().leave();
-      total_.leave();
-    }
-    if (parts.peer) parts.peer->on_close();
+    leave(take(connection));
   }
   connections_.clear();
   closing_.clear();
+  handshaking_.clear();
   lingering_.clear();
   again_.clear();
 }

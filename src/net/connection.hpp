@@ -7,10 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include <twinmq/access.hpp>
 #include <twinmq/bytes.hpp>
 #include <twinmq/time.hpp>
 
@@ -18,14 +21,15 @@
 #include "base/slot_map.hpp"
 #include "net/descriptor.hpp"
 #include "net/event_loop.hpp"
+#include "net/filter_chain.hpp"
 #include "net/listener.hpp"
 
 namespace twinmq::net {
 
 using LinkKey = base::SlotKey;
 
-/// The links as the connections see them. Every call but on_closed() and on_shut() leaves the key
-/// valid, unless the link moves to another shard, which ends with Connections::release().
+/// The links as the connections see them. Every call but on_closed(), on_shut() and on_refused() leaves the
+/// key valid, unless the link moves to another shard, which ends with Connections::release().
 class Links {
  public:
   virtual ~Links() = default;
@@ -33,6 +37,10 @@ class Links {
   virtual void on_room(LinkKey link) = 0;
   virtual void on_closed(LinkKey link) = 0;
   virtual void on_shut(LinkKey link) = 0;
+  /// The filters are through their handshake and learned this; before any bytes.
+  virtual void on_facts(LinkKey link, std::shared_ptr<const ConnectionFacts> facts) = 0;
+  /// The filters refused the peer, as the sentence says; otherwise as on_closed().
+  virtual void on_refused(LinkKey link, std::string_view why) = 0;
 
   /// Fills `out` with what waits to be sent and answers how many entries it used.
   virtual std::size_t gather(LinkKey link, std::span<iovec> out) = 0;
@@ -61,8 +69,10 @@ class Peer {
 /// Used by the shard's thread alone.
 class Connections {
  public:
-  /// `counters` counts bytes sent; all of them must outlive this.
-  Connections(EventLoop& loop, Links& links, base::Counters& counters, ConnectionCount& total);
+  /// `counters` counts bytes sent and handshakes, `handshakes` those of all shards; all of them must
+  /// outlive this.
+  Connections(EventLoop& loop, Links& links, base::Counters& counters, ConnectionCount& total,
+              ConnectionCount& handshakes);
   ~Connections();
 
   /// What a connection consists of; a socket or a peer.
@@ -70,6 +80,7 @@ class Connections {
     Descriptor socket;
     Listener* listener = nullptr;  ///< that counts it; null for peers
     std::unique_ptr<Peer> peer;
+    std::unique_ptr<FilterChain> filters;  ///< null: the link's bytes are the socket's
   };
   void add(LinkKey link, Parts parts);
   /// Takes the connection out, for its move to another shard; empty if there is none.
@@ -93,10 +104,20 @@ class Connections {
   /// The peer of the link is gone.
   void close(LinkKey link);
 
-  /// Gives up on closing connections that do not take their last bytes.
+  /// Time from accepting a connection to the end of its filters' handshakes; for later ones.
+  void set_handshake_limit(Milliseconds limit) { handshake_limit_ = limit; }
+  /// The listeners' settings changed: closes what would not be let in any more, and answers how many.
+  std::size_t judge_again();
+
+  /// Gives up on closing connections that do not take their last bytes, and on handshakes that take
+  /// too long.
   void on_time(Instant now);
   Instant next_deadline() const;
-  void set_now(Instant now) { now_ = now; }
+  /// Begins a turn.
+  void set_now(Instant now) {
+    now_ = now;
+    handshake_reads_ = 0;
+  }
 
   /// Closes everything without a word to the links, for a shard that is built anew or ends.
   void drop_all();
@@ -117,6 +138,7 @@ class Connections {
     bool half : 1 = false;     ///< the peer has ended its stream, which is read to the end later
     Listener* listener = nullptr;
     std::unique_ptr<Peer> peer;
+    std::unique_ptr<FilterChain> filters;
   };
   struct Deadline {
     LinkKey link;
@@ -134,6 +156,13 @@ class Connections {
   void flush_now(LinkKey link);
   void close_later(Connection& connection);
   Sent send(LinkKey link);
+  void receive_filtered(LinkKey link, ByteView bytes);
+  Sent send_filtered(LinkKey link);
+  Sent write_down(Connection& connection);
+  void begin_handshake(Connection& connection);
+  void end_handshake(FilterChain& filters);
+  void refuse(LinkKey link, std::string_view why);
+  void leave(const Parts& parts);
   Sent send_once(Connection& connection, std::span<iovec> parts, std::size_t& sent);
   void shut(LinkKey link);
   void watch(Connection& connection, bool reading, bool blocked);
@@ -147,6 +176,9 @@ class Connections {
   static constexpr int kReadsPerEvent = 4;
   static constexpr std::size_t kPartsPerWrite = 64;
   static constexpr int kWritesPerFlush = 16;
+  /// A handshake costs up to a millisecond: the established clients of a turn wait for these at most.
+  static constexpr int kHandshakeReadsPerTurn = 4;
+  static constexpr std::size_t kFilteredBytesPerWrite = 262'144;
   static constexpr std::size_t kLingeringMax = 1024;
   static constexpr Milliseconds kCloseDelay{2000};
   static constexpr Milliseconds kLingerDelay{1000};
@@ -155,12 +187,17 @@ class Connections {
   Links& links_;
   base::Counters& counters_;
   ConnectionCount& total_;
+  ConnectionCount& handshakes_;
   std::vector<Connection> connections_;  ///< by the index of the link's key
   std::vector<Deadline> closing_;        ///< ascending
+  std::deque<Deadline> handshaking_;     ///< in the order of their accepting
   std::vector<Lingering> lingering_;     ///< ascending
   std::vector<LinkKey> again_;
   std::unique_ptr<std::uint8_t[]> buffer_;
+  FilterRoom room_;
   std::size_t open_ = 0;
+  Milliseconds handshake_limit_{10'000};
+  int handshake_reads_ = 0;  ///< in this turn
   Instant now_{};
 };
 

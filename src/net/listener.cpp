@@ -24,6 +24,7 @@ namespace {
 constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerEvent = 64;
 constexpr Milliseconds kRetryDelay{100};
+constexpr Milliseconds kHandshakesDelay{10};
 
 std::uint16_t port_of(const sockaddr_storage& address) {
   if (address.ss_family == AF_INET6) {
@@ -225,6 +226,8 @@ Result<std::unique_ptr<Listener>> Listener::open(const Options& options) {
   if (!where) return Error{where.error().code, "listener url: " + where.error().detail};
   std::unique_ptr<Listener> listener(
       new Listener(options.connections_max == 0 ? ~std::uint32_t{0} : options.connections_max));
+  listener->set_transport(options.transport ? options.transport
+                                            : std::make_shared<const Transport>());
   listener->address_ = std::move(*where);
   listener->unix_identity_ = options.unix_identity;
   const Result<void> bound = listener->address_.unix_socket()
@@ -289,8 +292,9 @@ Result<void> Listener::bind_file(const Options& options) {
   return {};
 }
 
-Acceptor::Acceptor(EventLoop& loop, ConnectionCount& total, Tag base, Hooks hooks)
-    : loop_(loop), total_(total), base_(base), hooks_(std::move(hooks)) {}
+Acceptor::Acceptor(EventLoop& loop, ConnectionCount& total, ConnectionCount& handshakes, Tag base,
+                   Hooks hooks)
+    : loop_(loop), total_(total), handshakes_(handshakes), base_(base), hooks_(std::move(hooks)) {}
 
 void Acceptor::start(const std::vector<Listener*>& listeners) {
   stop();
@@ -305,11 +309,14 @@ void Acceptor::start(const std::vector<Listener*>& listeners) {
 
 void Acceptor::stop() {
   if (retry_at_ == kNever) {
-    for (const Place& place : places_) loop_.forget(place.fd);
+    for (const Place& place : places_) {
+      if (!place.waiting) loop_.forget(place.fd);
+    }
   }
   places_.clear();
   reserve_ = Descriptor();
   retry_at_ = kNever;
+  look_again_at_ = kNever;
 }
 
 void Acceptor::on_event(Tag tag) {
@@ -317,8 +324,25 @@ void Acceptor::on_event(Tag tag) {
   if (index < places_.size() && retry_at_ == kNever) accept_from(places_[index]);
 }
 
-void Acceptor::accept_from(const Place& place) {
+// Out of the set, so that they wait in the backlog, where waiting costs nobody anything.
+void Acceptor::await_handshakes(Place& place) {
+  loop_.forget(place.fd);
+  place.waiting = true;
+  look_again_at_ = std::min(look_again_at_, now_ + kHandshakesDelay);
+}
+
+void Acceptor::go_on() {
+  look_again_at_ = kNever;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    if (std::exchange(places_[i].waiting, false))
+      loop_.watch(places_[i].fd, EPOLLIN | EPOLLEXCLUSIVE, tag_of(i));
+  }
+}
+
+void Acceptor::accept_from(Place& place) {
+  const bool filtered = place.listener->transport()->filtered();
   for (int i = 0; i < kAcceptsPerEvent; ++i) {
+    if (filtered && handshakes_.full()) return await_handshakes(place);
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     Descriptor socket(::accept4(place.fd, reinterpret_cast<sockaddr*>(&address), &size,
@@ -355,7 +379,9 @@ void Acceptor::pause(const Place& place, int reason) {
   }
   reserve_ = Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   // Out of the set, because level-triggered readiness would otherwise keep the loop spinning.
-  for (const Place& each : places_) loop_.forget(each.fd);
+  for (const Place& each : places_) {
+    if (!each.waiting) loop_.forget(each.fd);
+  }
   retry_at_ = now_ + kRetryDelay;
   hooks_.paused(true, std::strerror(reason));
   errno = EAGAIN;
@@ -363,9 +389,15 @@ void Acceptor::pause(const Place& place, int reason) {
 
 void Acceptor::on_time(Instant now) {
   now_ = now;
+  if (retry_at_ == kNever && look_again_at_ <= now) {
+    if (!handshakes_.full()) return go_on();
+    look_again_at_ = now + kHandshakesDelay;
+  }
   if (retry_at_ == kNever || now < retry_at_) return;
   retry_at_ = kNever;
+  look_again_at_ = kNever;
   for (std::size_t i = 0; i < places_.size(); ++i) {
+    places_[i].waiting = false;
     loop_.watch(places_[i].fd, EPOLLIN | EPOLLEXCLUSIVE, tag_of(i));
   }
   hooks_.paused(false, "");

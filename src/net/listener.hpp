@@ -1,6 +1,7 @@
 #pragma once
 // Addresses the broker listens on, and the accepting of connections.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,7 @@
 #include "net/descriptor.hpp"
 #include "net/event_loop.hpp"
 #include "net/listener_url.hpp"
+#include "net/transport.hpp"
 
 namespace twinmq::net {
 
@@ -29,7 +31,10 @@ class ConnectionCount {
     leave();
     return false;
   }
+  /// Counts whatever the limit is.
+  void enter_anyway() { now_.fetch_add(1, std::memory_order_relaxed); }
   void leave() { now_.fetch_sub(1, std::memory_order_relaxed); }
+  bool full() const { return now() >= max_.load(std::memory_order_relaxed); }
   void set_max(std::uint32_t max) { max_.store(max, std::memory_order_relaxed); }
   std::uint32_t now() const { return now_.load(std::memory_order_relaxed); }
 
@@ -54,7 +59,7 @@ class SocketFile {
 };
 
 /// One configured listener: bound sockets, one per address its host name stands for. Immutable
-/// after open() but for the count, and shared by all shards.
+/// after open() but for the count and the transport, and shared by all shards.
 class Listener {
  public:
   struct Options {
@@ -64,6 +69,8 @@ class Listener {
     std::string unix_owner = {};        ///< "user", "user:group" or ":group"; empty: as it comes
     std::uint32_t unix_mode = 0660;
     bool unix_identity = false;  ///< a client of a Unix socket is the user its process runs as
+    /// What its connections pass through; null: nothing.
+    std::shared_ptr<const Transport> transport;
   };
   static Result<std::unique_ptr<Listener>> open(const Options& options);
 
@@ -74,6 +81,11 @@ class Listener {
   const std::vector<Descriptor>& sockets() const { return sockets_; }
   bool unix_identity() const { return unix_identity_; }
   ConnectionCount& connections() { return connections_; }
+  /// For new connections; any thread.
+  std::shared_ptr<const Transport> transport() const { return transport_.load(); }
+  void set_transport(std::shared_ptr<const Transport> transport) {
+    transport_.store(std::move(transport));
+  }
 
   bool anonymous_allowed = false;
 
@@ -90,6 +102,7 @@ class Listener {
   SocketFile file_;
   bool unix_identity_ = false;
   ConnectionCount connections_;
+  std::atomic<std::shared_ptr<const Transport>> transport_;
 };
 
 /// The far end of a connection as the system tells it.
@@ -110,8 +123,10 @@ class Acceptor {
     std::function<void(bool paused, std::string_view reason)> paused;
   };
 
-  /// `base` is the tag of the first socket; the following ones count upwards by Tag{1} << 32.
-  Acceptor(EventLoop& loop, ConnectionCount& total, Tag base, Hooks hooks);
+  /// `base` is the tag of the first socket; the following ones count upwards by Tag{1} << 32. While
+  /// `handshakes` is full, clients of filtered listeners wait in the backlog.
+  Acceptor(EventLoop& loop, ConnectionCount& total, ConnectionCount& handshakes, Tag base,
+           Hooks hooks);
   ~Acceptor() { stop(); }
 
   void start(const std::vector<Listener*>& listeners);
@@ -120,25 +135,30 @@ class Acceptor {
   void on_event(Tag tag);
   /// Tries again after a pause. Also called when descriptors may have become free.
   void on_time(Instant now);
-  Instant next_deadline() const { return retry_at_; }
+  Instant next_deadline() const { return std::min(retry_at_, look_again_at_); }
   void set_now(Instant now) { now_ = now; }
 
  private:
   struct Place {
     Listener* listener;
     int fd;
+    bool waiting = false;  ///< for handshakes to end; not in the set
   };
-  void accept_from(const Place& place);
+  void accept_from(Place& place);
+  void await_handshakes(Place& place);
+  void go_on();
   void pause(const Place& place, int reason);
   Tag tag_of(std::size_t index) const { return base_ + (Tag{index} << 32); }
 
   EventLoop& loop_;
   ConnectionCount& total_;
+  ConnectionCount& handshakes_;
   Tag base_;
   Hooks hooks_;
   std::vector<Place> places_;
   Descriptor reserve_;  ///< given up for a moment to tell a client that there is no room
   Instant retry_at_ = kNever;
+  Instant look_again_at_ = kNever;  ///< whether there is room for handshakes
   Instant now_{};
 };
 

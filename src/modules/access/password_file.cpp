@@ -22,6 +22,11 @@ AuthenticationResult refusal(ReasonCode code) {
 }
 
 AuthenticationResult anonymous_verdict(const Credentials& credentials) {
+  if (!credentials.transport_principal.empty()) {
+    AuthenticationResult proved = refusal(ReasonCode::Success);
+    proved.principal = credentials.transport_principal;
+    return proved;
+  }
   return refusal(credentials.anonymous_allowed ? ReasonCode::Success : ReasonCode::NotAuthorized);
 }
 
@@ -122,7 +127,8 @@ class PasswordAuthentication final : public Authentication {
   }
 
   void begin(const Credentials& credentials, Done done) override {
-    if (!credentials.has_username) return done(anonymous_verdict(credentials));
+    if (!credentials.has_username || !credentials.transport_principal.empty())
+      return done(anonymous_verdict(credentials));
     // Apart from its control block, so that nothing of it stays with the connection once answered.
     std::shared_ptr<PasswordQuestion> question(new PasswordQuestion(credentials, std::move(done)));
     question_ = question;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "net/connection.hpp"
+#include "unit/net/toy_filters.hpp"
 
 namespace {
 
@@ -25,6 +26,8 @@ class ScriptedLinks final : public Links {
     bool drained = true;
     bool closed = false;
     bool shut = false;
+    std::shared_ptr<const ConnectionFacts> facts;
+    std::string refused;
   };
 
   void on_bytes(LinkKey link, ByteView bytes) override { at(link).received.append(text_of(bytes)); }
@@ -34,6 +37,10 @@ class ScriptedLinks final : public Links {
   }
   void on_closed(LinkKey link) override { at(link).closed = true; }
   void on_shut(LinkKey link) override { at(link).shut = true; }
+  void on_facts(LinkKey link, std::shared_ptr<const ConnectionFacts> facts) override {
+    at(link).facts = std::move(facts);
+  }
+  void on_refused(LinkKey link, std::string_view why) override { at(link).refused = why; }
   std::size_t gather(LinkKey link, std::span<iovec> out) override {
     std::string& text = at(link).output;
     if (text.empty()) return 0;
@@ -52,16 +59,17 @@ class ScriptedLinks final : public Links {
 };
 
 struct Shell {
-  Shell() {
+  explicit Shell(std::unique_ptr<FilterChain> filters = nullptr) {
     auto made = EventLoop::create(EventLoop::Driver::OwnThread);
     REQUIRE(made.has_value());
     loop = std::move(*made);
-    connections = std::make_unique<Connections>(*loop, links, counters, total);
+    connections = std::make_unique<Connections>(*loop, links, counters, total, handshakes);
     int pair[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
     far = Descriptor(pair[1]);
     Connections::Parts parts;
     parts.socket = Descriptor(pair[0]);
+    parts.filters = std::move(filters);
     links.at(key);
     connections->add(key, std::move(parts));
   }
@@ -84,6 +92,7 @@ struct Shell {
   const LinkKey key{3, 1};
   base::Counters counters;
   ConnectionCount total{100};
+  ConnectionCount handshakes{100};
   ScriptedLinks links;
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<Connections> connections;
@@ -274,6 +283,139 @@ TEST_CASE("a wake from another thread and a timer end the caller's wait") {
   CHECK(::epoll_wait(outer.get(), &event, 1, 5000) == 1);
   CHECK((*loop)->wait(0).empty());
   CHECK(::epoll_wait(outer.get(), &event, 1, 0) == 0);
+}
+
+TEST_CASE("a connection with filters tells its link the facts before the first byte, and speaks through them") {
+  Shell shell(toy::chain(std::make_unique<toy::Cipher>()));
+  CHECK(shell.handshakes.now() == 1);
+  CHECK(shell.counters[Metric::HandshakesOpen] == 1);
+  shell.link().output = "too early";
+  shell.connections->flush(shell.key);
+  CHECK(shell.read_far().empty());
+  const std::string hello = "hello\n" + toy::shifted("first");
+  REQUIRE(::send(shell.far.get(), hello.data(), hello.size(), 0) > 0);
+  shell.work();
+  REQUIRE(shell.link().facts);
+  CHECK(shell.link().facts->principal == "toy");
+  CHECK(shell.link().received == "first");
+  CHECK(shell.handshakes.now() == 0);
+  CHECK(shell.counters[Metric::Handshakes] == 1);
+  CHECK(shell.read_far() == "welcome\n");
+  shell.connections->flush(shell.key);
+  CHECK(shell.read_far() == toy::shifted("too early"));
+}
+
+TEST_CASE("a filter that refuses the peer has it told, then closed") {
+  Shell shell(toy::chain(std::make_unique<toy::Cipher>()));
+  REQUIRE(::send(shell.far.get(), "rubbish", 7, 0) == 7);
+  shell.work();
+  CHECK(shell.link().refused == "no greeting");
+  CHECK(shell.read_far() == "go away\n");
+  CHECK(shell.far_sees_end());
+  CHECK(shell.handshakes.now() == 0);
+}
+
+TEST_CASE("a handshake that takes too long ends the connection") {
+  Shell shell(toy::chain(std::make_unique<toy::Cipher>()));
+  CHECK(shell.connections->next_deadline() == Instant(Milliseconds(10'000)));
+  shell.connections->on_time(Instant(Milliseconds(9'999)));
+  CHECK(shell.link().refused.empty());
+  shell.connections->on_time(Instant(Milliseconds(10'000)));
+  CHECK(shell.link().refused == "the handshake took too long");
+  CHECK(shell.handshakes.now() == 0);
+}
+
+TEST_CASE("filtered bytes that the socket does not take wait and follow in their order") {
+  Shell shell(toy::chain(std::make_unique<toy::Cipher>()));
+  REQUIRE(::send(shell.far.get(), "hello\n", 6, 0) == 6);
+  shell.work();
+  CHECK(shell.read_far() == "welcome\n");
+  std::string large(3'000'000, 'x');
+  for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>('a' + i % 26);
+  shell.link().output = large;
+  shell.connections->flush(shell.key);
+  std::string got;
+  while (got.size() < large.size()) {
+    const std::string some = shell.read_far();
+    REQUIRE_FALSE(some.empty());
+    got += some;
+    shell.work();
+    shell.connections->flush_again();
+  }
+  CHECK(got == toy::shifted(large));
+  CHECK(shell.loop->wait(0).empty());
+}
+
+TEST_CASE("a link that closes says goodbye through its filters") {
+  Shell shell(toy::chain(std::make_unique<toy::Cipher>()));
+  REQUIRE(::send(shell.far.get(), "hello\n", 6, 0) == 6);
+  shell.work();
+  shell.link().output = "last";
+  shell.link().closing = true;
+  shell.connections->flush(shell.key);
+  CHECK(shell.read_far() == "welcome\n" + toy::shifted("last") + "bye\n");
+  CHECK(shell.far_sees_end());
+  CHECK(shell.link().shut);
+}
+
+TEST_CASE("a stream that its filter ends closes the link behind its last bytes") {
+  Shell shell(toy::chain(std::make_unique<toy::Cipher>()));
+  const std::string all = "hello\n" + toy::shifted("last") + '\0';
+  REQUIRE(::send(shell.far.get(), all.data(), all.size(), 0) > 0);
+  shell.work();
+  CHECK(shell.link().received == "last");
+  CHECK(shell.link().closed);
+}
+
+TEST_CASE("filters move with their connection") {
+  Shell shell(toy::chain(std::make_unique<toy::Cipher>()));
+  REQUIRE(::send(shell.far.get(), "hello\n", 6, 0) == 6);
+  shell.work();
+  CHECK(shell.read_far() == "welcome\n");
+  Connections::Parts parts = shell.connections->release(shell.key);
+  REQUIRE(parts.filters);
+  const LinkKey other{7, 1};
+  shell.links.at(other);
+  shell.connections->add(other, std::move(parts));
+  CHECK(shell.handshakes.now() == 0);
+  REQUIRE(::send(shell.far.get(), toy::shifted("moved").data(), 5, 0) == 5);
+  shell.work();
+  CHECK(shell.links.at(other).received == "moved");
+}
+
+TEST_CASE("a connection whose filters have all done their work is a plain one") {
+  Shell shell(toy::chain(std::make_unique<toy::Header>()));
+  REQUIRE(::send(shell.far.get(), "10.0.0.1;plain", 14, 0) == 14);
+  shell.work();
+  CHECK(shell.link().facts->peer == "10.0.0.1");
+  CHECK(shell.link().received == "plain");
+  CHECK_FALSE(shell.connections->release(shell.key).filters);
+}
+
+TEST_CASE("only some handshakes are worked on in one turn, the others in the next") {
+  Shell shell;
+  std::vector<Descriptor> far;
+  for (std::uint32_t i = 10; i < 20; ++i) {
+    int pair[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    far.emplace_back(pair[1]);
+    Connections::Parts parts;
+    parts.socket = Descriptor(pair[0]);
+    parts.filters = toy::chain(std::make_unique<toy::Cipher>());
+    shell.links.at(LinkKey{i, 1});
+    shell.connections->add(LinkKey{i, 1}, std::move(parts));
+    REQUIRE(::send(pair[1], "hello\n", 6, 0) == 6);
+  }
+  REQUIRE(::send(shell.far.get(), "established", 11, 0) == 11);
+  shell.connections->set_now({});
+  shell.work();
+  CHECK(shell.link().received == "established");
+  CHECK(shell.counters[Metric::Handshakes] == 4);
+  for (int turn = 0; turn < 2; ++turn) {
+    shell.connections->set_now({});
+    shell.work();
+  }
+  CHECK(shell.counters[Metric::Handshakes] == 10);
 }
 
 }  // namespace

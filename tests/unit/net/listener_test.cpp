@@ -49,7 +49,7 @@ struct Accepting {
     REQUIRE(opened.has_value());
     listener = std::move(*opened);
     acceptor = std::make_unique<Acceptor>(
-        *loop, total, Tag{7},
+        *loop, total, handshakes, Tag{7},
         Acceptor::Hooks{[this](Descriptor socket, Listener&, Caller caller) {
                           sockets.push_back(std::move(socket));
                           peers.push_back(std::move(caller.address));
@@ -64,6 +64,7 @@ struct Accepting {
   }
 
   ConnectionCount total;
+  ConnectionCount handshakes{1};
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<Listener> listener;
   std::unique_ptr<Acceptor> acceptor;
@@ -213,6 +214,26 @@ TEST_CASE("a client of a Unix socket is known by its user and process") {
   CHECK(accepting.peers[0] ==
         "unix:" + std::to_string(::getuid()) + ":" + std::to_string(::getpid()));
   CHECK_FALSE(accepting.users[0].empty());
+}
+
+TEST_CASE("while as many handshakes are under way as may be, clients of filtered listeners wait in the backlog") {
+  Accepting accepting;
+  auto transport = std::make_shared<Transport>();
+  transport->always_filtered = true;
+  accepting.listener->set_transport(transport);
+  accepting.handshakes.enter_anyway();
+  const Descriptor client = dial(accepting.listener->url());
+  accepting.work();
+  CHECK(accepting.sockets.empty());
+  CHECK(accepting.loop->wait(0).empty());
+  CHECK(accepting.acceptor->next_deadline() < kNever);
+  accepting.acceptor->on_time(Instant(Milliseconds(10)));
+  CHECK(accepting.loop->wait(0).empty());
+  accepting.handshakes.leave();
+  accepting.acceptor->on_time(Instant(Milliseconds(20)));
+  accepting.work();
+  CHECK(accepting.sockets.size() == 1);
+  CHECK(accepting.refused == 0);
 }
 
 }  // namespace

@@ -1,0 +1,27 @@
+#pragma once
+// What lies between a listener's sockets and MQTT.
+
+#include <memory>
+#include <string_view>
+
+#include "net/filter_chain.hpp"
+
+namespace twinmq::net {
+
+class TlsServer;
+
+/// What the filters of new connections are made from. Immutable; a reload gives the listener another
+/// one, and connections keep what they began with.
+struct Transport {
+  std::shared_ptr<TlsServer> tls;  ///< null: not encrypted
+  bool always_filtered = false;    ///< counts handshakes without having any, for tests
+
+  /// Whether connections have filters at all, and with them a handshake.
+  bool filtered() const { return tls != nullptr || always_filtered; }
+};
+
+/// The chain of a new connection; null for a plain one. `peer` is the socket's own far address,
+/// "127.0.0.1:50712".
+std::unique_ptr<FilterChain> make_filters(const Transport& transport, std::string_view peer);
+
+}  // namespace twinmq::net
