@@ -3,7 +3,7 @@
 
 build_packages=(
   build-essential cmake ninja-build ccache lld pkg-config
-  libasio-dev libssl-dev libfmt-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
+  libasio-dev libssl-dev libfmt-dev libtomlplusplus-dev libcli11-dev libspdlog-dev librocksdb-dev
 )
 test_packages=(
   catch2 libbenchmark-dev mosquitto mosquitto-clients python3 python3-paho-mqtt

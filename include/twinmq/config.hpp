@@ -33,8 +33,24 @@ struct NodeConfig {
   std::uint32_t shards = 0;  ///< event loops, one thread each; 0: one per core, at most 64
 };
 
+/// What the store on disk is tuned for.
+enum class StorageProfile : std::uint8_t {
+  Gateway,  ///< a device with 256 MB and flash: small buffers, few writes
+  Server,   ///< throughput
+};
+
+enum class StorageCompression : std::uint8_t { None, Lz4, Zstd };
+
 struct StorageConfig {
-  std::optional<Durability> durability;  ///< unset: the strongest the store can give
+  /// Unset: the strongest the store can give, which is fsync with a data directory.
+  std::optional<Durability> durability;
+  StorageProfile profile = StorageProfile::Server;
+  std::optional<std::uint64_t> cache_bytes;         ///< blocks and write buffers together; unset: by profile
+  std::optional<std::uint64_t> write_buffer_bytes;  ///< what is not yet in tables; unset: by profile
+  std::optional<std::uint64_t> log_bytes_max;       ///< write-ahead log, read at start; unset: by profile
+  StorageCompression compression = StorageCompression::Lz4;
+
+  bool operator==(const StorageConfig&) const = default;
 };
 
 struct ModulesConfig {

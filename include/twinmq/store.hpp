@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,27 +63,61 @@ class Batch {
   std::vector<Place> changes_;
 };
 
-/// Ordered key-value storage. After construction it is used by one thread at a time: the storage thread, and
-/// before that the thread that starts the broker (for scan). Blocking is allowed.
+/// One figure a store tells about itself: "sst_bytes", 1048576.
+struct StoreFigure {
+  std::string name;
+  std::uint64_t value = 0;
+};
+
+/// Ordered key-value storage. commit(), reopen() and close() are called by one thread at a time: the storage
+/// thread, and before and after it the thread that starts and stops the broker. The reading calls may come from
+/// any thread, also while a commit runs, and see every batch as a whole or not at all. Blocking is allowed.
 class Store {
  public:
-  /// Sees one entry; answers false to stop the scan. The views are valid during the call.
+  /// Sees one entry; answers false to stop the scan. The views are valid during the call. It must not call the
+  /// store.
   using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
 
   virtual ~Store() = default;
 
-  /// Applies the batch as a whole at the given durability, or fails and applies nothing. After a failure the
-  /// broker calls reopen() before anything else.
+  /// Applies the batch as a whole at the given durability, or fails. What became of a failed batch is open until
+  /// reopen(): it is then there as a whole or not at all. After a failure the broker calls reopen() before
+  /// anything else.
   virtual Result<void> commit(const Batch& batch, Durability durability) = 0;
 
-  /// Every entry with from <= key < to, in ascending byte order. An empty `to` has no upper end.
+  /// Every entry with from <= key < to, in ascending byte order, as of one moment. An empty `to` has no upper end.
   virtual Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) = 0;
 
-  /// Back to a state that holds exactly what was committed successfully.
+  /// The value of the key, if it is there.
+  virtual Result<std::optional<std::string>> get(std::string_view key) {
+    std::optional<std::string> found;
+    const std::string from(key);
+    Result<void> done =
+        scan(from, from + '\0', [&found](std::string_view, std::string_view value) {
+          found.emplace(value);
+          return false;
+        });
+    if (!done) return done.error();
+    return found;
+  }
+
+  /// Back to a state that holds exactly what was committed successfully, and perhaps batches whose commit failed.
   virtual Result<void> reopen() = 0;
 
   /// The strongest durability this store can give.
   virtual Durability durability_max() const = 0;
+
+  /// Bytes that may still be written before the disk is full.
+  virtual std::uint64_t room() const { return std::numeric_limits<std::uint64_t>::max(); }
+
+  /// Writes everything committed so far as a store of its own into the directory, which must not exist. From any
+  /// thread, beside commits.
+  virtual Result<void> back_up(const std::string& directory) {
+    return Error{ErrorCode::InvalidArgument, "this store cannot write a backup to " + directory};
+  }
+
+  /// What the store tells about itself. From any thread.
+  virtual std::vector<StoreFigure> figures() const { return {}; }
 };
 
 }  // namespace twinmq

@@ -96,13 +96,11 @@ Result<std::unique_ptr<Broker>> HouseBroker::create(Config config, Parts parts) 
   }
   if (broker->parts_.store) {
     broker->store_ = broker->parts_.store;
-  } else {
-    Result<HouseStore> store = open_store(broker->config_);
-    if (!store) return store.error();
-    broker->store_ = std::move(store->store);
-    broker->store_is_memory_ = store->memory;
+  } else if (!keeps_store(broker->config_)) {
+    // In memory it lasts as long as the broker; on disk it is opened by each start.
+    if (const Result<void> opened = broker->open_house_store(); !opened) return opened.error();
   }
-  broker->durability_ = effective_durability(broker->config_, broker->store_->durability_max());
+  broker->durability_ = effective_durability(broker->config_, store_max);
   return Result<std::unique_ptr<Broker>>(std::move(broker));
 }
 
@@ -217,15 +215,34 @@ void HouseBroker::start_callbacks() {
   outcomes_ = callbacks_->strand("publish completion");
 }
 
+Result<void> HouseBroker::open_house_store() {
+  Result<HouseStore> store =
+      open_store(config_, [log = log_](const LogLine& line) { (*log)(line); });
+  if (!store) return store.error();
+  store_ = std::move(store->store);
+  store_is_memory_ = store->memory;
+  return {};
+}
+
+void HouseBroker::close_house_store() {
+  if (!parts_.store && !store_is_memory_) store_.reset();
+}
+
 Result<void> HouseBroker::start(bool on_caller) {
   const std::scoped_lock control(control_mutex_);
   if (running()) return Error{ErrorCode::InvalidArgument, "the broker is already running"};
+  if (!store_) {
+    if (const Result<void> opened = open_house_store(); !opened) return opened;
+  }
   start_callbacks();
   ShardSet::Plan made = plan(on_caller);
   doors_.clear();
   doors_.resize(made.shards);
   Result<std::shared_ptr<ShardSet>> set = ShardSet::start(std::move(made));
-  if (!set) return set.error();
+  if (!set) {
+    close_house_store();
+    return set.error();
+  }
   const std::scoped_lock lock(mutex_);
   running_ = std::move(*set);
   return {};
@@ -245,6 +262,7 @@ void HouseBroker::stop(Milliseconds deadline) {
   const Instant until = read_clocks().steady + deadline;
   log(LogLevel::Info, "stopping", "deadline_milliseconds=" + std::to_string(deadline.count()));
   set->stop(deadline);
+  close_house_store();
   callbacks->stop(std::max(Milliseconds(0), until - read_clocks().steady));
   log(LogLevel::Info, "stopped", "");
   Statistics counted = set->statistics();
@@ -258,8 +276,9 @@ void HouseBroker::stop(Milliseconds deadline) {
 
 Result<void> HouseBroker::reload(const Config& config) {
   const std::scoped_lock control(control_mutex_);
-  if (const Result<void> sound = check(config, store_->durability_max()); !sound)
-    return sound.error();
+  const Durability store_max =
+      parts_.store ? parts_.store->durability_max() : built_in_durability_max(config);
+  if (const Result<void> sound = check(config, store_max); !sound) return sound.error();
   Result<AccessRules> access = load_access(config);
   if (!access) return access.error();
 

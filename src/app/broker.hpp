@@ -78,6 +78,9 @@ class HouseBroker final : public Broker {
   };
 
   HouseBroker(Config config, Parts parts, std::shared_ptr<Log> sink);
+  Result<void> open_house_store();
+  /// Gives up the data directory, so that another broker can use it.
+  void close_house_store();
   Result<void> start(bool on_caller);
   ShardSet::Plan plan(bool on_caller);
   core::ShardParts shard_parts(core::ShardId shard);

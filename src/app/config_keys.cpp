@@ -14,12 +14,18 @@ namespace {
 constexpr std::int64_t kU32Max = std::numeric_limits<std::uint32_t>::max();
 constexpr std::int64_t kI64Max = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kPacketBytesMax = 268'435'460;
+constexpr std::int64_t kCacheBytesMin = 1'048'576;
+constexpr std::int64_t kWriteBufferBytesMin = 262'144;
 
 /// The words of an enumeration, in its order.
 template <typename Enum>
 constexpr std::array<std::string_view, 0> kWords{};
 template <>
 constexpr std::array<std::string_view, 3> kWords<Durability>{"none", "os", "fsync"};
+template <>
+constexpr std::array<std::string_view, 2> kWords<StorageProfile>{"gateway", "server"};
+template <>
+constexpr std::array<std::string_view, 3> kWords<StorageCompression>{"none", "lz4", "zstd"};
 template <>
 constexpr std::array<std::string_view, 2> kWords<QueueFullV3>{"close", "accept"};
 template <>
@@ -124,6 +130,7 @@ std::vector<ConfigKey> make_keys() {
   using A = AccessConfig;
   constexpr auto node = &Config::node;
   constexpr auto unix_socket = &Li::unix_socket;
+  constexpr auto storage = &Config::storage;
   constexpr auto modules = &Config::modules;
   constexpr auto mqtt = &Config::mqtt;
   constexpr auto limits = &Config::limits;
@@ -137,12 +144,33 @@ std::vector<ConfigKey> make_keys() {
                                "Event loops, one thread each; 0: one per core, at most 64."),
 
       with_example(
-          key_of<&Config::storage, &S::durability>(
+          key_of<storage, &S::durability>(
               "storage.durability",
               "What an acknowledgement promises: fsync (survives a power cut), os (survives the "
-              "end of the "
-              "process) or none (memory only); not set: the strongest the store can give."),
-          "\"none\""),
+              "end of the process) or none (memory only, the data directory stays unused); not "
+              "set: fsync with a data_dir, none without."),
+          "\"fsync\""),
+      key_of<storage, &S::profile>(
+          "storage.profile",
+          "What the store is tuned for: gateway (a device with 256 MB and flash) or server."),
+      with_example(number<storage, &S::cache_bytes>(
+                       "storage.cache_bytes", kCacheBytesMin, kI64Max,
+                       "Memory of the store, write buffers included, in bytes; not set: 4 MiB for "
+                       "gateway, 256 MiB for server."),
+                   "268435456"),
+      with_example(number<storage, &S::write_buffer_bytes>(
+                       "storage.write_buffer_bytes", kWriteBufferBytesMin, kI64Max,
+                       "Memory for what is written and not yet in tables, in bytes; not set: 2 MiB "
+                       "for gateway, 128 MiB for server. More means fewer writes in all."),
+                   "134217728"),
+      with_example(number<storage, &S::log_bytes_max>(
+                       "storage.log_bytes_max", kWriteBufferBytesMin, kI64Max,
+                       "Write-ahead log, in bytes; each MiB takes about 20 ms at start; not set: 8 "
+                       "MiB for gateway, 128 MiB for server."),
+                   "134217728"),
+      key_of<storage, &S::compression>("storage.compression",
+                                       "Compression of tables on disk; zstd takes less room and "
+                                       "more time than lz4."),
 
       key_of<&Li::url>("listener.url",
                        "mqtt://host:port or unix:///path; port 0 picks a free one, which the log "

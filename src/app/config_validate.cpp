@@ -100,8 +100,8 @@ std::vector<ConfigComplaint> config_complaints(const Config& config) {
   return complaints;
 }
 
-Durability built_in_durability_max(const Config&) {
-  return Durability::None;
+Durability built_in_durability_max(const Config& config) {
+  return config.data_dir.empty() ? Durability::None : Durability::Fsync;
 }
 
 std::vector<ConfigComplaint> durability_complaints(const Config& config, Durability store_max) {

@@ -5,18 +5,33 @@
 
 #include <twinmq/version.hpp>
 
+#include "app/config_validate.hpp"
 #include "modules/access/acl_file.hpp"
 #include "modules/access/current_access.hpp"
 #include "modules/access/password_file.hpp"
 #include "modules/retained/retained_module.hpp"
 #include "modules/sessions/session_module.hpp"
 #include "modules/sys/sys_module.hpp"
+#include "records/key_runs.hpp"
 #include "storage/memory_store.hpp"
+#include "storage/rocksdb_store.hpp"
 
 namespace twinmq::app {
 
-Result<HouseStore> open_store(const Config&) {
-  return HouseStore{std::make_shared<storage::MemoryStore>(), true};
+Result<HouseStore> open_store(const Config& config, std::function<void(const LogLine&)> log) {
+  if (!keeps_store(config)) return HouseStore{std::make_shared<storage::MemoryStore>(), true};
+  storage::RocksDbParts parts;
+  parts.config = config.storage;
+  parts.run_prefix = records::run_prefix;
+  parts.log = [log = std::move(log)](LogLevel level, std::string_view event,
+                                     const std::string& detail) { log({level, event, detail}); };
+  auto store = storage::RocksDbStore::open(config.data_dir, std::move(parts));
+  if (!store) return store.error();
+  return HouseStore{std::move(*store), false};
+}
+
+bool keeps_store(const Config& config) {
+  return effective_durability(config, built_in_durability_max(config)) != Durability::None;
 }
 
 Result<AccessRules> house_access(const Config& config,
@@ -69,7 +84,7 @@ std::string needs_restart(const Config& now, const Config& next) {
   };
   compare(now.data_dir == next.data_dir, "data_dir");
   compare(now.node.shards == next.node.shards, "node.shards");
-  compare(now.storage.durability == next.storage.durability, "storage.durability");
+  compare(now.storage == next.storage, "storage");
   bool same_listeners = now.listeners.size() == next.listeners.size();
   for (std::size_t i = 0; same_listeners && i < now.listeners.size(); ++i) {
     const ListenerConfig& a = now.listeners[i];

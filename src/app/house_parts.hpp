@@ -2,6 +2,7 @@
 // The house's own implementation behind each public door, as the Config asks for it.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,7 +20,10 @@ struct HouseStore {
   std::shared_ptr<Store> store;
   bool memory = false;  ///< neither blocks nor fails
 };
-Result<HouseStore> open_store(const Config& config);
+/// On disk if the Config asks for any durability. Blocks while it opens and recovers; `log` may be called on any
+/// thread as long as the store lives.
+Result<HouseStore> open_store(const Config& config, std::function<void(const LogLine&)> log);
+bool keeps_store(const Config& config);
 
 /// By the files the Config names. Blocks while reading them.
 Result<AccessRules> house_access(const Config& config,

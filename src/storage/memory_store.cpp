@@ -1,8 +1,11 @@
 #include "storage/memory_store.hpp"
 
+#include <mutex>
+
 namespace twinmq::storage {
 
 Result<void> MemoryStore::commit(const Batch& batch, Durability) {
+  const std::unique_lock lock(mutex_);
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const Batch::Change change = batch[i];
     switch (change.kind) {
@@ -30,6 +33,7 @@ Result<void> MemoryStore::commit(const Batch& batch, Durability) {
 }
 
 Result<void> MemoryStore::scan(std::string_view from, std::string_view to, const Visitor& visit) {
+  const std::shared_lock lock(mutex_);
   for (auto place = entries_.lower_bound(from); place != entries_.end(); ++place) {
     if (!to.empty() && place->first >= to) break;
     if (!visit(place->first, place->second)) break;

@@ -3,6 +3,7 @@
 // against.
 
 #include <map>
+#include <shared_mutex>
 #include <string>
 
 #include <twinmq/store.hpp>
@@ -17,6 +18,7 @@ class MemoryStore final : public Store {
   Durability durability_max() const override { return Durability::None; }
 
  private:
+  std::shared_mutex mutex_;
   std::map<std::string, std::string, std::less<>> entries_;
 };
 

@@ -62,7 +62,7 @@ class CommandLine(unittest.TestCase):
             self.assertIn(word, err)
 
     def test_durability_that_cannot_be_had_is_refused(self):
-        code, _, err = run("twinmqd", "--set", "storage.durability=fsync", "--check")
+        code, _, err = run("twinmqd", "--data-dir", "", "--set", "storage.durability=fsync", "--check")
         self.assertEqual(code, 2)
         self.assertIn("memory", err)
 

@@ -1,10 +1,12 @@
 #pragma once
 // What every Store must do, as a function to be called from the tests of whoever implements one.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -107,6 +109,42 @@ inline std::vector<std::string> check_store(const std::function<std::unique_ptr<
     more.erase("a");
     commit(*store, more);
     expect(entries(*store, "", "b").size() == 1, "a reopened store takes commits");
+  }
+  {
+    const std::unique_ptr<Store> store = make();
+    Batch batch;
+    batch.put("there", std::string("a\0b", 3));
+    commit(*store, batch);
+    const auto found = store->get("there");
+    expect(found.has_value() && *found == std::string("a\0b", 3), "get answers the value of a key");
+    const auto missing = store->get("ther");
+    expect(missing.has_value() && !missing->has_value(), "get answers nothing for a key that is not there");
+  }
+  {
+    const std::unique_ptr<Store> store = make();
+    std::atomic<bool> over{false};
+    std::atomic<int> torn{0};
+    std::thread reader([&] {
+      while (!over) {
+        std::string first;
+        std::string second;
+        const Result<void> done =
+            store->scan("", "", [&](std::string_view key, std::string_view value) {
+              (key == "first" ? first : second) = value;
+              return true;
+            });
+        if (!done || first != second) ++torn;
+      }
+    });
+    for (int i = 0; i < 200; ++i) {
+      Batch batch;
+      batch.put("first", std::to_string(i));
+      batch.put("second", std::to_string(i));
+      commit(*store, batch);
+    }
+    over = true;
+    reader.join();
+    expect(torn == 0, "a scan on another thread sees every batch as a whole or not at all");
   }
   return failures;
 }

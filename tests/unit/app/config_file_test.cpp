@@ -164,10 +164,10 @@ TEST_CASE("a wrong setting is explained like a wrong line of the file") {
 }
 
 TEST_CASE("durability beyond the store is refused with the reason") {
-  CHECK_THAT(complaints("[storage]\ndurability = 'fsync'"),
-             Contains("t.toml:2:14: storage.durability: found \"fsync\"") && Contains("in memory"));
-  CHECK_THAT(complaints_of_setting("storage.durability=os"), Contains("in memory"));
-  CHECK(complaints_of_setting("storage.durability=none").empty());
+  CHECK_THAT(complaints("data_dir = ''\n[storage]\ndurability = 'fsync'"),
+             Contains("t.toml:3:14: storage.durability: found \"fsync\"") && Contains("in memory"));
+  for (const char* word : {"none", "os", "fsync"})
+    CHECK(complaints_of_setting(std::string("storage.durability=") + word).empty());
 }
 
 TEST_CASE("what is printed can be read back and says the same") {
@@ -179,7 +179,7 @@ TEST_CASE("what is printed can be read back and says the same") {
   const std::string printed = print_config(*loaded);
   CHECK_THAT(
       printed,
-      Contains("# because the store in use keeps everything in memory\ndurability = \"none\""));
+      Contains("# because it is the strongest the store gives\ndurability = \"fsync\""));
   const auto again = load_text(printed);
   REQUIRE(complaints(again).empty());
   REQUIRE(again->config.listeners.size() == 2);

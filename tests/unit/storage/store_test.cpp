@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ using namespace twinmq;
 class ListStore : public Store {
  public:
   Result<void> commit(const Batch& batch, Durability) override {
+    const std::scoped_lock lock(mutex_);
     auto next = entries_;
     for (std::size_t i = 0; i < batch.size(); ++i) {
       const Batch::Change change = batch[i];
@@ -33,6 +35,7 @@ class ListStore : public Store {
     return {};
   }
   Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) override {
+    const std::scoped_lock lock(mutex_);
     for (const auto& [key, value] : entries_) {
       if (key < from || (!to.empty() && key >= to)) continue;
       if (!visit(key, value)) break;
@@ -43,6 +46,7 @@ class ListStore : public Store {
   Durability durability_max() const override { return Durability::None; }
 
  protected:
+  std::mutex mutex_;
   std::map<std::string, std::string> entries_;
 };
 

@@ -1,0 +1,13 @@
+#include "records/key_runs.hpp"
+
+#include "records/session_record.hpp"
+
+namespace twinmq::records {
+
+std::size_t run_prefix(std::string_view key) {
+  const auto parts = parse_session_key(key);
+  if (!parts || parts->kind != SessionRecordKind::Delivery) return 0;
+  return key.size() - parts->rest.size();
+}
+
+}  // namespace twinmq::records

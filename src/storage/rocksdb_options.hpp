@@ -1,0 +1,31 @@
+#pragma once
+// RocksDB's options for a profile. Seen by storage alone.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <rocksdb/options.h>
+
+#include <twinmq/config.hpp>
+
+namespace twinmq::storage {
+
+struct StorageSizes {
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t write_buffer_bytes = 0;
+  std::uint64_t log_bytes_max = 0;
+};
+
+/// What the Config says, or else its profile.
+StorageSizes storage_sizes(const StorageConfig& config);
+
+rocksdb::Options rocksdb_options(const StorageConfig& config,
+                                 std::size_t (*run_prefix)(std::string_view key));
+
+/// RocksDB's own log as lines of ours: it writes no file of its own, which would wear flash and lie
+/// beside encrypted data in the clear.
+std::shared_ptr<rocksdb::Logger> rocksdb_logger(std::function<void(const std::string& line)> warn);
+
+}  // namespace twinmq::storage

@@ -1,0 +1,208 @@
+#include "storage/rocksdb_store.hpp"
+
+#include <sys/statvfs.h>
+
+#include <filesystem>
+#include <mutex>
+#include <utility>
+
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/utilities/checkpoint.h>
+
+#include "base/escape.hpp"
+#include "storage/rocksdb_options.hpp"
+
+namespace twinmq::storage {
+
+namespace {
+
+using rocksdb::Slice;
+using rocksdb::Status;
+
+Slice slice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
+std::string_view view(const Slice& bytes) {
+  return {bytes.data(), bytes.size()};
+}
+
+Error failed(std::string_view what, const Status& status) {
+  return {status.IsCorruption() ? ErrorCode::Corrupt : ErrorCode::StorageFailed,
+          std::string(what) + ": " + status.ToString()};
+}
+
+Error closed() {
+  return {ErrorCode::StorageFailed, "the store is closed since it could not be reopened"};
+}
+
+}  // namespace
+
+struct RocksDbStore::Setup {
+  rocksdb::Options options;
+};
+
+Result<std::unique_ptr<RocksDbStore>> RocksDbStore::open(const std::string& data_dir,
+                                                         RocksDbParts parts) {
+  Result<DataDirectory> directory = DataDirectory::claim(data_dir);
+  if (!directory) return directory.error();
+  const Result<unsigned> format = directory->format();
+  if (!format) return format.error();
+  if (*format == 0) {
+    if (const Result<void> noted = directory->set_format(); !noted) return noted.error();
+  }
+  std::unique_ptr<RocksDbStore> store(new RocksDbStore(std::move(*directory), std::move(parts)));
+  if (const Result<void> opened = store->open_database(); !opened) return opened.error();
+  return store;
+}
+
+RocksDbStore::RocksDbStore(DataDirectory directory, RocksDbParts parts)
+    : directory_(std::move(directory)),
+      parts_(std::move(parts)),
+      setup_(std::make_unique<Setup>()) {
+  setup_->options = rocksdb_options(parts_.config, parts_.run_prefix);
+  if (parts_.env != nullptr) setup_->options.env = parts_.env;
+  setup_->options.info_log = rocksdb_logger([log = parts_.log](const std::string& line) {
+    if (log) log(LogLevel::Warning, "storage warns", "text=" + escaped(line));
+  });
+}
+
+RocksDbStore::~RocksDbStore() {
+  close_database();
+}
+
+Result<void> RocksDbStore::open_database() {
+  // Otherwise RocksDB warns that it is missing.
+  std::error_code ignored;
+  std::filesystem::create_directory(directory_.store_path(), ignored);
+  rocksdb::DB* db = nullptr;
+  const Status status = rocksdb::DB::Open(setup_->options, directory_.store_path(), &db);
+  if (!status.ok())
+    return failed("the store in " + directory_.path() + " cannot be opened", status);
+  db_.reset(db);
+  written_ = 0;
+  return {};
+}
+
+// What was written at durability "os" is synced, so that an orderly end survives whatever comes
+// next.
+void RocksDbStore::close_database() {
+  if (!db_) return;
+  if (written_ > 0) static_cast<void>(db_->SyncWAL().ok());
+  static_cast<void>(db_->Close().ok());
+  db_.reset();
+}
+
+Result<void> RocksDbStore::commit(const Batch& batch, Durability durability) {
+  if (batch.empty()) return {};
+  const std::shared_lock lock(exchange_);
+  if (!db_) return closed();
+  constexpr std::size_t kOverhead = 16;  // a change's header in a WriteBatch
+  rocksdb::WriteBatch changes(batch.bytes() + kOverhead * batch.size() + 64);
+  Status status;
+  for (std::size_t i = 0; i < batch.size() && status.ok(); ++i) {
+    const Batch::Change change = batch[i];
+    switch (change.kind) {
+      case Batch::Kind::Put:
+        status = changes.Put(slice(change.key), slice(change.value));
+        break;
+      case Batch::Kind::Erase:
+        status = changes.Delete(slice(change.key));
+        break;
+      case Batch::Kind::EraseRange:
+        if (change.key < change.value)
+          status = changes.DeleteRange(slice(change.key), slice(change.value));
+        break;
+    }
+  }
+  if (!status.ok()) return failed("a batch cannot be built", status);
+  rocksdb::WriteOptions options;
+  options.sync = durability == Durability::Fsync;
+  status = db_->Write(options, &changes);
+  if (!status.ok()) return failed("a commit failed", status);
+  written_ = options.sync ? 0 : written_ + batch.size();
+  return {};
+}
+
+Result<void> RocksDbStore::scan(std::string_view from, std::string_view to, const Visitor& visit) {
+  const std::shared_lock lock(exchange_);
+  if (!db_) return closed();
+  const Slice end = slice(to);
+  rocksdb::ReadOptions options;
+  if (!to.empty()) options.iterate_upper_bound = &end;
+  options.fill_cache = false;  // a scan must not push out what single reads come back to
+  const std::unique_ptr<rocksdb::Iterator> place(db_->NewIterator(options));
+  for (place->Seek(slice(from)); place->Valid(); place->Next()) {
+    if (!visit(view(place->key()), view(place->value()))) return {};
+  }
+  if (!place->status().ok()) return failed("a scan failed", place->status());
+  return {};
+}
+
+Result<std::optional<std::string>> RocksDbStore::get(std::string_view key) {
+  const std::shared_lock lock(exchange_);
+  if (!db_) return closed();
+  std::string value;
+  const Status status = db_->Get({}, slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return failed("a read failed", status);
+  return std::optional<std::string>(std::move(value));
+}
+
+Result<void> RocksDbStore::reopen() {
+  const std::unique_lock lock(exchange_);
+  // Not close_database(): syncing again after a failed sync would promise what nobody can know.
+  if (db_) static_cast<void>(db_->Close().ok());
+  db_.reset();
+  return open_database();
+}
+
+std::uint64_t RocksDbStore::room() const {
+  struct statvfs facts {};
+  if (statvfs(directory_.path().c_str(), &facts) != 0) return 0;
+  return std::uint64_t{facts.f_bavail} * facts.f_frsize;
+}
+
+Result<void> RocksDbStore::back_up(const std::string& directory) {
+  const std::shared_lock lock(exchange_);
+  if (!db_) return closed();
+  std::error_code code;
+  if (std::filesystem::exists(directory, code)) {
+    return Error{ErrorCode::InvalidArgument,
+                 directory + " exists; a backup goes into a directory that does not"};
+  }
+  std::filesystem::create_directories(directory, code);
+  if (code) {
+    return Error{ErrorCode::StorageFailed, directory + " cannot be created: " + code.message()};
+  }
+  std::filesystem::permissions(directory, std::filesystem::perms::owner_all, code);
+  rocksdb::Checkpoint* made = nullptr;
+  Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  if (status.ok()) status = checkpoint->CreateCheckpoint(directory + "/store");
+  if (!status.ok()) return failed("the backup failed", status);
+  // Last, so that a backup without it is known to be incomplete.
+  return replace_file(directory + "/FORMAT", std::to_string(kFormat) + "\n");
+}
+
+std::vector<StoreFigure> RocksDbStore::figures() const {
+  const std::shared_lock lock(exchange_);
+  std::vector<StoreFigure> figures;
+  if (!db_) return figures;
+  const auto property = [&](const char* name, const std::string& from) {
+    std::uint64_t value = 0;
+    if (db_->GetIntProperty(from, &value)) figures.push_back({name, value});
+  };
+  property("keys_estimated", rocksdb::DB::Properties::kEstimateNumKeys);
+  property("table_bytes", rocksdb::DB::Properties::kTotalSstFilesSize);
+  property("live_data_bytes", rocksdb::DB::Properties::kEstimateLiveDataSize);
+  property("write_buffer_bytes", rocksdb::DB::Properties::kCurSizeAllMemTables);
+  property("cache_bytes", rocksdb::DB::Properties::kBlockCacheUsage);
+  property("compaction_pending_bytes", rocksdb::DB::Properties::kEstimatePendingCompactionBytes);
+  property("compactions_running", rocksdb::DB::Properties::kNumRunningCompactions);
+  property("background_errors", rocksdb::DB::Properties::kBackgroundErrors);
+  figures.push_back({"room_bytes", room()});
+  return figures;
+}
+
+}  // namespace twinmq::storage

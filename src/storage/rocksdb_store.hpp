@@ -1,0 +1,69 @@
+#pragma once
+// The store on disk: RocksDB in one column family, so that one write-ahead log orders everything
+// and what a torn log keeps is one moment of the past.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <twinmq/config.hpp>
+#include <twinmq/store.hpp>
+
+#include "storage/data_directory.hpp"
+
+namespace rocksdb {
+class DB;
+class Env;
+}  // namespace rocksdb
+
+namespace twinmq::storage {
+
+struct RocksDbParts {
+  StorageConfig config;
+  /// How many bytes at the start of a key are common to a run of keys that mostly grow by ascending
+  /// inserts (a session's queue); 0: the key is in no run. Makes such inserts cheap. Any thread.
+  std::size_t (*run_prefix)(std::string_view key) = nullptr;
+  /// What RocksDB warns of, and what was done about damage. Any thread; may be empty.
+  std::function<void(LogLevel level, std::string_view event, const std::string& detail)> log;
+  /// In place of the operating system's file system, for tests; outlives the store.
+  rocksdb::Env* env = nullptr;
+};
+
+class RocksDbStore final : public Store {
+ public:
+  /// Takes hold of the directory, makes or opens the store, and reads its log.
+  static Result<std::unique_ptr<RocksDbStore>> open(const std::string& data_dir,
+                                                    RocksDbParts parts);
+  ~RocksDbStore() override;
+
+  Result<void> commit(const Batch& batch, Durability durability) override;
+  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) override;
+  Result<std::optional<std::string>> get(std::string_view key) override;
+  Result<void> reopen() override;
+  Durability durability_max() const override { return Durability::Fsync; }
+  std::uint64_t room() const override;
+  Result<void> back_up(const std::string& directory) override;
+  std::vector<StoreFigure> figures() const override;
+
+ private:
+  struct Setup;
+
+  RocksDbStore(DataDirectory directory, RocksDbParts parts);
+  Result<void> open_database();
+  void close_database();
+
+  const DataDirectory directory_;
+  const RocksDbParts parts_;
+  const std::unique_ptr<Setup> setup_;  ///< outlives the database
+  mutable std::shared_mutex
+      exchange_;                     ///< held shared while db_ is used, alone while it is replaced
+  std::unique_ptr<rocksdb::DB> db_;  ///< null: the last reopen() failed
+  std::uint64_t written_ = 0;        ///< since the last sync
+};
+
+}  // namespace twinmq::storage

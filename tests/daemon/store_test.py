@@ -1,0 +1,114 @@
+"""What a daemon with a data directory keeps over its end, orderly or not."""
+
+import os
+import tempfile
+import unittest
+
+from mqtt import Client
+from programs import Daemon, run
+
+
+class Store(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory(prefix="twinmq-store-")
+        self.data = os.path.join(self.scratch.name, "data")
+
+    def tearDown(self):
+        self.scratch.cleanup()
+
+    def daemon(self, *more, durability="fsync"):
+        return Daemon("--listen", "mqtt://127.0.0.1:0", "--data-dir", self.data, "--set", "node.shards=2",
+                      "--set", f"storage.durability={durability}", *more)
+
+    def test_sessions_queues_and_retained_messages_survive_kill_and_restart(self):
+        for durability, end in (("fsync", "KILL"), ("os", "KILL"), ("os", "TERM"), ("fsync", "TERM")):
+            with self.subTest(durability=durability, end=end):
+                self.data = os.path.join(self.scratch.name, durability + end)
+                with self.daemon(durability=durability) as daemon:
+                    self.assertIn(f"durability={durability}", daemon.wait_for_line("starting"))
+                    port = daemon.ports()[0]
+                    for level in (4, 5):
+                        reader = Client(port, f"reader{level}", level=level)
+                        self.assertEqual(reader.subscribe("q/#", 2), 2)
+                        reader.disconnect()
+                    writer = Client(port, "writer", clean=True, expiry=0)
+                    for qos in (1, 2):
+                        self.assertEqual(writer.publish_acknowledged(f"q/{qos}", f"m{qos}", qos), 0)
+                    self.assertEqual(writer.publish_acknowledged("r/1", "kept", 1, retain=True), 0x10)
+                    self.assertEqual(writer.publish_acknowledged("r/2", "set", 1, retain=True), 0x10)
+                    self.assertEqual(writer.publish_acknowledged("r/2", "", 1, retain=True), 0x10)
+                    daemon.signal(end)
+                    daemon.exit_code()
+                # With another number of shards: nothing on disk knows it.
+                with self.daemon("--set", "node.shards=3", durability=durability) as daemon:
+                    port = daemon.ports()[0]
+                    for level in (4, 5):
+                        reader = Client(port, f"reader{level}", level=level)
+                        self.assertTrue(reader.session_present)
+                        self.assertEqual([reader.receive()[:3] for _ in range(2)],
+                                         [("q/1", "m1", 1), ("q/2", "m2", 2)])
+                    other = Client(port, "other", clean=True)
+                    other.subscribe("r/#", 1)
+                    self.assertEqual(other.receive()[:2], ("r/1", "kept"))
+                    self.assertIsNone(other.receive(patience=0.2))
+
+    def test_a_delayed_will_of_a_persistent_session_survives_the_broker(self):
+        with self.daemon() as daemon:
+            port = daemon.ports()[0]
+            watcher = Client(port, "watcher")
+            watcher.subscribe("will/#", 1)
+            watcher.disconnect()
+            Client(port, "doomed", will=("will/doomed", "gone", 1, 1)).cut()
+            daemon.wait_for_line("")
+            daemon.signal("KILL")
+        with self.daemon() as daemon:
+            watcher = Client(daemon.ports()[0], "watcher")
+            self.assertEqual(watcher.receive()[:2], ("will/doomed", "gone"))
+
+    def test_a_qos_2_message_in_the_middle_of_its_handshake_is_neither_lost_nor_doubled(self):
+        with self.daemon() as daemon:
+            port = daemon.ports()[0]
+            reader = Client(port, "reader")
+            reader.subscribe("q", 2)
+            reader.disconnect()
+            writer = Client(port, "writer")
+            identifier = writer.publish("q", "once", 2)
+            self.assertEqual(writer.next().kind, 5)  # PUBREC: stored with its identifier
+            daemon.signal("KILL")
+            daemon.exit_code()
+        with self.daemon() as daemon:
+            port = daemon.ports()[0]
+            writer = Client(port, "writer")
+            self.assertTrue(writer.session_present)
+            writer.publish("q", "once", 2, packet_id=identifier, dup=True)
+            self.assertEqual(writer.next().kind, 5)
+            writer.send(6, 2, identifier.to_bytes(2, "big"))
+            self.assertEqual(writer.next().kind, 7)
+            reader = Client(port, "reader")
+            self.assertEqual(reader.receive()[:2], ("q", "once"))
+            self.assertIsNone(reader.receive(patience=0.2))
+
+    def test_a_second_daemon_on_the_same_data_directory_is_refused_clearly(self):
+        with self.daemon() as daemon:
+            daemon.ports()
+            code, _, err = run("twinmqd", "--listen", "mqtt://127.0.0.1:0", "--data-dir", self.data)
+            self.assertEqual(code, 1)
+            self.assertIn(f"in use by another broker (process {daemon.process.pid})", err)
+
+    def test_data_of_a_newer_version_is_refused_clearly(self):
+        with self.daemon() as daemon:
+            daemon.ports()
+        with open(os.path.join(self.data, "FORMAT"), "w") as file:
+            file.write("999\n")
+        code, _, err = run("twinmqd", "--listen", "mqtt://127.0.0.1:0", "--data-dir", self.data)
+        self.assertEqual(code, 1)
+        self.assertIn("has format 999", err)
+
+    def test_without_durability_nothing_is_written(self):
+        with self.daemon(durability="none") as daemon:
+            daemon.ports()
+        self.assertFalse(os.path.exists(self.data))
+
+
+if __name__ == "__main__":
+    unittest.main()
