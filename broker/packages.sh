@@ -4,10 +4,11 @@
 build_packages=(
   build-essential cmake ninja-build ccache lld pkg-config
   libasio-dev libssl-dev libfmt-dev libtomlplusplus-dev libcli11-dev libspdlog-dev librocksdb-dev
+  libhttp-parser-dev
 )
 test_packages=(
   catch2 libbenchmark-dev mosquitto mosquitto-clients python3 python3-paho-mqtt
-  libpaho-mqttpp-dev libpaho-mqtt-dev nodejs npm clang libclang-rt-14-dev
+  libpaho-mqttpp-dev libpaho-mqtt-dev nodejs npm haproxy libwslay-dev clang libclang-rt-14-dev
 )
 
 # install_missing PACKAGE...: installs those that are not there, and asks apt for nothing when all are.

@@ -17,16 +17,27 @@ namespace twinmq {
 struct UnixSocketConfig {
   std::string owner;          ///< "user", "user:group" or ":group"; empty: the process's own
   std::string mode = "0660";  ///< octal
+  bool identity = false;      ///< a client without user name is the user its process runs as
+};
+
+/// What a WebSocket listener asks of its clients.
+struct WebSocketConfig {
+  std::vector<std::string> origins;             ///< of pages that may connect; empty: all
+  std::uint32_t frame_bytes_max = 33'554'432;   ///< 125..2147483647
+  std::uint32_t request_bytes_max = 8192;       ///< of the HTTP request, 1024..65536
 };
 
 /// One address the broker listens on.
 struct ListenerConfig {
-  /// mqtt://host:port or unix:///path; port 0 picks a free one.
+  /// mqtt://host:port, ws://host:port/path or unix:///path; port 0 picks a free one.
   std::string url = "mqtt://127.0.0.1:1883";
   std::string name;                           ///< for logs and access rules; empty: the url
   std::optional<bool> anonymous;              ///< unset: access.anonymous
   std::uint32_t connections_max = 0;          ///< 0: limits.connections_max alone counts
+  bool proxy_protocol = false;                ///< a PROXY header comes first, from a trusted proxy
+  std::vector<std::string> trusted_proxies;   ///< empty: access.trusted_proxies
   UnixSocketConfig unix_socket;
+  WebSocketConfig websocket;
 };
 
 struct NodeConfig {
@@ -111,6 +122,9 @@ struct AccessConfig {
   std::optional<bool> anonymous;
   std::string password_file;      ///< Mosquitto's format; empty: none
   std::string acl_file;           ///< Mosquitto's format; empty: everything is allowed
+  /// Addresses, networks and "unix" that may tell another address than their own, by PROXY headers
+  /// and X-Forwarded-For.
+  std::vector<std::string> trusted_proxies = {"127.0.0.0/8", "::1", "unix"};
   bool client_id_bound = true;    ///< a client identifier belongs to the principal that first used it
 };
 

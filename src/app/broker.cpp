@@ -8,6 +8,7 @@
 #include "app/config_validate.hpp"
 #include "app/host_client.hpp"
 #include "app/house_parts.hpp"
+#include "app/listener_options.hpp"
 #include "app/stream.hpp"
 #include "mqtt/properties.hpp"
 #include "mqtt/topic.hpp"
@@ -189,9 +190,7 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   plan.handshakes_max = config_.limits.handshakes_max;
   plan.handshake_limit = Seconds(config_.limits.handshake_timeout_seconds);
   for (const ListenerConfig& listener : config_.listeners) {
-    plan.listeners.push_back({{listener.url, listener.name, listener.connections_max,
-                               listener.unix_socket.owner, unix_mode(listener).value_or(0660)},
-                              !config_.modules.access || anonymous_allowed(config_, listener)});
+    plan.listeners.push_back({listener_options(config_, listener), !config_.modules.access || anonymous_allowed(config_, listener)});
   }
   plan.store = store_.get();
   plan.durability = durability_;

@@ -124,6 +124,7 @@ std::vector<ConfigKey> make_keys() {
   using S = StorageConfig;
   using Li = ListenerConfig;
   using U = UnixSocketConfig;
+  using W = WebSocketConfig;
   using Mo = ModulesConfig;
   using M = MqttConfig;
   using L = LimitsConfig;
@@ -131,6 +132,7 @@ std::vector<ConfigKey> make_keys() {
   constexpr auto node = &Config::node;
   constexpr auto unix_socket = &Li::unix_socket;
   constexpr auto storage = &Config::storage;
+  constexpr auto websocket = &Li::websocket;
   constexpr auto modules = &Config::modules;
   constexpr auto mqtt = &Config::mqtt;
   constexpr auto limits = &Config::limits;
@@ -173,8 +175,8 @@ std::vector<ConfigKey> make_keys() {
                                        "more time than lz4."),
 
       key_of<&Li::url>("listener.url",
-                       "mqtt://host:port or unix:///path; port 0 picks a free one, which the log "
-                       "names."),
+                       "mqtt://host:port, ws://host:port/path or unix:///path; port 0 picks a "
+                       "free one, which the log names."),
       key_of<&Li::name>("listener.name", "Name for logs and access rules; empty: the url."),
       with_example(
           key_of<&Li::anonymous>(
@@ -190,6 +192,25 @@ std::vector<ConfigKey> make_keys() {
       key_of<unix_socket, &U::mode>("listener.unix.mode",
                                     "Permissions of that file, in octal: who may write to it may "
                                     "connect."),
+
+      key_of<unix_socket, &U::identity>("listener.unix.identity",
+                                        "Whether a client of a Unix socket that sends no user name "
+                                        "is the user its process runs as."),
+      key_of<&Li::proxy_protocol>("listener.proxy_protocol",
+                                  "Whether every connection begins with a PROXY header (version 1 or "
+                                  "2), which tells the client's address; only trusted proxies may "
+                                  "connect then."),
+      key_of<&Li::trusted_proxies>("listener.trusted_proxies",
+                                   "Instead of access.trusted_proxies; empty: those."),
+      key_of<websocket, &W::origins>("listener.websocket.origins",
+                                     "Origins of the web pages that may connect, like "
+                                     "\"https://example.org\"; empty: all."),
+      number<websocket, &W::frame_bytes_max>("listener.websocket.frame_bytes_max", 125,
+                                             2'147'483'647,
+                                             "Longest WebSocket frame of a client, in bytes."),
+      number<websocket, &W::request_bytes_max>("listener.websocket.request_bytes_max", 1024, 65'536,
+                                               "Longest HTTP request that opens a WebSocket, in "
+                                               "bytes."),
 
       key_of<modules, &Mo::sessions>(
           "modules.sessions",
@@ -299,6 +320,10 @@ std::vector<ConfigKey> make_keys() {
       key_of<access, &A::acl_file>(
           "access.acl_file",
           "Who may use which topics, in Mosquitto's format; empty: everything is allowed."),
+      key_of<access, &A::trusted_proxies>(
+          "access.trusted_proxies",
+          "Addresses, networks and \"unix\" (Unix sockets) that may tell another address than their "
+          "own, by PROXY headers and X-Forwarded-For."),
       key_of<access, &A::client_id_bound>("access.client_id_bound",
                                           "Whether a client identifier belongs to the user who "
                                           "first used it while its session lives."),

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "app/config_keys.hpp"
+#include "net/address_list.hpp"
 #include "net/listener_url.hpp"
 
 namespace twinmq {
@@ -43,6 +44,12 @@ void check_exposure(const Config& config, std::size_t index, const net::Listener
                                     toml_quoted(listener.url))});
 }
 
+void check_proxies(const std::string& key, const std::vector<std::string>& entries,
+                   std::vector<ConfigComplaint>& complaints) {
+  const auto list = net::AddressList::parse(entries);
+  if (!list) complaints.push_back({key, list.error().detail});
+}
+
 void check_listeners(const Config& config, std::vector<ConfigComplaint>& complaints) {
   std::map<std::string, std::size_t> urls;
   std::map<std::string, std::size_t> names;
@@ -54,6 +61,8 @@ void check_listeners(const Config& config, std::vector<ConfigComplaint>& complai
       continue;
     }
     check_exposure(config, i, *url, complaints);
+    check_proxies(fmt::format("listener[{}].trusted_proxies", i), listener.trusted_proxies,
+                  complaints);
     if (!unix_mode(listener)) {
       complaints.push_back({fmt::format("listener[{}].unix.mode", i),
                             fmt::format("found {}, allowed: an octal number like \"0660\"",
@@ -97,6 +106,7 @@ std::vector<ConfigComplaint> config_complaints(const Config& config) {
   check_ranges(config, complaints);
   check_listeners(config, complaints);
   check_access(config, complaints);
+  check_proxies("access.trusted_proxies", config.access.trusted_proxies, complaints);
   return complaints;
 }
 

@@ -218,7 +218,13 @@ void ShardThread::accepted(net::Descriptor socket, net::Listener& listener, net:
   parts.socket = std::move(socket);
   parts.listener = &listener;
   parts.filters = net::make_filters(*listener.transport(), origin.peer);
-  connections_.add(core_->open(std::move(origin)), std::move(parts));
+  const net::LinkKey link = core_->open(std::move(origin));
+  if (!caller.user.empty()) {
+    const auto facts = std::make_shared<ConnectionFacts>();
+    facts->principal = std::move(caller.user);
+    core_->on_facts(link, facts);
+  }
+  connections_.add(link, std::move(parts));
 }
 
 void ShardThread::open(std::unique_ptr<LocalPeer> peer, core::LinkOrigin origin) {

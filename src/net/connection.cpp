@@ -139,7 +139,7 @@ void Connections::receive(LinkKey link, std::uint32_t events) {
   for (int i = 0; i < kReadsPerEvent; ++i) {
     Connection* connection = find(link);
     if (connection == nullptr) return;
-    if (!links_.reading(link)) break;
+    if (!may_read(*connection)) break;
     // Left in the socket, which is reported again in the next turn.
     if (connection->filters && !connection->filters->open() &&
         handshake_reads_++ >= kHandshakeReadsPerTurn)
@@ -157,9 +157,15 @@ void Connections::receive(LinkKey link, std::uint32_t events) {
     if (static_cast<std::size_t>(taken) < kReadBytes) break;
   }
   Connection* connection = find(link);
-  if (connection == nullptr || links_.reading(link)) return;
+  if (connection == nullptr || may_read(*connection)) return;
   if (events & (EPOLLHUP | EPOLLERR)) return close(link);  // it would be reported for ever
   watch(*connection, false, connection->blocked);
+}
+
+// A peer that makes the filters answer, and takes no answers, is not heard before it does.
+bool Connections::may_read(const Connection& connection) const {
+  if (connection.filters && connection.filters->waiting.size() > kFilteredBytesPerWrite) return false;
+  return links_.reading(connection.link);
 }
 
 void Connections::watch(Connection& connection, bool reading, bool blocked) {
@@ -220,7 +226,7 @@ void Connections::flush(LinkKey link) {
   if (!connection->blocked) return flush_now(link);
   const bool closing = links_.closing(link);
   if (closing) close_later(*connection);
-  watch(*connection, !closing && links_.reading(link), true);
+  watch(*connection, !closing && may_read(*connection), true);
 }
 
 void Connections::close_later(Connection& connection) {
@@ -240,7 +246,7 @@ void Connections::flush_now(LinkKey link) {
   const bool closing = links_.closing(link);
   if (closing && sent == Sent::All) return shut(link);
   if (closing) close_later(*connection);
-  watch(*connection, !closing && links_.reading(link), sent == Sent::Blocked);
+  watch(*connection, !closing && may_read(*connection), sent == Sent::Blocked);
 }
 
 Connections::Sent Connections::send(LinkKey link) {

@@ -163,6 +163,7 @@ class Connections {
   void end_handshake(FilterChain& filters);
   void refuse(LinkKey link, std::string_view why);
   void leave(const Parts& parts);
+  bool may_read(const Connection& connection) const;
   Sent send_once(Connection& connection, std::span<iovec> parts, std::size_t& sent);
   void shut(LinkKey link);
   void watch(Connection& connection, bool reading, bool blocked);

@@ -3,12 +3,18 @@
 #include <utility>
 #include <vector>
 
+#include "net/proxy_protocol.hpp"
+#include "net/websocket.hpp"
+
 namespace twinmq::net {
 
 // From the socket upwards.
-std::unique_ptr<FilterChain> make_filters(const Transport& transport, std::string_view /*peer*/) {
+std::unique_ptr<FilterChain> make_filters(const Transport& transport, std::string_view peer) {
   if (!transport.filtered()) return nullptr;
   std::vector<std::unique_ptr<Filter>> filters;
+  if (transport.proxy) filters.push_back(std::make_unique<ProxyFilter>(transport.proxy, peer));
+  if (transport.websocket)
+    filters.push_back(std::make_unique<WebSocketFilter>(transport.websocket, peer));
   return std::make_unique<FilterChain>(std::move(filters));
 }
 

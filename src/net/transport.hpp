@@ -8,16 +8,20 @@
 
 namespace twinmq::net {
 
+struct ProxyOptions;
 class TlsServer;
+struct WebSocketOptions;
 
-/// What the filters of new connections are made from. Immutable; a reload gives the listener another
-/// one, and connections keep what they began with.
+/// What the filters of new connections are made from. Immutable; a reload gives the listener
+/// another one, and connections keep what they began with.
 struct Transport {
-  std::shared_ptr<TlsServer> tls;  ///< null: not encrypted
-  bool always_filtered = false;    ///< counts handshakes without having any, for tests
+  std::shared_ptr<const ProxyOptions> proxy;          ///< null: no PROXY header comes first
+  std::shared_ptr<TlsServer> tls;                     ///< null: not encrypted
+  std::shared_ptr<const WebSocketOptions> websocket;  ///< null: MQTT without frames
+  bool always_filtered = false;  ///< counts handshakes without having any, for tests
 
   /// Whether connections have filters at all, and with them a handshake.
-  bool filtered() const { return tls != nullptr || always_filtered; }
+  bool filtered() const { return proxy || tls || websocket || always_filtered; }
 };
 
 /// The chain of a new connection; null for a plain one. `peer` is the socket's own far address,

@@ -1,11 +1,11 @@
-// mqtt.js against the daemon: node mqtt_js_test.mjs PORT, run where its node_modules are.
+// mqtt.js against the daemon: node mqtt_js_test.mjs URL, run where its node_modules are.
 
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import process from 'node:process'
 
 const mqtt = createRequire(process.cwd() + '/')('mqtt')
-const port = Number(process.argv[2])
+const url = process.argv[2]
 const versions = [
   { protocolVersion: 3, protocolId: 'MQIsdp' },
   { protocolVersion: 4 },
@@ -17,7 +17,7 @@ class Client {
     const client = new Client()
     client.waiting = []
     client.messages = []
-    client.mqtt = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { ...version, clientId, reconnectPeriod: 0, ...options })
+    client.mqtt = await mqtt.connectAsync(url, { ...version, clientId, reconnectPeriod: 0, ...options })
     client.mqtt.on('message', (topic, payload, packet) => {
       const waiter = client.waiting.shift()
       if (waiter) waiter(packet)
@@ -83,7 +83,7 @@ async function lasting(version) {
   await publisher.mqtt.endAsync()
   // The messages come with the connection: listen before it is made.
   const got = []
-  const again = mqtt.connect(`mqtt://127.0.0.1:${port}`, { ...version, clientId: id, reconnectPeriod: 0, ...options })
+  const again = mqtt.connect(url, { ...version, clientId: id, reconnectPeriod: 0, ...options })
   await new Promise((resolve) => {
     again.on('message', (topic, payload) => {
       got.push(payload.toString())

@@ -40,9 +40,10 @@ def main():
     folder = sys.argv[1]
     install(folder)
     with Broker() as broker:
-        done = subprocess.run(["node", os.path.join(HERE, "mqtt_js_test.mjs"), str(broker.port)], cwd=folder,
-                              timeout=120)
-    sys.exit(done.returncode)
+        for url in (f"mqtt://127.0.0.1:{broker.port}", broker.websocket, "mqtt+unix://" + broker.socket):
+            done = subprocess.run(["node", os.path.join(HERE, "mqtt_js_test.mjs"), url], cwd=folder, timeout=120)
+            if done.returncode != 0:
+                sys.exit(f"mqtt.js failed over {url}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Debian's python3-paho-mqtt against the daemon."""
 
 import queue
+import re
 import socket
 import unittest
 
@@ -17,11 +18,14 @@ PATIENCE = 60
 class Client:
     """A connected client; what it gets waits in `messages`."""
 
+    transport = "tcp"
+
     def __init__(self, port, version, client_id, will=None, clean=True, expiry=0):
         self.messages = queue.Queue()
         self.events = queue.Queue()
         old = {} if version == paho.MQTTv5 else {"clean_session": clean}
-        self.client = paho.Client(client_id=client_id, protocol=version, **old)
+        self.client = paho.Client(client_id=client_id, protocol=version, transport=self.transport,
+                                  **old)
         self.client.on_message = lambda client, data, message: self.messages.put(message)
         self.client.on_connect = lambda client, data, flags, *rest: self.events.put(("connected", flags, rest[0]))
         self.client.on_subscribe = lambda client, data, mid, *rest: self.events.put(("subscribed", mid, None))
@@ -64,13 +68,14 @@ class Client:
         connection = self.client.socket()
         # So that the loop does not connect again.
         self.client.on_disconnect = lambda *_: self.client.disconnect()
-        connection.shutdown(socket.SHUT_RDWR)
+        getattr(connection, "_socket", connection).shutdown(socket.SHUT_RDWR)
         self.client.loop_stop()
 
 
 class PahoPython(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        Client.transport = "tcp"
         cls.broker = Broker().__enter__()
         cls.port = cls.broker.port
 
@@ -162,6 +167,14 @@ class PahoPython(unittest.TestCase):
         self.assertEqual([int(subscriber.message().payload) for _ in range(300)], list(range(300)))
         subscriber.close()
         publisher.close()
+
+
+class PahoPythonOverWebSocket(PahoPython):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        Client.transport = "websockets"  # paho's path is /mqtt
+        cls.port = int(re.search(r":(\d+)/", cls.broker.websocket)[1])
 
 
 if __name__ == "__main__":

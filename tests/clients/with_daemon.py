@@ -1,6 +1,7 @@
 """Starts the daemon with two shards and hands its port to a program that speaks to it."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,14 +11,17 @@ import programs  # noqa: E402
 
 
 class Broker:
-    """A daemon of its own in an empty directory; `port` and the file `socket` are where it listens."""
+    """A daemon of its own in an empty directory; `port`, the file `socket` and the URL `websocket` are where it
+    listens."""
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="twinmq-clients-")
         self.socket = os.path.join(self.folder.name, "mqtt.sock")
-        self.daemon = programs.Daemon("--listen", "mqtt://127.0.0.1:0", "--listen", "unix://" + self.socket, "--set", "storage.durability=none",
+        self.daemon = programs.Daemon("--listen", "mqtt://127.0.0.1:0", "--listen", "unix://" + self.socket,
+                                      "--listen", "ws://127.0.0.1:0/mqtt", "--set", "storage.durability=none",
                                       "--set", "node.shards=2", cwd=self.folder.name)
         self.port = self.daemon.ports()[0]
+        self.websocket = re.search(r"ws://[^\" ]*", self.daemon.seen[-1])[0]
         return self
 
     def __exit__(self, *error):

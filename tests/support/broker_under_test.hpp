@@ -1,9 +1,9 @@
 #pragma once
 // The broker that the cases speak to, wherever it runs: 1, 2 or 4 shard cores in memory under a
 // virtual clock, the daemon over TCP, or any other broker over TCP. The environment decides:
-//   TWINMQ_CONFORMANCE_HOST    core (default), tcp, unix, mosquitto, or host:port of a running broker
+//   TWINMQ_CONFORMANCE_HOST    core (default), tcp, ws, unix, mosquitto, or host:port of a running broker
 //   TWINMQ_CONFORMANCE_SHARDS  1 (default) … 64
-//   TWINMQ_CONFORMANCE_DAEMON  the daemon's program, for tcp and unix
+//   TWINMQ_CONFORMANCE_DAEMON  the daemon's program, for tcp, ws and unix
 
 #include <cstddef>
 #include <cstdint>
@@ -74,7 +74,7 @@ class Broker {
 bool in_memory();
 
 std::unique_ptr<Host> make_memory_host(const Setup& setup, unsigned shards);
-/// The daemon `program`, started for this host alone and reached by this way: tcp or unix.
+/// The daemon `program`, started for this host alone and reached by this way: tcp, ws or unix.
 std::unique_ptr<Host> make_daemon_host(const Setup& setup, unsigned shards,
                                        const std::string& program, const std::string& way);
 std::unique_ptr<Host> make_mosquitto_host();

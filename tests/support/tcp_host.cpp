@@ -88,6 +88,83 @@ class TcpStream final : public Stream {
   std::string early_;
 };
 
+/// The same over WebSocket. Every write is one message in two fragments with a ping between them,
+/// so that whatever runs over TCP tries the reading of frames as well.
+class WebSocketStream final : public Stream {
+ public:
+  explicit WebSocketStream(int fd) : socket_(fd) {
+    socket_.write(
+        "GET /mqtt HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Protocol: mqtt\r\n\r\n");
+    std::size_t end = std::string::npos;
+    while ((end = wire_.find("\r\n\r\n")) == std::string::npos && socket_.read(wire_)) {
+    }
+    if (!wire_.starts_with("HTTP/1.1 101 ")) throw std::runtime_error("no WebSocket: " + wire_);
+    wire_.erase(0, end + 4);
+  }
+
+  void write(std::string_view bytes) override {
+    const std::size_t half = bytes.size() / 2;
+    socket_.write(frame(0x02, bytes.substr(0, half)) + frame(0x89, "are you there") +
+                  frame(0x80, bytes.substr(half)));
+  }
+
+  bool read(std::string& bytes) override {
+    const std::size_t before = bytes.size();
+    for (;;) {
+      while (take_frame(bytes)) {
+      }
+      if (bytes.size() > before) return true;
+      if (closed_ || !socket_.read(wire_)) return false;
+    }
+  }
+
+  bool ended() const override { return socket_.ended() && wire_.empty(); }
+  void cut() override {
+    socket_.cut();
+    wire_.clear();
+  }
+
+ private:
+  static std::string frame(unsigned first, std::string_view payload) {
+    std::string out(1, static_cast<char>(first));
+    const std::size_t size = payload.size();
+    const int extended = size < 126 ? 0 : size < 65536 ? 2 : 8;
+    out += static_cast<char>(0x80 | (extended == 0 ? size : extended == 2 ? 126u : 127u));
+    for (int i = extended - 1; i >= 0; --i) out += static_cast<char>(size >> (8 * i));
+    const std::string key = "\x12\xab\x34\xcd";
+    out += key;
+    for (std::size_t i = 0; i < size; ++i) out += static_cast<char>(payload[i] ^ key[i % 4]);
+    return out;
+  }
+
+  // Payload of binary frames is appended, pongs are passed over, and close frames end the reading.
+  bool take_frame(std::string& bytes) {
+    const auto byte = [this](std::size_t at) { return static_cast<unsigned char>(wire_[at]); };
+    if (wire_.size() < 2) return false;
+    const std::size_t extended = byte(1) < 126 ? 0 : byte(1) == 126 ? 2 : 8;
+    if (wire_.size() < 2 + extended) return false;
+    std::size_t size = extended == 0 ? byte(1) : 0;
+    for (std::size_t i = 0; i < extended; ++i) size = (size << 8) | byte(2 + i);
+    if (wire_.size() < 2 + extended + size) return false;
+    if (byte(0) == 0x82) {
+      bytes.append(wire_, 2 + extended, size);
+    } else if (byte(0) == 0x88) {
+      closed_ = true;
+    } else if (byte(0) != 0x8A) {
+      throw std::runtime_error("a frame that no broker sends");
+    }
+    wire_.erase(0, 2 + extended + size);
+    if (closed_) cut();
+    return !closed_;
+  }
+
+  TcpStream socket_;
+  std::string wire_;
+  bool closed_ = false;
+};
+
 int try_connect(const std::string& path) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
@@ -114,6 +191,7 @@ class TcpHost : public Host {
   std::unique_ptr<Stream> open() override {
     const int fd = path_.empty() ? try_connect(port_) : try_connect(path_);
     if (fd < 0) throw std::runtime_error("nobody listens on " + path_ + std::to_string(port_));
+    if (websocket_) return std::make_unique<WebSocketStream>(fd);
     return std::make_unique<TcpStream>(fd);
   }
 
@@ -121,6 +199,7 @@ class TcpHost : public Host {
 
  protected:
   std::uint16_t port_ = 0;
+  bool websocket_ = false;
   std::string path_;  ///< of a Unix socket, in the place of a port
 };
 
@@ -129,10 +208,12 @@ class DaemonHost final : public TcpHost {
   explicit DaemonHost(const std::vector<std::string>& arguments) : child_(arguments) {
     const std::string line = child_.wait_for_line("ready");
     if (const std::size_t unix_socket = line.find("unix://"); unix_socket != std::string::npos) {
-      path_ = line.substr(unix_socket + 7, line.find_first_of(" \"", unix_socket) - unix_socket - 7);
+      path_ =
+          line.substr(unix_socket + 7, line.find_first_of(" \"", unix_socket) - unix_socket - 7);
       return;
     }
     const std::size_t at = line.find("127.0.0.1:");
+    websocket_ = line.find("ws://") != std::string::npos;
     if (at == std::string::npos)
       throw std::runtime_error("the daemon did not get ready:\n" + child_.output());
     port_ = static_cast<std::uint16_t>(std::stoul(line.substr(at + 10)));
@@ -186,6 +267,7 @@ std::unique_ptr<Host> make_daemon_host(const Setup& setup, unsigned shards,
                                        const std::string& program, const std::string& way) {
   static unsigned sockets = 0;
   std::string url = "mqtt://127.0.0.1:0";
+  if (way == "ws") url = "ws://127.0.0.1:0/mqtt";
   if (way == "unix") {
     url = "unix:///tmp/twinmq-conformance-" + std::to_string(getpid()) + "-" +
           std::to_string(++sockets) + ".sock";

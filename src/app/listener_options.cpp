@@ -1,0 +1,49 @@
+#include "app/listener_options.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "app/config_validate.hpp"
+#include "net/proxy_protocol.hpp"
+#include "net/websocket_handshake.hpp"
+
+namespace twinmq::app {
+namespace {
+
+net::AddressList trusted_proxies(const Config& config, const ListenerConfig& listener) {
+  const auto& entries =
+      listener.trusted_proxies.empty() ? config.access.trusted_proxies : listener.trusted_proxies;
+  auto list = net::AddressList::parse(entries);
+  return list ? std::move(*list) : net::AddressList();
+}
+
+}  // namespace
+
+net::Listener::Options listener_options(const Config& config, const ListenerConfig& listener) {
+  net::Listener::Options options;
+  options.url = listener.url;
+  options.name = listener.name;
+  options.connections_max = listener.connections_max;
+  options.unix_owner = listener.unix_socket.owner;
+  options.unix_mode = unix_mode(listener).value_or(0660);
+  options.unix_identity = listener.unix_socket.identity;
+  const auto transport = std::make_shared<net::Transport>();
+  if (listener.proxy_protocol) {
+    const auto proxy = std::make_shared<net::ProxyOptions>();
+    proxy->trusted = trusted_proxies(config, listener);
+    transport->proxy = proxy;
+  }
+  if (const auto url = net::parse_listener_url(listener.url); url && url->websocket()) {
+    const auto websocket = std::make_shared<net::WebSocketOptions>();
+    websocket->path = url->path;
+    websocket->origins = listener.websocket.origins;
+    websocket->frame_bytes_max = listener.websocket.frame_bytes_max;
+    websocket->head_bytes_max = listener.websocket.request_bytes_max;
+    websocket->trusted_proxies = trusted_proxies(config, listener);
+    transport->websocket = websocket;
+  }
+  options.transport = transport;
+  return options;
+}
+
+}  // namespace twinmq::app
