@@ -52,12 +52,20 @@ struct StoredDelivery {
   std::string share;       ///< "name/filter" if a share group gave it to this session
 };
 
+/// A message that the broker itself still has to route: a will whose moment has come, or what a session that ended
+/// gives back to its share group.
+struct OwedMessage {
+  std::uint64_t number = 0;  ///< names it among all of the store
+  std::string share;         ///< "name/filter"; empty: to be published
+  MessageRef message;
+};
+
 /// Turns changes of sessions into changes of the store, and back at start. One instance per shard, used on
 /// the shard's thread. Every recording call only adds to the batch.
 class SessionJournal {
  public:
   /// Receives what restore() finds; per session: session, then its subscriptions, deliveries in ascending
-  /// sequence and packet identifiers.
+  /// sequence and packet identifiers. Owed messages come last.
   class Visitor {
    public:
     virtual ~Visitor() = default;
@@ -65,6 +73,7 @@ class SessionJournal {
     virtual void subscription(StoredSubscription subscription) = 0;
     virtual void delivery(StoredDelivery delivery) = 0;
     virtual void received(std::uint16_t packet_id) = 0;
+    virtual void owed(OwedMessage message) = 0;
   };
 
   virtual ~SessionJournal() = default;
@@ -83,7 +92,11 @@ class SessionJournal {
   virtual void received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) = 0;
   virtual void completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) = 0;
 
-  /// Reads back the sessions for which `mine` answers true. Corrupt records are reported through `complain`
+  virtual void owed(const OwedMessage& message, Now now, Batch& batch) = 0;
+  virtual void routed(std::uint64_t number, Batch& batch) = 0;
+
+  /// Reads back the sessions for which `mine` answers true, and the owed messages for whose share, or topic, it
+  /// does. Corrupt records are reported through `complain`
   /// and left out.
   virtual Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view client_id)>& mine,
                                Visitor& visitor, const std::function<void(std::string)>& complain) = 0;

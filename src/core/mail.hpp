@@ -137,6 +137,8 @@ struct MemberConnected {
 struct ReturnToShare {
   std::string share;
   MessageRef message;
+  std::uint64_t owed = 0;  ///< its number in the store; 0: it is not stored
+  PartOf part;             ///< of the publish it still belongs to
 };
 
 using Letter = std::variant<Deliver, DeliverToMember, PartClosed, PartCommitted, PublishAtHome,

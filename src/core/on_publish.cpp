@@ -46,7 +46,7 @@ void Link::on_publish(const mqtt::Frame& frame) {
     return acknowledge(PacketType::Pubrec, packet.packet_id, ReasonCode::Success);
   }
   if (packet.qos != QoS::AtMostOnce &&
-      unanswered_ + session_->received_count() >= shard_.parts.mqtt.receive_maximum &&
+      unanswered_ + session_->received_here() >= shard_.parts.mqtt.receive_maximum &&
       shard_.parts.mqtt.receive_maximum_enforced && v5())
     return disconnect(ReasonCode::ReceiveMaximumExceeded,
                       "more messages unacknowledged than Receive Maximum");

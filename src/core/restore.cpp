@@ -56,6 +56,7 @@ class Restorer final : public SessionJournal::Visitor {
                      " because=\"delivery " + std::to_string(sequence) + " is out of sequence\"");
   }
   void received(std::uint16_t packet_id) override { session_->add_received(packet_id); }
+  void owed(OwedMessage message) override { shard_.owed_messages.restore(std::move(message)); }
 
  private:
   Shard& shard_;
@@ -85,6 +86,7 @@ Result<void> ShardCore::restore(Store& store, Now now) {
     if (auto restored = shard.parts.journal->restore(store, now, mine, restorer, complain);
         !restored)
       return restored;
+    shard.owed_messages.after_restore();
   }
   return {};
 }

@@ -21,6 +21,7 @@ class Router::Depth {
   }
   ~Depth() { --router_.depth_; }
   Scratch& operator*() { return *scratch_; }
+  Scratch* operator->() { return scratch_; }
 
  private:
   Router& router_;
@@ -113,16 +114,23 @@ void Router::on_published_at_home(const PublishedAtHome& letter) {
 
 void Router::deliver_to_one(Subscriber& subscriber, const Delivery& delivery) {
   Depth depth(*this);
-  Scratch& scratch = *depth;
-  subscriber.deliver(delivery, scratch.route);
-  if (scratch.route.kept.empty() && scratch.route.forwards.empty()) return;
+  subscriber.deliver(delivery, depth->route);
+  open_for(*depth, delivery.publication, nullptr);
+}
+
+// A transaction of its own around what was delivered without a publish, if there is anything to
+// write.
+void Router::open_for(Scratch& scratch, Publication& publication, Batch* records) {
+  Route& route = scratch.route;
+  if (route.kept.empty() && route.forwards.empty() && !records) return;
   const TransactionId id = shard_.transactions.open({});
-  for (auto& [shard, letter] : scratch.route.forwards) {
-    letter.message = delivery.publication.copy_for_mail();
+  if (records) shard_.transactions.records(id).append(*records);
+  for (auto& [shard, letter] : route.forwards) {
+    letter.message = publication.copy_for_mail();
     letter.part = {shard_.id, id, shard_.transactions.grant(id)};
     shard_.post(shard, std::move(letter));
   }
-  shard_.transactions.close_own_part(id, scratch.route);
+  shard_.transactions.close_own_part(id, route);
 }
 
 // --- On other shards than the publisher's
@@ -145,13 +153,28 @@ void Router::on_deliver_to_member(const DeliverToMember& letter) {
                                     : std::span<const std::uint32_t>();
     const bool retain = letter.retain_as_published && letter.message->retain();
     member->deliver({publication, letter.qos, retain, ids, letter.share}, scratch.route);
-  } else if (letter.qos != QoS::AtMostOnce) {
-    // The member went while the message was on its way: the next one's turn, in the same
-    // transaction.
-    shard_.share_groups.give_back(letter.share, letter.message);
-    ++scratch.route.matched;
+    return close_part(scratch, publication, letter.part);
   }
-  close_part(scratch, publication, letter.part);
+  // The member went while the message was on its way: the next one's turn, in the same transaction.
+  ReturnToShare back{letter.share, {}, 0, letter.part};
+  if (letter.qos == QoS::AtMostOnce) return close_part(scratch, publication, letter.part);
+  back.message = publication.copy_for_mail();
+  const ShardId home = home_of(letter.share, shard_.shards());
+  if (home == shard_.id) return on_return_to_share(back);
+  shard_.post(home, std::move(back));
+}
+
+void Router::on_return_to_share(const ReturnToShare& letter) {
+  Depth depth(*this);
+  Publication publication(letter.message);
+  if (ShareGroup* group = shard_.share_groups.find(letter.share))
+    group->deliver({publication, publication.qos(), false, {}, {}}, depth->route);
+  if (depth->route.matched == 0 && depth->route.forwards.empty())
+    shard_.counters.add(Metric::DroppedSessionEnd);
+  if (letter.part.transaction != 0) return close_part(*depth, publication, letter.part);
+  Batch records;
+  if (letter.owed != 0) shard_.parts.journal->routed(letter.owed, records);
+  open_for(*depth, publication, letter.owed != 0 ? &records : nullptr);
 }
 
 // Answers the opener, or shares what weight there is with the members the message is forwarded to.

@@ -32,12 +32,12 @@ class Router {
   std::optional<Outcome> publish_at_home(Publication& publication, const Waiter& waiter,
                                          Batch* records);
 
-  /// A message for one receiver outside the tree: a retained replay, a returned message of a share
-  /// group.
+  /// A message for one receiver outside the tree: a retained replay.
   void deliver_to_one(Subscriber& subscriber, const Delivery& delivery);
 
   void on_deliver(const Deliver& letter);
   void on_deliver_to_member(const DeliverToMember& letter);
+  void on_return_to_share(const ReturnToShare& letter);
   void on_publish_at_home(ShardId from, PublishAtHome& letter);
   void on_published_at_home(const PublishedAtHome& letter);
 
@@ -59,6 +59,7 @@ class Router {
   void route_here(Publication& publication, Scratch& scratch);
   void deliver_single(Publication& publication, std::span<const Subscription> list, Route& route);
   void deliver_overlapping(Publication& publication, Scratch& scratch);
+  void open_for(Scratch& scratch, Publication& publication, Batch* records);
   void close_part(Scratch& scratch, Publication& publication, const PartOf& part);
 
   Shard& shard_;

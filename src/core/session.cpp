@@ -44,6 +44,8 @@ void Session::attach(Link& link, std::uint32_t expiry_seconds, std::uint16_t inf
   inflight_max_ = inflight_max;
   disconnected_at_.reset();
   expires_at_ = will_at_ = kNever;
+  for (ReceivedId& received : received_) received.carried = true;
+  carried_ = static_cast<std::uint16_t>(received_.size());
   shard_.wheel.disarm(timer_);
   for (const auto& [share, shared] : shared_) shard_.share_groups.member_connected(share, key, true);
 }
@@ -137,6 +139,7 @@ void Session::publish_will() {
   shard_.counters.add(Metric::WillsPublished);
   MessageParts parts = message.parts();
   if (will->expiry_seconds) parts.expires_at = shard_.now.steady + Seconds(*will->expiry_seconds);
+  if (recorded_) return shard_.owed_messages.owe({}, Message::make(parts));
   Publication publication(parts);
   shard_.router.publish(publication, {}, nullptr);
 }
@@ -161,7 +164,11 @@ void Session::end() {
     // stays with its client even if that is gone [MQTT-4.8.2-4].
     if (entry.extra && !entry.extra->share.empty() &&
         (entry.qos == QoS::AtLeastOnce || (entry.state == State::Waiting && !entry.dup))) {
-      shard_.share_groups.give_back(entry.extra->share, entry.message);
+      if (recorded_) {
+        shard_.owed_messages.owe(entry.extra->share, entry.message);
+      } else {
+        shard_.share_groups.give_back(entry.extra->share, entry.message, 0);
+      }
     } else {
       shard_.counters.add(Metric::DroppedSessionEnd);
     }
@@ -188,16 +195,18 @@ void Session::leave_filters() {
 // ----------------------------------------------------------------------
 
 bool Session::has_received(mqtt::PacketId id) const {
-  return std::binary_search(received_.begin(), received_.end(), id);
+  const auto place = std::lower_bound(received_.begin(), received_.end(), id, before);
+  return place != received_.end() && place->id == id;
 }
 
 void Session::add_received(mqtt::PacketId id) {
-  received_.insert(std::lower_bound(received_.begin(), received_.end(), id), id);
+  received_.insert(std::lower_bound(received_.begin(), received_.end(), id, before), {id, false});
 }
 
 bool Session::remove_received(mqtt::PacketId id) {
-  const auto place = std::lower_bound(received_.begin(), received_.end(), id);
-  if (place == received_.end() || *place != id) return false;
+  const auto place = std::lower_bound(received_.begin(), received_.end(), id, before);
+  if (place == received_.end() || place->id != id) return false;
+  if (place->carried) --carried_;
   received_.erase(place);
   return true;
 }

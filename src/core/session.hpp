@@ -103,7 +103,8 @@ class Session final : public Subscriber {
   void on_received_settled(mqtt::PacketId id, const Outcome& outcome);
   /// The message was refused: its identifier is new again [MQTT-4.3.3-9].
   void forget_received(mqtt::PacketId id);
-  std::size_t received_count() const { return received_.size(); }
+  /// Those that came over the present connection: only they count against Receive Maximum [MQTT-3.3.4-7].
+  std::size_t received_here() const { return received_.size() - carried_; }
 
   // --- Subscriptions
   // ---------------------------------------------------------------------------------------
@@ -190,6 +191,7 @@ class Session final : public Subscriber {
   std::uint32_t releases_storing_ = 0;  ///< PUBRELs that wait for a commit
   std::uint16_t inflight_ = 0;
   std::uint16_t inflight_max_ = 1;
+  std::uint16_t carried_ = 0;  ///< of received_
   std::uint32_t expiry_seconds_ = 0;
   std::uint64_t judged_epoch_ = 0;  ///< of the rights by which the queue was last judged
   bool replaying_ = false;
@@ -198,7 +200,12 @@ class Session final : public Subscriber {
   std::vector<FilterId> filters_;
   std::map<std::string, Shared, std::less<>> shared_;
   std::list<RetainedReplay> replays_;      ///< one SUBSCRIBE can bring thousands
-  std::vector<mqtt::PacketId> received_;   ///< ascending
+  struct ReceivedId {
+    mqtt::PacketId id;
+    bool carried;  ///< from an earlier connection
+  };
+  static bool before(const ReceivedId& received, mqtt::PacketId id) { return received.id < id; }
+  std::vector<ReceivedId> received_;       ///< ascending
   std::vector<mqtt::PacketId> unsettled_;  ///< those of them whose transactions are open
   std::unique_ptr<StoredWill> will_;
   Instant expires_at_ = kNever;

@@ -64,7 +64,7 @@ void Shard::read(ShardId from, Letter& letter) {
     void operator()(MemberConnected& mail) const {
       shard.share_groups.on_member_connected(from, mail);
     }
-    void operator()(ReturnToShare& mail) const { shard.share_groups.on_return(mail); }
+    void operator()(ReturnToShare& mail) const { shard.router.on_return_to_share(mail); }
   };
   std::visit(Reader{*this, from}, letter);
 }

@@ -17,6 +17,7 @@
 #include "core/effects.hpp"
 #include "core/ended_sessions.hpp"
 #include "core/link.hpp"
+#include "core/owed_messages.hpp"
 #include "core/retained_replay.hpp"
 #include "core/router.hpp"
 #include "core/session.hpp"
@@ -92,6 +93,7 @@ struct Shard {
   Subscriptions subscriptions{*this};
   ServedReplays served_replays{*this};
   EndedSessions ended_sessions{*this};
+  OwedMessages owed_messages{*this};
   SessionTable sessions{*this};
   std::string scratch;  ///< for decode_publish
   std::string packet;   ///< for building packets that are not hot

@@ -103,9 +103,10 @@ void ShareGroups::member_connected(const std::string& share, SessionKey member, 
   shard_.post(home(share), MemberConnected{share, member, connected});
 }
 
-void ShareGroups::give_back(const std::string& share, const MessageRef& message) {
-  ReturnToShare letter{share, Message::make(message->parts())};
-  if (home(share) == shard_.id) return on_return(letter);
+void ShareGroups::give_back(const std::string& share, const MessageRef& message,
+                            std::uint64_t owed) {
+  ReturnToShare letter{share, Message::make(message->parts()), owed, {}};
+  if (home(share) == shard_.id) return shard_.router.on_return_to_share(letter);
   shard_.post(home(share), std::move(letter));
 }
 
@@ -139,11 +140,9 @@ void ShareGroups::on_member_connected(ShardId from, const MemberConnected& lette
   if (group != groups_.end()) group->second->connected({from, letter.member}, letter.connected);
 }
 
-void ShareGroups::on_return(const ReturnToShare& letter) {
-  const auto group = groups_.find(letter.share);
-  if (group == groups_.end()) return shard_.counters.add(Metric::DroppedSessionEnd);
-  Publication publication(letter.message);
-  shard_.router.deliver_to_one(*group->second, {publication, letter.message->qos(), false, {}, {}});
+ShareGroup* ShareGroups::find(const std::string& share) {
+  const auto group = groups_.find(share);
+  return group == groups_.end() ? nullptr : group->second.get();
 }
 
 }  // namespace twinmq::core

@@ -61,13 +61,15 @@ class ShareGroups {
             bool connected, std::uint32_t subscription_id);
   void leave(const std::string& share, SessionKey member);
   void member_connected(const std::string& share, SessionKey member, bool connected);
-  void give_back(const std::string& share, const MessageRef& message);
+  /// `owed` is the message's number among the owed ones; 0: it is not stored.
+  void give_back(const std::string& share, const MessageRef& message, std::uint64_t owed);
 
   // As the home.
   void on_join(ShardId from, const JoinShare& letter);
   void on_leave(ShardId from, const LeaveShare& letter);
   void on_member_connected(ShardId from, const MemberConnected& letter);
-  void on_return(const ReturnToShare& letter);
+  /// Null if nobody is in it.
+  ShareGroup* find(const std::string& share);
 
  private:
   ShardId home(std::string_view share) const;

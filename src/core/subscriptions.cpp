@@ -62,6 +62,7 @@ void Subscriptions::on_ticket(std::uint64_t number) {
 
 void Subscriptions::complete(Ticket ticket) {
   if (ticket.relay) return shard_.post(ticket.asker, FencePassed{ticket.askers_ticket});
+  if (ticket.owed) return shard_.owed_messages.route_restored();
   if (Link* link = shard_.links.get(ticket.link)) {
     if (ticket.fence) return link->on_fence_passed();
     link->keep_promise(ticket.promise, ReasonCode::Success);

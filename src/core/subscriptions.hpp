@@ -33,6 +33,7 @@ class Subscriptions {
     std::uint64_t replays = 0;  ///< their group
     std::uint32_t waiting = 0;
     bool fence = false;  ///< no SUBSCRIBE: only the fence itself
+    bool owed = false;   ///< no SUBSCRIBE: restored messages wait to be routed
     // A fence relayed for another shard instead:
     bool relay = false;
     ShardId asker = 0;

@@ -46,6 +46,7 @@ struct AfterCommit {
     Promise,  ///< promise `argument` of `link` is kept
     Ticket,   ///< one thing less that subscription ticket `argument` waits for
     Pubrel,   ///< delivery `argument` of `session` may be released
+    Owed,     ///< message `argument` may be routed
   };
   Kind kind;
   LinkKey link;

@@ -49,6 +49,8 @@ std::string session_end(std::string_view client_id) {
 std::string delivery_rest(std::uint64_t sequence) { return big_endian(sequence); }
 std::string received_rest(std::uint16_t packet_id) { return big_endian(packet_id); }
 
+std::string owed_key(std::uint64_t number) { return kOwedPrefix + big_endian(number); }
+
 std::optional<SessionKeyParts> parse_session_key(std::string_view key) {
   if (key.size() < 4 || key[0] != kSessionPrefix) return std::nullopt;
   const std::size_t size = from_big_endian(key.substr(1, 2));
@@ -156,6 +158,27 @@ Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_v
   }
   if (!in.finished() || qos < 1 || qos > 2) return corrupt("a delivery record");
   return delivery;
+}
+
+std::string encode_owed(const OwedMessage& owed, Now now) {
+  base::ByteWriter out;
+  out.number(kFormat);
+  out.text(owed.share);
+  out.text(encode_message(*owed.message, now));
+  return out.take();
+}
+
+Result<OwedMessage> decode_owed(std::string_view key, std::string_view record, Now now) {
+  base::ByteReader in(record);
+  if (in.number<std::uint8_t>() != kFormat || key.size() != 9) in.reject();
+  OwedMessage owed;
+  owed.number = from_big_endian(key.substr(1));
+  owed.share = in.text();
+  auto message = decode_message(in.text(), now);
+  if (!message) return message.error();
+  owed.message = std::move(*message);
+  if (!in.finished()) return corrupt("an owed message's record");
+  return owed;
 }
 
 Result<std::uint16_t> decode_received(const SessionKeyParts& key) {

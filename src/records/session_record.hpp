@@ -8,6 +8,10 @@
 //   kind 0x01 subscription       rest: topic filter            value: options
 //   kind 0x02 delivery           rest: u64 sequence, big endian  value: delivery record
 //   kind 0x03 received QoS 2 id  rest: u16 packet identifier, big endian  value: empty
+//
+// and one for each message that outlived its session and is still to be routed:
+//
+//   'o' · u64 number (big endian)   value: owed record
 
 #include <cstdint>
 #include <optional>
@@ -22,6 +26,7 @@ namespace twinmq::records {
 enum class SessionRecordKind : std::uint8_t { Session = 0, Subscription = 1, Delivery = 2, Received = 3 };
 
 inline constexpr char kSessionPrefix = 's';
+inline constexpr char kOwedPrefix = 'o';
 
 /// The client identifier may be 65,535 bytes; the two length bytes keep one client's keys from being a prefix of
 /// another's.
@@ -30,6 +35,7 @@ std::string session_key(std::string_view client_id, SessionRecordKind kind, std:
 std::string session_end(std::string_view client_id);
 std::string delivery_rest(std::uint64_t sequence);
 std::string received_rest(std::uint16_t packet_id);
+std::string owed_key(std::uint64_t number);
 
 /// The parts of a key; views into it.
 struct SessionKeyParts {
@@ -42,10 +48,12 @@ std::optional<SessionKeyParts> parse_session_key(std::string_view key);
 std::string encode_session(const StoredSession& session, Now now);
 std::string encode_subscription(const StoredSubscription& subscription);
 std::string encode_delivery(const StoredDelivery& delivery, Now now);
+std::string encode_owed(const OwedMessage& owed, Now now);
 
 Result<StoredSession> decode_session(const SessionKeyParts& key, std::string_view record, Now now);
 Result<StoredSubscription> decode_subscription(const SessionKeyParts& key, std::string_view record);
 Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_view record, Now now);
 Result<std::uint16_t> decode_received(const SessionKeyParts& key);
+Result<OwedMessage> decode_owed(std::string_view key, std::string_view record, Now now);
 
 }  // namespace twinmq::records

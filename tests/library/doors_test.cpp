@@ -451,6 +451,8 @@ TEST_CASE("a foreign session journal takes the place of the house's") {
     void delivered(std::string_view, std::uint64_t, Batch&) override {}
     void received(std::string_view, std::uint16_t, Batch&) override {}
     void completed(std::string_view, std::uint16_t, Batch&) override {}
+    void owed(const OwedMessage&, Now, Batch&) override {}
+    void routed(std::uint64_t, Batch&) override {}
     Result<void> restore(Store&, Now, const std::function<bool(std::string_view)>&, Visitor&,
                          const std::function<void(std::string)>&) override {
       return {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mqtt/topic.hpp"
+#include "sim/sim_network.hpp"
 
 namespace twinmq::sim {
 
@@ -44,17 +45,20 @@ void add_checkers(Ledger& ledger) {
 void LossChecker::on_accepted(const Sent& message, ReasonCode code) {
   for (const SimSession& session : ledger_.sessions) {
     if (!session.counts()) continue;
-    const bool owed = std::any_of(
+    const auto owed = std::find_if(
         session.interests.begin(), session.interests.end(), [&](const Interest& interest) {
           return interest.share.empty() && in_force(ledger_, interest, message);
         });
-    if (!owed) continue;
+    if (owed == session.interests.end()) continue;
     State& state = states_[session.number];
     if (message.number < state.seen.size() && state.seen[message.number]) continue;
-    if (code == ReasonCode::NoMatchingSubscribers)
+    // One without a connection may have expired: if it has not, the message will be missed.
+    if (code == ReasonCode::NoMatchingSubscribers && session.wire &&
+        session.wire->server_left_at < 0)
       ledger_.complain("loss", describe(ledger_, message) +
                                    " was answered with no matching subscribers, but " +
-                                   name_of(session) + " is one");
+                                   name_of(session) + " is one by " + owed->filter +
+                                   " since " + event_of(owed->granted));
     state.owed.insert(message.number);
   }
 }
@@ -91,7 +95,15 @@ void CopiesChecker::on_received(const SimSession& session, const Received& recei
   if (received.qos == QoS::ExactlyOnce && ++copies.exactly_once > 1)
     return ledger_.complain("copies", describe(ledger_, message) + " came twice at QoS 2 to " +
                                           name_of(session) + times_of(message));
-  if (!received.dup && ++copies.without_dup > message.times_sent)
+  if (received.dup || ++copies.without_dup <= message.times_sent) return;
+  // What the broker itself still had to route when it went is routed again, at QoS 1 perhaps to the
+  // same client.
+  const bool owed = message.will || std::any_of(session.interests.begin(), session.interests.end(),
+                                                [&](const Interest& interest) {
+                                                  return !interest.share.empty() &&
+                                                         wants(ledger_, interest, message);
+                                                });
+  if (!owed || ledger_.last_restart < message.first_sent)
     ledger_.complain("copies", describe(ledger_, message) +
                                    " came more often than it was sent to " + name_of(session) +
                                    times_of(message));
@@ -263,7 +275,9 @@ void RetainedChecker::on_received(const SimSession& session, const Received& rec
   if (!received.dup && message.number < newest && message.times_sent == 1)
     ledger_.complain("retained",
                      what + " after message " + std::to_string(newest) + times_of(message));
-  newest = std::max(newest, message.number);
+  // What was on the wire when the broker went may never have been stored.
+  if (message.accepted != kNotYet || message.first_sent > ledger_.last_restart)
+    newest = std::max(newest, message.number);
   last_[{session.number, message.topic}] = message.number;
   if (calm_) moved_in_calm_.emplace(session.number, message.topic);
   if (!received.retain) return;

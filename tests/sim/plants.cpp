@@ -42,6 +42,10 @@ class ForgetfulJournal final : public SessionJournal {
   void completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) override {
     journal_->completed(client_id, packet_id, batch);
   }
+  void owed(const OwedMessage& message, Now now, Batch& batch) override {
+    journal_->owed(message, now, batch);
+  }
+  void routed(std::uint64_t number, Batch& batch) override { journal_->routed(number, batch); }
   Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view)>& mine,
                        Visitor& visitor,
                        const std::function<void(std::string)>& complain) override {

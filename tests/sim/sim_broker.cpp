@@ -55,7 +55,7 @@ void SimBroker::build(unsigned shards) {
             std::string(line.detail));
       };
     }
-    parts.seed = builds_;
+    parts.seed = builds_ << 8;
     post.core = std::make_unique<core::ShardCore>(std::move(parts));
   }
   for (const auto& post : posts_) {

@@ -27,6 +27,7 @@ struct SimClock {
   Milliseconds truth{0};
   Milliseconds steady_start{0};  ///< where the monotonic clock of this process began
   Milliseconds wall_error{0};
+  Milliseconds last_jump{-1};  ///< when the wall clock was last set
 
   Now now() const {
     return {Instant(truth + steady_start),

@@ -300,7 +300,6 @@ void SimClient::lose_connection() {
       if (goodbye_at_) lost_at_ = *goodbye_at_;
       if (wire_->server_left_at >= 0)
         lost_at_ = std::min(lost_at_, Milliseconds(wire_->server_left_at));
-      wall_error_then_ = clock_.wall_error;
     }
   }
   wire_.reset();
@@ -329,7 +328,7 @@ void SimClient::end_session() {
 
 bool SimClient::may_be_gone() const {
   return clock_.truth - lost_at_ >= Seconds(traits_.expiry_seconds) ||
-         clock_.wall_error != wall_error_then_;
+         clock_.last_jump >= lost_at_;
 }
 
 void SimClient::bury(bool all) {

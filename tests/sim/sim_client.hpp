@@ -173,7 +173,6 @@ class SimClient {
   /// Sessions that ended, until the broker must know.
   std::vector<std::pair<std::shared_ptr<Wire>, SimSession*>> graves_;
   Milliseconds lost_at_{0};  ///< when the broker knew at the earliest that the connection was gone
-  Milliseconds wall_error_then_{0};
 };
 
 }  // namespace twinmq::sim

@@ -188,8 +188,10 @@ void World::troubles() {
   if (random_.chance(weather_.crash)) restart(true);
   if (random_.chance(weather_.store_failure)) broker_.store_fails();
   if (random_.chance(weather_.idle)) clock_.truth += Milliseconds(random_.below(20'000));
-  if (random_.chance(weather_.wall_jump))
+  if (random_.chance(weather_.wall_jump)) {
     clock_.wall_error += Seconds(random_.below(20'000)) - Seconds(10'000);
+    clock_.last_jump = clock_.truth;
+  }
 }
 
 void World::restart(bool by_crash) {

@@ -54,6 +54,14 @@ void SessionModule::completed(std::string_view client_id, std::uint16_t packet_i
       session_key(client_id, SessionRecordKind::Received, records::received_rest(packet_id)));
 }
 
+void SessionModule::owed(const OwedMessage& message, Now now, Batch& batch) {
+  batch.put(records::owed_key(message.number), records::encode_owed(message, now));
+}
+
+void SessionModule::routed(std::uint64_t number, Batch& batch) {
+  batch.erase(records::owed_key(number));
+}
+
 namespace {
 
 // Shows one record to the visitor; the reason if it is corrupt or belongs to a session that is
@@ -102,6 +110,22 @@ class Reading {
   bool has_current_ = false;
 };
 
+Result<void> restore_owed(Store& store, Now now, const std::function<bool(std::string_view)>& mine,
+                          SessionJournal::Visitor& visitor,
+                          const std::function<void(std::string)>& complain) {
+  const std::string from(1, records::kOwedPrefix);
+  const std::string to(1, static_cast<char>(records::kOwedPrefix + 1));
+  return store.scan(from, to, [&](std::string_view key, std::string_view record) {
+    auto owed = records::decode_owed(key, record, now);
+    if (!owed) {
+      complain("an owed message cannot be read: " + owed.error().detail);
+    } else if (mine(owed->share.empty() ? owed->message->topic() : std::string_view(owed->share))) {
+      visitor.owed(std::move(*owed));
+    }
+    return true;
+  });
+}
+
 }  // namespace
 
 Result<void> SessionModule::restore(Store& store, Now now,
@@ -130,8 +154,10 @@ Result<void> SessionModule::restore(Store& store, Now now,
                " because=" + escaped(shown.error().detail));
     return true;
   });
-  if (!scanned || orphans.empty()) return scanned;
-  return store.commit(orphans, store.durability_max());
+  if (!scanned) return scanned;
+  if (!orphans.empty())
+    if (auto erased = store.commit(orphans, store.durability_max()); !erased) return erased;
+  return restore_owed(store, now, mine, visitor, complain);
 }
 
 }  // namespace twinmq::sessions

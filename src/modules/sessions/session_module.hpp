@@ -15,6 +15,8 @@ class SessionModule final : public SessionJournal {
   void delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) override;
   void received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) override;
   void completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) override;
+  void owed(const OwedMessage& message, Now now, Batch& batch) override;
+  void routed(std::uint64_t number, Batch& batch) override;
   Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view client_id)>& mine,
                        Visitor& visitor, const std::function<void(std::string)>& complain) override;
 };

@@ -106,7 +106,8 @@ inline MessageRef read_message(Lines& in) {
   return Message::make(parts);
 }
 
-/// Keys: "client/0" session, "client/1/filter", "client/2/sequence", "client/3/packet id".
+/// Keys: "client/0" session, "client/1/filter", "client/2/sequence", "client/3/packet id";
+/// "owed/number".
 class PlainJournal final : public SessionJournal {
  public:
   void session(const StoredSession& session, Now, Batch& batch) override {
@@ -144,12 +145,26 @@ class PlainJournal final : public SessionJournal {
   void completed(std::string_view client, std::uint16_t id, Batch& batch) override {
     batch.erase(std::string(client) + "/3/" + std::to_string(id));
   }
+  void owed(const OwedMessage& message, Now, Batch& batch) override {
+    Lines out;
+    out << message.share << message.message;
+    batch.put("owed/" + std::to_string(message.number), out.all());
+  }
+  void routed(std::uint64_t number, Batch& batch) override { batch.erase("owed/" + std::to_string(number)); }
   Result<void> restore(Store& store, Now, const std::function<bool(std::string_view)>& mine, Visitor& visitor,
                        const std::function<void(std::string)>& complain) override {
     bool known = false;
     return store.scan({}, {}, [&](std::string_view key, std::string_view value) {
       const std::size_t slash = key.find('/');
       const std::string_view client = key.substr(0, slash);
+      if (client == "owed") {
+        Lines in(value);
+        OwedMessage owed{std::stoull(std::string(key.substr(5))), in.text(), {}};
+        owed.message = read_message(in);
+        if (mine(owed.share.empty() ? owed.message->topic() : std::string_view(owed.share)))
+          visitor.owed(std::move(owed));
+        return true;
+      }
       if (slash == std::string_view::npos || client == "retained" || !mine(client)) return true;
       Lines in(value);
       const std::string_view rest = key.substr(std::min(key.size(), slash + 3));

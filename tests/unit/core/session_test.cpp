@@ -136,3 +136,22 @@ TEST_CASE("what waited for a client is judged by the rights it has when it retur
   CHECK(world.metric(Metric::DroppedNotAuthorized) == 1);
   CHECK(world.metric(Metric::QueuedMessages) == 0);
 }
+
+TEST_CASE("what an earlier connection left unreleased does not count against Receive Maximum", "[core]") {
+  WorldOptions options;
+  options.mqtt.receive_maximum = 2;
+  World world(options);
+  Peer& before = world.client("c", false, 100);
+  before.publish("a", "1", 2, 1);
+  before.publish("a", "2", 2, 2);
+  world.run();
+  before.cut();
+  Peer& now = world.client("c", false, 100);
+  now.publish("a", "3", 2, 3);
+  now.publish("a", "4", 2, 4);
+  CHECK(now.said() == Words{"CONNACK 0x00 present", "PUBREC 3 0x10", "PUBREC 4 0x10"});
+  now.ack(mqtt::PacketType::Pubrel, 1);
+  CHECK(now.said() == Words{"PUBCOMP 1"});
+  now.publish("a", "5", 2, 5);
+  CHECK(now.said().front() == "DISCONNECT 0x93");
+}

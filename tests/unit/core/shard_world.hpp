@@ -98,6 +98,7 @@ class Peer {
   void puback(std::uint16_t id) { ack(mqtt::PacketType::Puback, id); }
   void disconnect(std::optional<std::uint32_t> expiry = {}, ReasonCode code = ReasonCode::Success);
   void cut();
+  void cut_now();  ///< without letting anybody go on first
 
   World& world_;
   ShardId shard_;
@@ -421,6 +422,10 @@ inline void Peer::disconnect(std::optional<std::uint32_t> expiry, ReasonCode cod
 
 inline void Peer::cut() {
   world_.run();
+  cut_now();
+}
+
+inline void Peer::cut_now() {
   ShardCore& core = world_.core(shard_);
   core.begin_turn(world_.now);
   core.on_closed(link);
