@@ -27,6 +27,41 @@ struct WebSocketConfig {
   std::uint32_t request_bytes_max = 8192;       ///< of the HTTP request, 1024..65536
 };
 
+/// What a TLS listener asks of its clients' certificates.
+enum class TlsVerify : std::uint8_t {
+  None,      ///< it asks for none
+  Optional,  ///< one that is sent must be good
+  Required,
+};
+
+/// Which part of a client's certificate names the user.
+enum class TlsIdentity : std::uint8_t { None, CommonName, AlternativeName, Fingerprint };
+
+enum class TlsVersion : std::uint8_t { Tls12, Tls13 };
+
+/// TLS of a listener (mqtts, wss). Files are PEM unless said otherwise, and are read again when they change.
+struct TlsConfig {
+  std::string certificate;                     ///< with its chain, the server's own first
+  std::string key;                             ///< empty: in the file of the certificate
+  std::string key_password_file;               ///< first line: what the keys are encrypted with
+  std::vector<std::string> more_certificates;  ///< for other names (SNI) or kinds of key
+  std::vector<std::string> more_keys;          ///< in the same order; empty: in the certificates' files
+  std::string ca;                              ///< authorities whose clients may enter
+  std::string crl;                             ///< certificates they have revoked
+  TlsVerify verify = TlsVerify::None;
+  TlsIdentity identity = TlsIdentity::None;
+  std::string fingerprints;    ///< SHA-256, one per line; empty: any certificate of the authorities
+  bool recheck_live = false;   ///< changed trust closes connections it would refuse
+  std::string ocsp;            ///< a response for stapling, DER
+  std::string psk_file;        ///< "identity:hexadecimal key" per line
+  TlsVersion version_min = TlsVersion::Tls12;
+  std::string ciphers;         ///< of TLS 1.2, OpenSSL's notation; empty: forward secret AEAD
+  std::string ciphersuites;    ///< of TLS 1.3; empty: all
+  std::string groups;          ///< for the key exchange; empty: OpenSSL's
+  std::vector<std::string> protocols;  ///< ALPN; empty: mqtt and x-amzn-mqtt-ca, or http/1.1 with wss
+  bool tickets = true;         ///< clients may resume sessions
+};
+
 /// One address the broker listens on.
 struct ListenerConfig {
   /// mqtt://host:port, ws://host:port/path or unix:///path; port 0 picks a free one.
@@ -38,6 +73,7 @@ struct ListenerConfig {
   std::vector<std::string> trusted_proxies;   ///< empty: access.trusted_proxies
   UnixSocketConfig unix_socket;
   WebSocketConfig websocket;
+  TlsConfig tls;
 };
 
 struct NodeConfig {

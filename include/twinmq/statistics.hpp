@@ -19,6 +19,7 @@ enum class Metric : std::uint8_t {
   Handshakes,
   HandshakesFailed,
   HandshakesOpen,
+  CertificateExpiry,
   Connections,
   ClientsConnected,
   ConnectAccepted,

@@ -95,6 +95,9 @@ Result<std::unique_ptr<Broker>> HouseBroker::create(Config config, Parts parts) 
     broker->authorizer_ =
         std::make_unique<access::CurrentAuthorizer>(std::move(access->authorizer));
   }
+  Result<TlsListeners::Renewal> tls = broker->prepare_tls(broker->config_.listeners);
+  if (!tls) return tls.error();
+  broker->install_tls(std::move(*tls), broker->config_.listeners);
   if (broker->parts_.store) {
     broker->store_ = broker->parts_.store;
   } else if (!keeps_store(broker->config_)) {
@@ -189,8 +192,10 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   plan.connections_max = config_.limits.connections_max;
   plan.handshakes_max = config_.limits.handshakes_max;
   plan.handshake_limit = Seconds(config_.limits.handshake_timeout_seconds);
-  for (const ListenerConfig& listener : config_.listeners) {
-    plan.listeners.push_back({listener_options(config_, listener), !config_.modules.access || anonymous_allowed(config_, listener)});
+  for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+    const ListenerConfig& listener = config_.listeners[i];
+    plan.listeners.push_back({listener_options(config_, listener, tls_of(i)),
+                              !config_.modules.access || anonymous_allowed(config_, listener)});
   }
   plan.store = store_.get();
   plan.durability = durability_;
@@ -242,13 +247,17 @@ Result<void> HouseBroker::start(bool on_caller) {
     close_house_store();
     return set.error();
   }
-  const std::scoped_lock lock(mutex_);
-  running_ = std::move(*set);
+  {
+    const std::scoped_lock lock(mutex_);
+    running_ = std::move(*set);
+  }
+  watch_tls();
   return {};
 }
 
 void HouseBroker::stop(Milliseconds deadline) {
   const std::scoped_lock control(control_mutex_);
+  stop_watching();
   std::shared_ptr<ShardSet> set;
   std::shared_ptr<CallbackThreads> callbacks;
   {
@@ -280,6 +289,8 @@ Result<void> HouseBroker::reload(const Config& config) {
   if (const Result<void> sound = check(config, store_max); !sound) return sound.error();
   Result<AccessRules> access = load_access(config);
   if (!access) return access.error();
+  Result<TlsListeners::Renewal> tls = prepare_tls(config.listeners);
+  if (!tls) return tls.error();
 
   if (sink_) {
     if (Result<void> opened = sink_->reconfigure(config.log); !opened) return opened;
@@ -310,6 +321,8 @@ Result<void> HouseBroker::reload(const Config& config) {
       thread.core()->on_access_changed();
     });
   }
+  install_tls(std::move(*tls), config.listeners);
+  if (set) watch_tls();
   log(LogLevel::Info, "reloaded", "");
   return {};
 }
@@ -499,6 +512,7 @@ void HouseBroker::complete(Statistics& sum) const {
   const std::scoped_lock lock(mutex_);
   for (std::size_t i = 0; i < kMetricCount; ++i) sum.values[i] += past_.values[i];
   sum[Metric::CallbacksSlow] += watchdog_->slow_calls();
+  sum[Metric::CertificateExpiry] = certificate_expiry();
   if (started_at_ == Instant()) return;
   const auto up = std::chrono::duration_cast<Seconds>(read_clocks().steady - started_at_);
   sum.uptime_seconds = static_cast<std::uint64_t>(up.count());

@@ -14,7 +14,9 @@
 #include <twinmq/log.hpp>
 
 #include "app/callback_threads.hpp"
+#include "app/file_watch.hpp"
 #include "app/shard_set.hpp"
+#include "app/tls_listeners.hpp"
 #include "app/watchdog.hpp"
 #include "app/watched_doors.hpp"
 #include "core/shard_core.hpp"
@@ -93,6 +95,17 @@ class HouseBroker final : public Broker {
                 PublishOutcome outcome) const;
   void complete(Statistics& sum) const;
   void start_callbacks();
+
+  // broker_tls.cpp
+  Result<TlsListeners::Renewal> prepare_tls(const std::vector<ListenerConfig>& listeners);
+  void install_tls(TlsListeners::Renewal renewal, const std::vector<ListenerConfig>& listeners);
+  std::shared_ptr<net::TlsServer> tls_of(std::size_t listener);
+  void watch_tls();
+  void stop_watching();
+  void renew_tls();
+  std::uint64_t certificate_expiry() const;
+  void warn_of_expiry();
+
   void log(LogLevel level, std::string_view event, const std::string& detail) const;
 
   Config config_;  ///< as last applied; under mutex_
@@ -116,6 +129,10 @@ class HouseBroker final : public Broker {
   mutable std::mutex mutex_;
   std::mutex control_mutex_;  ///< start, stop and reload, one at a time
   std::shared_ptr<ShardSet> running_;
+  mutable std::mutex tls_mutex_;  ///< taken last, and never while the watch is ended
+  TlsListeners tls_;
+  std::vector<ListenerConfig> tls_config_;  ///< that tls_ was last prepared from
+  std::unique_ptr<FileWatch> file_watch_;
   Instant started_at_{};
   Statistics past_;  ///< what earlier runs counted
   std::atomic<std::uint64_t> host_clients_{0};

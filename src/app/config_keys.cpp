@@ -29,6 +29,12 @@ constexpr std::array<std::string_view, 3> kWords<StorageCompression>{"none", "lz
 template <>
 constexpr std::array<std::string_view, 2> kWords<QueueFullV3>{"close", "accept"};
 template <>
+constexpr std::array<std::string_view, 3> kWords<TlsVerify>{"none", "optional", "required"};
+template <>
+constexpr std::array<std::string_view, 4> kWords<TlsIdentity>{"none", "cn", "san", "fingerprint"};
+template <>
+constexpr std::array<std::string_view, 2> kWords<TlsVersion>{"1.2", "1.3"};
+template <>
 constexpr std::array<std::string_view, 4> kWords<LogLevel>{"debug", "info", "warning", "error"};
 
 template <typename T>
@@ -125,12 +131,14 @@ std::vector<ConfigKey> make_keys() {
   using Li = ListenerConfig;
   using U = UnixSocketConfig;
   using W = WebSocketConfig;
+  using T = TlsConfig;
   using Mo = ModulesConfig;
   using M = MqttConfig;
   using L = LimitsConfig;
   using A = AccessConfig;
   constexpr auto node = &Config::node;
   constexpr auto unix_socket = &Li::unix_socket;
+  constexpr auto tls = &Li::tls;
   constexpr auto storage = &Config::storage;
   constexpr auto websocket = &Li::websocket;
   constexpr auto modules = &Config::modules;
@@ -175,8 +183,9 @@ std::vector<ConfigKey> make_keys() {
                                        "more time than lz4."),
 
       key_of<&Li::url>("listener.url",
-                       "mqtt://host:port, ws://host:port/path or unix:///path; port 0 picks a "
-                       "free one, which the log names."),
+                       "mqtt://host:port, mqtts://host:port, ws://host:port/path, "
+                       "wss://host:port/path or unix:///path; port 0 picks a free one, which the "
+                       "log names."),
       key_of<&Li::name>("listener.name", "Name for logs and access rules; empty: the url."),
       with_example(
           key_of<&Li::anonymous>(
@@ -211,6 +220,57 @@ std::vector<ConfigKey> make_keys() {
       number<websocket, &W::request_bytes_max>("listener.websocket.request_bytes_max", 1024, 65'536,
                                                "Longest HTTP request that opens a WebSocket, in "
                                                "bytes."),
+      key_of<tls, &T::certificate>("listener.tls.certificate",
+                                   "Certificate of a mqtts listener, PEM, followed by those of its "
+                                   "chain. All files of tls are read again when they change."),
+      key_of<tls, &T::key>("listener.tls.key",
+                           "Key of the certificate; empty: in the same file."),
+      key_of<tls, &T::key_password_file>(
+          "listener.tls.key_password_file",
+          "File whose first line is the password of the keys; empty: they are not encrypted."),
+      key_of<tls, &T::more_certificates>(
+          "listener.tls.more_certificates",
+          "Further certificates, for other names that clients ask for (SNI), or with another kind of "
+          "key for the same names."),
+      key_of<tls, &T::more_keys>("listener.tls.more_keys",
+                                 "Their keys, in the same order; empty: in the same files."),
+      key_of<tls, &T::verify>("listener.tls.verify",
+                              "Whether clients show a certificate: none, optional (one that is shown "
+                              "must be good) or required."),
+      key_of<tls, &T::ca>("listener.tls.ca",
+                          "Authorities whose clients may enter, PEM, with verify."),
+      key_of<tls, &T::crl>("listener.tls.crl",
+                           "Lists of revoked certificates, PEM, one for each authority that issues "
+                           "to clients; empty: none is asked."),
+      key_of<tls, &T::fingerprints>("listener.tls.fingerprints",
+                                    "File with the SHA-256 fingerprints of the only certificates that "
+                                    "may enter, one per line; empty: all that are good."),
+      key_of<tls, &T::identity>("listener.tls.identity",
+                                "What of a client's certificate is its user name, and stands for a "
+                                "password: none, cn, san (the first DNS name, URI or mail address) "
+                                "or fingerprint."),
+      key_of<tls, &T::recheck_live>("listener.tls.recheck_live",
+                                    "Whether changed ca, crl, fingerprints or psk_file close live "
+                                    "connections that could not enter any more."),
+      key_of<tls, &T::psk_file>("listener.tls.psk_file",
+                                "Pre-shared keys, identity:hexadecimal digits per line; the identity "
+                                "is the user name. Then there are no tickets; empty: none."),
+      key_of<tls, &T::ocsp>("listener.tls.ocsp",
+                            "OCSP response for the certificate, DER, stapled for clients that ask; "
+                            "empty: none."),
+      key_of<tls, &T::version_min>("listener.tls.version_min", "Oldest version of TLS."),
+      key_of<tls, &T::ciphers>("listener.tls.ciphers",
+                               "Ciphers of TLS 1.2 in OpenSSL's notation; empty: ECDHE with AES-GCM or "
+                               "ChaCha20."),
+      key_of<tls, &T::ciphersuites>("listener.tls.ciphersuites",
+                                    "Ciphers of TLS 1.3, colons between; empty: OpenSSL's."),
+      key_of<tls, &T::groups>("listener.tls.groups",
+                              "Groups for the key exchange, colons between; empty: OpenSSL's."),
+      key_of<tls, &T::protocols>("listener.tls.protocols",
+                                 "Protocols a client that uses ALPN must name one of; empty: mqtt and "
+                                 "x-amzn-mqtt-ca, or http/1.1 with wss."),
+      key_of<tls, &T::tickets>("listener.tls.tickets",
+                               "Whether clients may resume TLS sessions, for two hours."),
 
       key_of<modules, &Mo::sessions>(
           "modules.sessions",

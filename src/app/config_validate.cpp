@@ -25,11 +25,20 @@ void check_ranges(const Config& config, std::vector<ConfigComplaint>& complaints
   }
 }
 
+/// Whoever enters has shown who it is, whatever else is configured.
+bool certificates_name_users(const ListenerConfig& listener, const net::ListenerUrl& url) {
+  const TlsConfig& tls = listener.tls;
+  if (!url.encrypted()) return false;
+  return tls.certificate.empty()
+             ? !tls.psk_file.empty()
+             : tls.verify == TlsVerify::Required && tls.identity != TlsIdentity::None;
+}
+
 /// An open port that nobody configured access for is the oldest way to lose a plant.
 void check_exposure(const Config& config, std::size_t index, const net::ListenerUrl& url,
                     std::vector<ConfigComplaint>& complaints) {
   const ListenerConfig& listener = config.listeners[index];
-  if (url.loopback() || listener.anonymous || config.access.anonymous ||
+  if (url.loopback() || certificates_name_users(listener, url) || listener.anonymous || config.access.anonymous ||
       !config.access.password_file.empty()) {
     return;
   }
@@ -50,6 +59,30 @@ void check_proxies(const std::string& key, const std::vector<std::string>& entri
   if (!list) complaints.push_back({key, list.error().detail});
 }
 
+void check_tls(const ListenerConfig& listener, std::size_t index, const net::ListenerUrl& url,
+               std::vector<ConfigComplaint>& complaints) {
+  const TlsConfig& tls = listener.tls;
+  const auto complain = [&](std::string_view key, std::string text) {
+    complaints.push_back({fmt::format("listener[{}].tls.{}", index, key), std::move(text)});
+  };
+  if (!url.encrypted()) {
+    if (!tls.certificate.empty() || !tls.psk_file.empty() || tls.verify != TlsVerify::None) {
+      complain("certificate", fmt::format("found TLS for {}, which is not encrypted; allowed: a url "
+                                          "of mqtts://, or no keys of tls",
+                                          toml_quoted(listener.url)));
+    }
+    return;
+  }
+  if (tls.certificate.empty() && tls.psk_file.empty())
+    complain("certificate", "found none; allowed: a file, or a psk_file");
+  if (!tls.more_keys.empty() && tls.more_keys.size() != tls.more_certificates.size()) {
+    complain("more_keys", fmt::format("found {} for {} certificates; allowed: as many, or none",
+                                      tls.more_keys.size(), tls.more_certificates.size()));
+  }
+  if (tls.verify != TlsVerify::None && tls.ca.empty())
+    complain("ca", "found none while certificates are verified; allowed: a file of authorities");
+}
+
 void check_listeners(const Config& config, std::vector<ConfigComplaint>& complaints) {
   std::map<std::string, std::size_t> urls;
   std::map<std::string, std::size_t> names;
@@ -63,6 +96,7 @@ void check_listeners(const Config& config, std::vector<ConfigComplaint>& complai
     check_exposure(config, i, *url, complaints);
     check_proxies(fmt::format("listener[{}].trusted_proxies", i), listener.trusted_proxies,
                   complaints);
+    check_tls(listener, i, *url, complaints);
     if (!unix_mode(listener)) {
       complaints.push_back({fmt::format("listener[{}].unix.mode", i),
                             fmt::format("found {}, allowed: an octal number like \"0660\"",

@@ -19,7 +19,8 @@ net::AddressList trusted_proxies(const Config& config, const ListenerConfig& lis
 
 }  // namespace
 
-net::Listener::Options listener_options(const Config& config, const ListenerConfig& listener) {
+net::Listener::Options listener_options(const Config& config, const ListenerConfig& listener,
+                                        std::shared_ptr<net::TlsServer> tls) {
   net::Listener::Options options;
   options.url = listener.url;
   options.name = listener.name;
@@ -28,6 +29,7 @@ net::Listener::Options listener_options(const Config& config, const ListenerConf
   options.unix_mode = unix_mode(listener).value_or(0660);
   options.unix_identity = listener.unix_socket.identity;
   const auto transport = std::make_shared<net::Transport>();
+  transport->tls = std::move(tls);
   if (listener.proxy_protocol) {
     const auto proxy = std::make_shared<net::ProxyOptions>();
     proxy->trusted = trusted_proxies(config, listener);

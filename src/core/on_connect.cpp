@@ -273,7 +273,12 @@ void Link::welcome() {
   send(shard_.packet);
   shard_.counters.add(Metric::ConnectAccepted);
   shard_.counters.add(Metric::ClientsConnected);
-  shard_.log(LogLevel::Info, "client connected", who());
+  std::string detail = who();
+  if (origin_.facts && !origin_.facts->tls_version.empty())
+    detail += " tls=" + origin_.facts->tls_version;
+  if (origin_.facts && !origin_.facts->principal.empty())
+    detail += " identity=" + escaped(origin_.facts->principal);
+  shard_.log(LogLevel::Info, "client connected", detail);
   assigned_client_id_ = {};
   pending_connect_.reset();
   if (enhanced_ && enhanced_->method.empty()) enhanced_.reset();

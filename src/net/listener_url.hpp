@@ -17,7 +17,8 @@ struct ListenerUrl {
   std::string path;        ///< of a Unix socket, or of WebSocket requests; empty: every path serves
 
   bool unix_socket() const { return scheme == "unix"; }
-  bool websocket() const { return scheme == "ws"; }
+  bool websocket() const { return scheme == "ws" || scheme == "wss"; }
+  bool encrypted() const { return scheme == "mqtts" || scheme == "wss"; }
   /// Whether only this machine can reach it.
   bool loopback() const;
   /// The URL again.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "net/proxy_protocol.hpp"
+#include "net/tls_filter.hpp"
 #include "net/websocket.hpp"
 
 namespace twinmq::net {
@@ -13,6 +14,7 @@ std::unique_ptr<FilterChain> make_filters(const Transport& transport, std::strin
   if (!transport.filtered()) return nullptr;
   std::vector<std::unique_ptr<Filter>> filters;
   if (transport.proxy) filters.push_back(std::make_unique<ProxyFilter>(transport.proxy, peer));
+  if (transport.tls) filters.push_back(std::make_unique<TlsServerFilter>(transport.tls));
   if (transport.websocket)
     filters.push_back(std::make_unique<WebSocketFilter>(transport.websocket, peer));
   return std::make_unique<FilterChain>(std::move(filters));

@@ -5,11 +5,11 @@
 #include <string_view>
 
 #include "net/filter_chain.hpp"
+#include "net/tls_server.hpp"
 
 namespace twinmq::net {
 
 struct ProxyOptions;
-class TlsServer;
 struct WebSocketOptions;
 
 /// What the filters of new connections are made from. Immutable; a reload gives the listener
@@ -18,10 +18,9 @@ struct Transport {
   std::shared_ptr<const ProxyOptions> proxy;          ///< null: no PROXY header comes first
   std::shared_ptr<TlsServer> tls;                     ///< null: not encrypted
   std::shared_ptr<const WebSocketOptions> websocket;  ///< null: MQTT without frames
-  bool always_filtered = false;  ///< counts handshakes without having any, for tests
 
   /// Whether connections have filters at all, and with them a handshake.
-  bool filtered() const { return proxy || tls || websocket || always_filtered; }
+  bool filtered() const { return proxy || tls || websocket; }
 };
 
 /// The chain of a new connection; null for a plain one. `peer` is the socket's own far address,

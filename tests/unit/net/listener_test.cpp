@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "net/listener.hpp"
+#include "unit/net/certificates.hpp"
 
 namespace {
 
@@ -219,7 +220,7 @@ TEST_CASE("a client of a Unix socket is known by its user and process") {
 TEST_CASE("while as many handshakes are under way as may be, clients of filtered listeners wait in the backlog") {
   Accepting accepting;
   auto transport = std::make_shared<Transport>();
-  transport->always_filtered = true;
+  transport->tls = tls_server();
   accepting.listener->set_transport(transport);
   accepting.handshakes.enter_anyway();
   const Descriptor client = dial(accepting.listener->url());

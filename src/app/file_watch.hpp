@@ -1,0 +1,49 @@
+#pragma once
+// Notices that files changed, were replaced, or came to stand behind another link, on a thread of its
+// own.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <twinmq/result.hpp>
+#include <twinmq/time.hpp>
+
+#include "net/descriptor.hpp"
+
+namespace twinmq::app {
+
+class FileWatch {
+ public:
+  struct Hooks {
+    /// Some file is another one than before; not sooner than writers had a moment to finish.
+    std::function<void()> changed;
+    /// Once at the start and then every hour.
+    std::function<void()> hourly;
+  };
+
+  /// The hooks are called on the thread of the watch.
+  static Result<std::unique_ptr<FileWatch>> start(std::vector<std::string> files, Hooks hooks);
+  /// Waits for a hook that is being called.
+  ~FileWatch();
+  FileWatch(const FileWatch&) = delete;
+  FileWatch& operator=(const FileWatch&) = delete;
+
+ private:
+  FileWatch(std::vector<std::string> files, Hooks hooks);
+  void serve();
+  void watch_folders();
+  std::string signature() const;
+  /// False: the watch is to end.
+  bool wait(Milliseconds patience, bool& event);
+
+  const std::vector<std::string> files_;
+  const Hooks hooks_;
+  net::Descriptor inotify_;
+  net::Descriptor end_;
+  std::thread thread_;
+};
+
+}  // namespace twinmq::app
