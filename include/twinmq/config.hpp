@@ -96,6 +96,9 @@ struct StorageConfig {
   std::optional<std::uint64_t> write_buffer_bytes;  ///< what is not yet in tables; unset: by profile
   std::optional<std::uint64_t> log_bytes_max;       ///< write-ahead log, read at start; unset: by profile
   StorageCompression compression = StorageCompression::Lz4;
+  /// Below it the broker refuses what would have to be stored; unset: by profile.
+  std::optional<std::uint64_t> free_bytes_min;
+  bool strict = false;  ///< damaged data refuse the start instead of being set aside
 
   bool operator==(const StorageConfig&) const = default;
 };

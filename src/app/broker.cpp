@@ -12,6 +12,7 @@
 #include "app/stream.hpp"
 #include "mqtt/properties.hpp"
 #include "mqtt/topic.hpp"
+#include "storage/storage_sizes.hpp"
 
 namespace twinmq {
 
@@ -199,6 +200,7 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   }
   plan.store = store_.get();
   plan.durability = durability_;
+  if (!parts_.store) plan.free_bytes_min = storage::storage_sizes(config_.storage).free_bytes_min;
   plan.store_is_memory = store_is_memory_;
   plan.keeps_records = config_.modules.sessions || config_.modules.retained;
   plan.parts = [this](core::ShardId shard) { return shard_parts(shard); };

@@ -181,6 +181,16 @@ std::vector<ConfigKey> make_keys() {
       key_of<storage, &S::compression>("storage.compression",
                                        "Compression of tables on disk; zstd takes less room and "
                                        "more time than lz4."),
+      with_example(number<storage, &S::free_bytes_min>(
+                       "storage.free_bytes_min", 0, kI64Max,
+                       "Free bytes on the disk below which messages that would have to be stored "
+                       "are refused (0x97) until there is room again; not set: 16 MiB for gateway, "
+                       "256 MiB for server."),
+                   "268435456"),
+      key_of<storage, &S::strict>(
+          "storage.strict",
+          "Whether damaged data refuse the start; false: what is damaged is set aside in "
+          "quarantine/ under data_dir, the log says exactly what, and the rest is served."),
 
       key_of<&Li::url>("listener.url",
                        "mqtt://host:port, mqtts://host:port, ws://host:port/path, "

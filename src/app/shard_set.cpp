@@ -34,6 +34,11 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
   }
   if (const Result<void> opened = set->open_listeners(); !opened) return opened.error();
   Result<std::vector<BuiltCore>> built = set->build();
+  if (!built && built.error().code == ErrorCode::Corrupt) {
+    // Reopening sets aside what is damaged.
+    if (const Result<void> mended = set->plan_.store->reopen(); !mended) return mended.error();
+    built = set->build();
+  }
   if (!built) return built.error();
 
   if (set->plan_.keeps_records && !(set->plan_.store_is_memory && set->plan_.shards == 1)) {
@@ -46,7 +51,11 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
           }
           for (const auto& answer : answers)
             group->inboxes[answer.shard]->answer({answer.id, answer.durable});
-        });
+        },
+        storage::RoomWatch{set->plan_.free_bytes_min,
+                                   [set = set.get()](bool full, std::uint64_t bytes) {
+                                     set->tell_room(full, bytes);
+                                   }});
     set->group_.submit = [queue = set->queue_.get()](core::ShardId shard, core::Commit commit) {
       queue->submit(shard, commit.id, std::move(commit.batch));
     };
@@ -100,6 +109,7 @@ Result<std::vector<BuiltCore>> ShardSet::build() {
       }
     };
     parts.log = plan_.log;
+    parts.store_full = store_full_;
     parts.seed = (std::uint64_t{chance()} << 32) | chance();
     built.push_back({mail, std::make_unique<core::ShardCore>(std::move(parts))});
   }
@@ -155,6 +165,19 @@ void ShardSet::announce() {
     listeners += listener->url();
   }
   log(LogLevel::Info, "ready", "listeners=\"" + listeners + "\" shards=" + std::to_string(size()));
+}
+
+void ShardSet::tell_room(bool full, std::uint64_t bytes) {
+  store_full_ = full;
+  log(full ? LogLevel::Error : LogLevel::Info, full ? "disk full" : "disk has room again",
+      "free_bytes=" + std::to_string(bytes) +
+          " free_bytes_min=" + std::to_string(plan_.free_bytes_min) +
+          (full ? " action=\"messages that would have to be stored are refused\"" : ""));
+  for (const auto& shard : shards_) {
+    shard->inbox()->order([this](ShardThread& thread) {
+      if (core::ShardCore* const core = thread.core()) core->set_store_full(store_full_);
+    });
+  }
 }
 
 // --- Recovery
@@ -265,6 +288,12 @@ void ShardSet::set_handshake_limits(std::uint32_t max, Milliseconds limit) {
 Statistics ShardSet::statistics() const {
   Statistics sum;
   for (const auto& shard : shards_) shard->counters().add_to(sum);
+  if (queue_) {
+    sum[Metric::StoreWrites] = queue_->writes();
+    sum[Metric::StoreBytes] = queue_->bytes();
+    sum[Metric::StoreFull] = queue_->full();
+  }
+  sum[Metric::StoreDurability] = static_cast<std::uint64_t>(plan_.durability);
   plan_.complete_statistics(sum);
   return sum;
 }

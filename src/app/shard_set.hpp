@@ -44,6 +44,8 @@ class ShardSet {
     bool store_is_memory = false;
     /// Whether anything is ever committed.
     bool keeps_records = true;
+    /// Free bytes on the store's disk below which messages are refused.
+    std::uint64_t free_bytes_min = 0;
     /// What the shard is built from, but for mail, counters and post.
     std::function<core::ShardParts(core::ShardId)> parts;
     std::function<void(const LogLine&)> log;
@@ -92,6 +94,7 @@ class ShardSet {
   void recover();
   void rebuild();
   bool all_quiet();
+  void tell_room(bool full, std::uint64_t bytes);
   /// Whether this thread is the one that turns the caller's loop.
   bool turns_here() const { return plan_.on_caller && shards_.front()->on_this_thread(); }
   void poll_and_turn();
@@ -105,6 +108,7 @@ class ShardSet {
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::unique_ptr<storage::CommitQueue> queue_;
   std::atomic<bool> recovering_{false};
+  std::atomic<bool> store_full_{false};
   std::atomic<unsigned> halted_{0};
   std::mutex turn_mutex_;  ///< a host that waits on its loop's thread turns the loop itself
   std::atomic<bool> turning_{false};

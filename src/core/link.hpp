@@ -175,6 +175,8 @@ class Link {
   void answer_publish(mqtt::PacketType type, mqtt::PacketId id, const Outcome& outcome,
                       std::optional<std::uint64_t> promise);
   void refuse_publish(const mqtt::Publish& packet, ReasonCode code);
+  bool may_be_stored(const mqtt::Publish& packet) const;
+  void refuse_for_room(const mqtt::Publish& packet);
   bool goes_by_home(const mqtt::Publish& packet);
   bool waits_for_fence(const mqtt::Publish& packet);
   std::uint64_t owe(mqtt::PacketType type, mqtt::PacketId id,

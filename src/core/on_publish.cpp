@@ -51,6 +51,7 @@ void Link::on_publish(const mqtt::Frame& frame) {
     return disconnect(ReasonCode::ReceiveMaximumExceeded,
                       "more messages unacknowledged than Receive Maximum");
   if (const auto refusal = judge_publish(packet)) return refuse_publish(packet, *refusal);
+  if (shard_.parts.store_full && may_be_stored(packet)) return refuse_for_room(packet);
 
   MessageParts parts;
   parts.topic = packet.topic;
@@ -117,6 +118,20 @@ std::optional<ReasonCode> Link::judge_publish(const mqtt::Publish& packet) {
                               packet.retain))
     return ReasonCode::NotAuthorized;
   return std::nullopt;
+}
+
+// Whether anybody's queue takes it is known only after routing; then it would be too late to refuse it
+// for all.
+bool Link::may_be_stored(const mqtt::Publish& packet) const {
+  return (shard_.parts.journal && packet.qos != QoS::AtMostOnce) ||
+         (shard_.parts.retained && packet.retain);
+}
+
+void Link::refuse_for_room(const mqtt::Publish& packet) {
+  shard_.counters.add(Metric::RefusedStoreFull);
+  if (packet.qos == QoS::AtMostOnce) return;
+  const PacketType type = packet.qos == QoS::AtLeastOnce ? PacketType::Puback : PacketType::Pubrec;
+  answer_publish(type, packet.packet_id, {ReasonCode::QuotaExceeded, 0}, std::nullopt);
 }
 
 // MQTT 3.1.1 has no negative acknowledgement: the message is acknowledged and goes nowhere

@@ -197,6 +197,10 @@ void ShardCore::set_limits(const MqttConfig& mqtt, const LimitsConfig& limits) {
   shard_->parts.limits = limits;
 }
 
+void ShardCore::set_store_full(bool full) {
+  shard_->parts.store_full = full;
+}
+
 std::vector<SessionInfo> ShardCore::sessions() const {
   std::vector<SessionInfo> all;
   shard_->sessions.for_each([&](const Session& session) { all.push_back(session.describe()); });

@@ -54,6 +54,7 @@ struct ShardParts {
   base::Counters* counters = nullptr;
   PostErrand post;
   std::function<void(const LogLine&)> log;
+  bool store_full = false;  ///< what would have to be stored is refused
   std::uint64_t seed = 0;  ///< for identifiers and hash tables: unpredictable in production
 };
 
@@ -128,6 +129,8 @@ class ShardCore {
   /// Rights changed: live subscriptions and queued messages are judged again.
   void on_access_changed();
   void set_limits(const MqttConfig& mqtt, const LimitsConfig& limits);
+  /// Whether the disk has no room for more messages.
+  void set_store_full(bool full);
 
   std::vector<SessionInfo> sessions() const;
   std::vector<SubscriptionInfo> subscriptions(std::string_view client_id) const;

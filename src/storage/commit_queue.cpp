@@ -4,10 +4,18 @@
 
 namespace twinmq::storage {
 
-CommitQueue::CommitQueue(Store& store, Durability durability, Answered answered)
+namespace {
+
+// Often enough to notice a filling disk while its reserve lasts.
+constexpr std::chrono::milliseconds kRoomInterval{200};
+
+}  // namespace
+
+CommitQueue::CommitQueue(Store& store, Durability durability, Answered answered, RoomWatch room)
     : store_(store),
       durability_(durability),
       answered_(std::move(answered)),
+      room_(std::move(room)),
       thread_([this] { serve(); }) {}
 
 void CommitQueue::submit(unsigned shard, std::uint64_t id, Batch batch) {
@@ -40,16 +48,23 @@ void CommitQueue::stop() {
 void CommitQueue::serve() {
   std::vector<Submitted> work;
   std::vector<std::function<void(Store&)>> jobs;
+  look_at_room();
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      arrived_.wait(lock, [this] { return stopping_ || !submitted_.empty() || !jobs_.empty(); });
-      if (submitted_.empty() && jobs_.empty()) return;
+      const auto wanted = [this] { return stopping_ || !submitted_.empty() || !jobs_.empty(); };
+      if (!full()) {
+        arrived_.wait(lock, wanted);
+      } else {
+        arrived_.wait_for(lock, kRoomInterval, wanted);
+      }
+      if (stopping_ && submitted_.empty() && jobs_.empty()) return;
       work.swap(submitted_);
       jobs.swap(jobs_);
     }
     write(work);
     for (const auto& job : jobs) job(store_);
+    look_at_room();
     work.clear();
     jobs.clear();
   }
@@ -70,11 +85,26 @@ void CommitQueue::write(std::vector<Submitted>& work) {
       failure = written.error().detail;
       failed_ = true;
     }
+    writes_.fetch_add(1, std::memory_order_relaxed);
+    bytes_.fetch_add(whole.bytes(), std::memory_order_relaxed);
   }
   if (failed_) {
     for (Answer& answer : answers) answer.durable = false;
   }
   answered_(answers, failure);
+}
+
+void CommitQueue::look_at_room() {
+  if (!room_.changed) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - room_seen_ < kRoomInterval) return;
+  room_seen_ = now;
+  const std::uint64_t bytes = store_.room();
+  // A little more must be free again before it counts as room, so that the state does not flap.
+  const bool full = bytes < room_.bytes_min + (full_ ? room_.bytes_min / 8 : 0);
+  if (full == full_) return;
+  full_ = full;
+  room_.changed(full, bytes);
 }
 
 }  // namespace twinmq::storage

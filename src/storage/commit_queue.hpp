@@ -1,6 +1,8 @@
 #pragma once
 // The storage thread: gathers what all shards submitted, writes it as one batch, answers all.
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -12,6 +14,13 @@
 #include <twinmq/store.hpp>
 
 namespace twinmq::storage {
+
+/// Watches how much room the disk has: after writes, and all the time while it is full.
+struct RoomWatch {
+  std::uint64_t bytes_min = 0;
+  /// The disk has less room than that, or again more. On the storage thread.
+  std::function<void(bool full, std::uint64_t bytes)> changed;
+};
 
 /// One broker's queue of commits, and the only user of its store while it runs. Every call but the
 /// constructor and stop() may come from any thread.
@@ -27,7 +36,7 @@ class CommitQueue {
   using Answered =
       std::function<void(const std::vector<Answer>& answers, const std::string& failure)>;
 
-  CommitQueue(Store& store, Durability durability, Answered answered);
+  CommitQueue(Store& store, Durability durability, Answered answered, RoomWatch room = {});
   ~CommitQueue() { stop(); }
 
   void submit(unsigned shard, std::uint64_t id, Batch batch);
@@ -40,6 +49,11 @@ class CommitQueue {
   /// shards go on for a moment after one of them failed.
   Result<void> reopen();
 
+  /// Writes to the store so far, and bytes of keys and values in them.
+  std::uint64_t writes() const { return writes_.load(std::memory_order_relaxed); }
+  std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  bool full() const { return full_.load(std::memory_order_relaxed); }
+
   /// Writes what was submitted, runs the jobs that wait, and ends the thread. Idempotent.
   void stop();
 
@@ -51,10 +65,16 @@ class CommitQueue {
   };
   void serve();
   void write(std::vector<Submitted>& work);
+  void look_at_room();
 
   Store& store_;
   const Durability durability_;
   const Answered answered_;
+  const RoomWatch room_;
+  std::chrono::steady_clock::time_point room_seen_{};
+  std::atomic<bool> full_{false};
+  std::atomic<std::uint64_t> writes_{0};
+  std::atomic<std::uint64_t> bytes_{0};
 
   std::mutex mutex_;
   std::condition_variable arrived_;

@@ -13,6 +13,8 @@
 #include <rocksdb/utilities/table_properties_collectors.h>
 #include <rocksdb/write_buffer_manager.h>
 
+#include "storage/storage_sizes.hpp"
+
 namespace twinmq::storage {
 
 namespace {
@@ -90,13 +92,6 @@ rocksdb::CompressionType compression_of(StorageCompression compression) {
 
 }  // namespace
 
-StorageSizes storage_sizes(const StorageConfig& config) {
-  const bool gateway = config.profile == StorageProfile::Gateway;
-  return {config.cache_bytes.value_or(gateway ? 4 * kMiB : 256 * kMiB),
-          config.write_buffer_bytes.value_or(gateway ? 2 * kMiB : 128 * kMiB),
-          config.log_bytes_max.value_or(gateway ? 8 * kMiB : 128 * kMiB)};
-}
-
 rocksdb::Options rocksdb_options(const StorageConfig& config,
                                  std::size_t (*run_prefix)(std::string_view key)) {
   const bool gateway = config.profile == StorageProfile::Gateway;
@@ -123,7 +118,13 @@ rocksdb::Options rocksdb_options(const StorageConfig& config,
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.skip_stats_update_on_db_open = true;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  // With a sync after every write, nothing behind a damaged record of the log is the torn end that a
+  // power cut leaves: it was acknowledged, and is kept. Otherwise the log is good up to the damage.
+  options.wal_recovery_mode =
+      config.strict ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
+      : config.durability.value_or(Durability::Fsync) == Durability::Fsync
+          ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords
+          : rocksdb::WALRecoveryMode::kPointInTimeRecovery;
 
   rocksdb::BlockBasedTableOptions table;
   rocksdb::LRUCacheOptions cache;

@@ -1,6 +1,8 @@
 #pragma once
 // RocksDB's options for a profile. Seen by storage alone.
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,15 +13,6 @@
 #include <twinmq/config.hpp>
 
 namespace twinmq::storage {
-
-struct StorageSizes {
-  std::uint64_t cache_bytes = 0;
-  std::uint64_t write_buffer_bytes = 0;
-  std::uint64_t log_bytes_max = 0;
-};
-
-/// What the Config says, or else its profile.
-StorageSizes storage_sizes(const StorageConfig& config);
 
 rocksdb::Options rocksdb_options(const StorageConfig& config,
                                  std::size_t (*run_prefix)(std::string_view key));

@@ -11,6 +11,7 @@
 #include <rocksdb/utilities/checkpoint.h>
 
 #include "base/escape.hpp"
+#include "storage/quarantine.hpp"
 #include "storage/rocksdb_options.hpp"
 
 namespace twinmq::storage {
@@ -27,11 +28,6 @@ std::string_view view(const Slice& bytes) {
   return {bytes.data(), bytes.size()};
 }
 
-Error failed(std::string_view what, const Status& status) {
-  return {status.IsCorruption() ? ErrorCode::Corrupt : ErrorCode::StorageFailed,
-          std::string(what) + ": " + status.ToString()};
-}
-
 Error closed() {
   return {ErrorCode::StorageFailed, "the store is closed since it could not be reopened"};
 }
@@ -40,6 +36,8 @@ Error closed() {
 
 struct RocksDbStore::Setup {
   rocksdb::Options options;
+  std::mutex mutex;
+  std::vector<std::string> dropped;  ///< what recovery left out, in RocksDB's words; under mutex
 };
 
 Result<std::unique_ptr<RocksDbStore>> RocksDbStore::open(const std::string& data_dir,
@@ -62,9 +60,13 @@ RocksDbStore::RocksDbStore(DataDirectory directory, RocksDbParts parts)
       setup_(std::make_unique<Setup>()) {
   setup_->options = rocksdb_options(parts_.config, parts_.run_prefix);
   if (parts_.env != nullptr) setup_->options.env = parts_.env;
-  setup_->options.info_log = rocksdb_logger([log = parts_.log](const std::string& line) {
-    if (log) log(LogLevel::Warning, "storage warns", "text=" + escaped(line));
-  });
+  setup_->options.info_log =
+      rocksdb_logger([log = parts_.log, setup = setup_.get()](const std::string& line) {
+        if (log) log(LogLevel::Warning, "storage warns", "text=" + escaped(line));
+        if (line.find(": dropping ") == std::string::npos) return;
+        const std::scoped_lock lock(setup->mutex);
+        setup->dropped.push_back(line);
+      });
 }
 
 RocksDbStore::~RocksDbStore() {
@@ -75,13 +77,98 @@ Result<void> RocksDbStore::open_database() {
   // Otherwise RocksDB warns that it is missing.
   std::error_code ignored;
   std::filesystem::create_directory(directory_.store_path(), ignored);
+  Quarantine quarantine(directory_.store_path(), directory_.path() + "/quarantine");
+  const bool strict = parts_.config.strict;
+  if (damaged_ || quarantine.headless()) {
+    const std::string because = damaged_ ? "what was read does not verify" : "CURRENT is missing";
+    if (strict) return refused(because);
+    if (Result<void> mended = mend(because); !mended) return mended;
+    damaged_ = false;
+  }
+  const std::vector<Damage> zeros = quarantine.zeros_in_logs();
+  if (strict && !zeros.empty()) return refused(zeros[0].file + " holds " + zeros[0].because);
+  quarantine.hold_logs();
+  {
+    const std::scoped_lock lock(setup_->mutex);
+    setup_->dropped.clear();
+  }
+  Result<void> opened = open_once();
+  if (!opened && damaged_) {
+    damaged_ = false;
+    if (strict) return refused(opened.error().detail);
+    if (Result<void> mended = mend(opened.error().detail); !mended) return mended;
+    opened = open_once();
+  }
+  std::string left_out;
+  const auto add = [&left_out](const std::string& line) {
+    left_out += (left_out.empty() ? "" : "; ") + line;
+  };
+  {
+    const std::scoped_lock lock(setup_->mutex);
+    for (const std::string& line : setup_->dropped) add(line);
+  }
+  for (const Damage& each : zeros) add(each.file + " holds " + each.because);
+  if (left_out.empty()) {
+    quarantine.forget_logs();
+  } else {
+    report(quarantine.keep_logs(left_out));
+  }
+  return opened;
+}
+
+Result<void> RocksDbStore::open_once() {
   rocksdb::DB* db = nullptr;
   const Status status = rocksdb::DB::Open(setup_->options, directory_.store_path(), &db);
-  if (!status.ok())
-    return failed("the store in " + directory_.path() + " cannot be opened", status);
+  if (!status.ok()) {
+    damaged_ = Quarantine::is_damage(status);
+    return Error{damaged_ ? ErrorCode::Corrupt : ErrorCode::StorageFailed,
+                 "the store in " + directory_.path() + " cannot be opened: " + status.ToString()};
+  }
   db_.reset(db);
   written_ = 0;
   return {};
+}
+
+Error RocksDbStore::refused(const std::string& because) const {
+  return {ErrorCode::Corrupt,
+          "the store in " + directory_.path() + " is damaged (" + because +
+              ") and storage.strict is set; restore a backup, or start once with "
+              "storage.strict = false to serve what is left"};
+}
+
+// Sets aside what is damaged; all of it, if nothing can be made of the rest.
+Result<void> RocksDbStore::mend(const std::string& because) {
+  if (parts_.log)
+    parts_.log(LogLevel::Error, "storage damaged",
+               "because=" + escaped(because) + " action=\"what does not verify is set aside\"");
+  Quarantine quarantine(directory_.store_path(), directory_.path() + "/quarantine");
+  const Result<std::vector<Damage>> found = quarantine.mend(setup_->options);
+  if (found) {
+    report(*found);
+    return {};
+  }
+  if (found.error().code != ErrorCode::Corrupt) return found.error();
+  const Result<Damage> whole = quarantine.set_aside(found.error().detail);
+  if (!whole) return whole.error();
+  report({*whole});
+  std::error_code ignored;
+  std::filesystem::create_directory(directory_.store_path(), ignored);
+  return {};
+}
+
+void RocksDbStore::report(const std::vector<Damage>& found) const {
+  if (!parts_.log) return;
+  for (const Damage& each : found) {
+    parts_.log(LogLevel::Error, "stored file set aside",
+               "file=" + escaped(each.file) + " bytes=" + std::to_string(each.bytes) +
+                   " because=" + escaped(each.because) + " kept_as=" + escaped(each.kept_as));
+  }
+}
+
+Error RocksDbStore::failed(std::string_view what, const Status& status) {
+  if (status.IsCorruption()) damaged_ = true;
+  return {status.IsCorruption() ? ErrorCode::Corrupt : ErrorCode::StorageFailed,
+          std::string(what) + ": " + status.ToString()};
 }
 
 // What was written at durability "os" is synced, so that an orderly end survives whatever comes
@@ -119,7 +206,10 @@ Result<void> RocksDbStore::commit(const Batch& batch, Durability durability) {
   rocksdb::WriteOptions options;
   options.sync = durability == Durability::Fsync;
   status = db_->Write(options, &changes);
-  if (!status.ok()) return failed("a commit failed", status);
+  if (!status.ok()) {
+    written_ = 0;  // the log must not be touched again: RocksDB aborts
+    return failed("a commit failed", status);
+  }
   written_ = options.sync ? 0 : written_ + batch.size();
   return {};
 }

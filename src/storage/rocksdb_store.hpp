@@ -2,6 +2,7 @@
 // The store on disk: RocksDB in one column family, so that one write-ahead log orders everything
 // and what a torn log keeps is one moment of the past.
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -19,9 +20,12 @@
 namespace rocksdb {
 class DB;
 class Env;
+class Status;
 }  // namespace rocksdb
 
 namespace twinmq::storage {
+
+struct Damage;
 
 struct RocksDbParts {
   StorageConfig config;
@@ -55,6 +59,11 @@ class RocksDbStore final : public Store {
 
   RocksDbStore(DataDirectory directory, RocksDbParts parts);
   Result<void> open_database();
+  Result<void> open_once();
+  Result<void> mend(const std::string& because);
+  Error refused(const std::string& because) const;
+  void report(const std::vector<Damage>& found) const;
+  Error failed(std::string_view what, const rocksdb::Status& status);
   void close_database();
 
   const DataDirectory directory_;
@@ -64,6 +73,8 @@ class RocksDbStore final : public Store {
       exchange_;                     ///< held shared while db_ is used, alone while it is replaced
   std::unique_ptr<rocksdb::DB> db_;  ///< null: the last reopen() failed
   std::uint64_t written_ = 0;        ///< since the last sync
+  /// Something that was read does not verify; mended by the next reopen().
+  std::atomic<bool> damaged_{false};
 };
 
 }  // namespace twinmq::storage

@@ -18,6 +18,7 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/storage/commit_queue.cpp", "the storage thread and its queue"},
     {"src/storage/memory_store.hpp", "readers beside the one writer"},
     {"src/storage/rocksdb_store.hpp", "readers beside the one writer"},
+    {"src/storage/rocksdb_store.cpp", "readers beside the one writer"},
     {"src/storage/reader_pool.hpp", "the reading threads and their queue"},
     {"src/storage/reader_pool.cpp", "the reading threads and their queue"},
     {"include/twinmq/testing/store_conformance.hpp", "a store is read beside its writer"},

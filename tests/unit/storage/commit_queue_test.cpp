@@ -36,6 +36,7 @@ class GatedStore final : public Store {
   }
   Result<void> reopen() override { return {}; }
   Durability durability_max() const override { return Durability::Fsync; }
+  std::uint64_t room() const override { return bytes_free; }
 
   void wait_for_commits(int count) {
     std::unique_lock lock(mutex);
@@ -51,6 +52,7 @@ class GatedStore final : public Store {
   std::mutex mutex;
   std::condition_variable changed;
   int commits = 0;
+  std::atomic<std::uint64_t> bytes_free{1000};
   bool open = true;
   bool failing = false;
 };
@@ -118,6 +120,31 @@ TEST_CASE("after a failure nothing reaches the store until it was reopened") {
     return true;
   }));
   CHECK_FALSE(lost);
+}
+
+TEST_CASE("a disk that fills up and has room again is told, each once, without waiting for a commit") {
+  GatedStore store;
+  store.bytes_free = 99;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<bool> told;
+  CommitQueue queue(store, Durability::None, Answers().sink(), {100, [&](bool full, std::uint64_t) {
+                      const std::scoped_lock lock(mutex);
+                      told.push_back(full);
+                      changed.notify_all();
+                    }});
+  const auto wait_for = [&](std::size_t count) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return told.size() >= count; });
+  };
+  wait_for(1);
+  CHECK(queue.full());
+  store.bytes_free = 105;  // too little to be called room again
+  store.bytes_free = 500;
+  wait_for(2);
+  queue.stop();
+  CHECK(told == std::vector<bool>{true, false});
+  CHECK_FALSE(queue.full());
 }
 
 TEST_CASE("stopping writes what was submitted before") {

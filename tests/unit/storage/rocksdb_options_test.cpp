@@ -7,6 +7,8 @@
 
 #include <rocksdb/env.h>
 
+#include "storage/storage_sizes.hpp"
+
 using namespace twinmq;
 using namespace twinmq::storage;
 
