@@ -8,7 +8,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -81,8 +83,8 @@ Result<void> check_user_name(std::string_view user) {
   return {};
 }
 
-Result<void> update_password_file(const std::string& path, std::string_view user,
-                                  const std::optional<std::string>& hash) {
+static Result<void> change_file(
+    const std::string& path, const std::function<std::optional<std::string>(std::string)>& change) {
   // Through a symbolic link the file it leads to is replaced, not the link.
   std::error_code unresolved;
   const std::filesystem::path resolved = std::filesystem::canonical(path, unresolved);
@@ -100,8 +102,8 @@ Result<void> update_password_file(const std::string& path, std::string_view user
     if (!file) return fault("cannot read", target);
     text.assign(std::istreambuf_iterator<char>(file), {});
   }
-  const auto changed = with_entry(text, user, hash);
-  if (!changed) return Error{ErrorCode::NotFound, fmt::format("{} has no user {}", path, user)};
+  const auto changed = change(std::move(text));
+  if (!changed) return Error{ErrorCode::NotFound, fmt::format("{} has no such entry", path)};
 
   const std::string fresh = fmt::format("{}.new.{}", target, getpid());
   if (auto written = write_like(fresh, *changed, exists ? &old : nullptr); !written) {
@@ -114,6 +116,25 @@ Result<void> update_password_file(const std::string& path, std::string_view user
     return error;
   }
   return {};
+}
+
+Result<void> update_password_file(const std::string& path, std::string_view user,
+                                  const std::optional<std::string>& hash,
+                                  const std::string& first_line) {
+  Result<void> changed = change_file(path, [&](std::string text) {
+    if (text.empty() && hash && !first_line.empty()) text = first_line + "\n";
+    return with_entry(text, user, hash);
+  });
+  if (!changed && changed.error().code == ErrorCode::NotFound)
+    return Error{ErrorCode::NotFound, fmt::format("{} has no user {}", path, user)};
+  return changed;
+}
+
+Result<void> add_line(const std::string& path, const std::string& line) {
+  return change_file(path, [&](std::string text) -> std::optional<std::string> {
+    if (!text.empty() && !text.ends_with('\n')) text += '\n';
+    return text + line + "\n";
+  });
 }
 
 }  // namespace twinmq

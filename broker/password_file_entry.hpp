@@ -1,5 +1,5 @@
 #pragma once
-// One user's line in a password file.
+// Lines in files of users.
 
 #include <optional>
 #include <string>
@@ -18,8 +18,13 @@ std::optional<std::string> with_entry(std::string_view text, std::string_view us
 Result<void> check_user_name(std::string_view user);
 
 /// Reads the file, changes the user's line, and puts the new file in the place of the old one in a
-/// single step, with the old one's mode and owner; a file that is not there yet gets mode 0600.
+/// single step, with the old one's mode and owner; a file that is not there yet gets mode 0600, and
+/// `first_line` if that is not empty.
 Result<void> update_password_file(const std::string& path, std::string_view user,
-                                  const std::optional<std::string>& hash);
+                                  const std::optional<std::string>& hash,
+                                  const std::string& first_line = {});
+
+/// The same for one more line at the end.
+Result<void> add_line(const std::string& path, const std::string& line);
 
 }  // namespace twinmq

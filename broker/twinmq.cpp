@@ -1,5 +1,7 @@
 // The administrator's command line.
 
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -10,7 +12,11 @@
 #include <twinmq/version.hpp>
 
 #include "exit_code.hpp"
+#include "modules/access/base64.hpp"
 #include "modules/access/password_hash.hpp"
+#include "modules/access/scram.hpp"
+#include "modules/access/scram_file.hpp"
+#include "modules/access/token_file.hpp"
 #include "password_file_entry.hpp"
 #include "password_prompt.hpp"
 
@@ -18,14 +24,24 @@ namespace {
 
 using namespace twinmq;
 
+constexpr std::size_t kDecoyBytes = 32;
+
 struct PasswdOptions {
   bool remove = false;
+  bool scram = false;
   std::optional<std::string> password;
   std::string file;
   std::string user;
 };
 
+struct TokenOptions {
+  std::int64_t days = 0;
+  std::string file;
+  std::string user;
+};
+
 int passwd(const PasswdOptions& options);
+int token(const TokenOptions& options);
 
 int run(int argc, char** argv) {
   CLI::App app("twinmq, the tools around twinmqd.", "twinmq");
@@ -45,6 +61,8 @@ int run(int argc, char** argv) {
       "twinmqd with: kill -HUP <its process id>\n"
       "Exit code 0: done, 1: failed, 2: wrong usage.");
   command->add_flag("-D", options.remove, "remove the user");
+  command->add_flag("--scram", options.scram,
+                    "write keys for SCRAM-SHA-256 and SCRAM-SHA-512, for access.scram_file");
   command
       ->add_option("-b", options.password,
                    "the password (others may see it in the list of processes)")
@@ -53,16 +71,33 @@ int run(int argc, char** argv) {
       ->type_name("FILE")
       ->required();
   command->add_option("user", options.user, "the user's name")->type_name("USER")->required();
+  TokenOptions token_options;
+  CLI::App* token_command = app.add_subcommand("token", "make a token and print it");
+  token_command->footer(
+      "The token is printed once; the file keeps its hash. Clients send it as their password. To "
+      "take a token\n"
+      "back, delete its line.\n"
+      "Exit code 0: done, 1: failed, 2: wrong usage.");
+  token_command->add_option("--days", token_options.days, "days it lasts; without: for ever")
+      ->type_name("DAYS")
+      ->check(CLI::Range(1, 36'500));
+  token_command
+      ->add_option("file", token_options.file, "the token file; created if it is not there")
+      ->type_name("FILE")
+      ->required();
+  token_command->add_option("user", token_options.user, "whom the token stands for")
+      ->type_name("USER")
+      ->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& outcome) {
     return app.exit(outcome) == 0 ? kExitSuccess : kExitUsage;
   }
-  return passwd(options);
+  return token_command->parsed() ? token(token_options) : passwd(options);
 }
 
 int refuse(const Error& error) {
-  fmt::print(stderr, "twinmq passwd: {}\n", error.detail);
+  fmt::print(stderr, "twinmq: {}\n", error.detail);
   return error.code == ErrorCode::InvalidArgument ? kExitUsage : kExitFailure;
 }
 
@@ -76,11 +111,31 @@ int passwd(const PasswdOptions& options) {
     auto password = options.password ? Result<std::string>(*options.password) : ask_password();
     if (!password) return refuse(password.error());
     if (password->empty()) return refuse({ErrorCode::InvalidArgument, "the password is empty"});
-    hash = access::hash_password(*password);
+    hash = options.scram ? access::scram_entries(*password) : access::hash_password(*password);
     if (hash->empty()) return refuse({ErrorCode::Internal, "the system gave no random bytes"});
   }
-  if (auto updated = update_password_file(options.file, options.user, hash); !updated)
+  // The comment from which users that do not exist get salts that never change.
+  const std::string first_line =
+      options.scram ? fmt::format("{}{}", access::kDecoyPrefix,
+                                  access::encode_base64(access::random_bytes(kDecoyBytes)))
+                    : std::string();
+  if (auto updated = update_password_file(options.file, options.user, hash, first_line); !updated)
     return refuse(updated.error());
+  return kExitSuccess;
+}
+
+int token(const TokenOptions& options) {
+  if (auto named = check_user_name(options.user); !named) return refuse(named.error());
+  const std::string made = access::make_token();
+  if (made.empty()) return refuse({ErrorCode::Internal, "the system gave no random bytes"});
+  const auto now = std::chrono::system_clock::now() + std::chrono::hours(24 * options.days);
+  const std::int64_t end =
+      options.days == 0
+          ? 0
+          : std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  const std::string line = fmt::format("{}:{}", options.user, access::token_entry(made, end));
+  if (auto added = add_line(options.file, line); !added) return refuse(added.error());
+  fmt::print("{}\n", made);
   return kExitSuccess;
 }
 

@@ -157,9 +157,11 @@ struct LimitsConfig {
 };
 
 struct AccessConfig {
-  /// Unset: allowed on loopback listeners while there is no password file.
+  /// Unset: allowed on loopback listeners while no file names users.
   std::optional<bool> anonymous;
   std::string password_file;      ///< Mosquitto's format; empty: none
+  std::string scram_file;         ///< users and keys for SCRAM-SHA-256 and -512; empty: none
+  std::string token_file;         ///< hashed tokens that serve as passwords; empty: none
   std::string acl_file;           ///< Mosquitto's format; empty: everything is allowed
   /// Addresses, networks and "unix" that may tell another address than their own, by PROXY headers
   /// and X-Forwarded-For.

@@ -382,11 +382,18 @@ std::vector<ConfigKey> make_keys() {
       with_example(key_of<access, &A::anonymous>("access.anonymous",
                                                  "Whether clients without a user name may connect; "
                                                  "not set: on loopback listeners, and only while "
-                                                 "there is no password_file."),
+                                                 "no file names users."),
                    "true"),
       key_of<access, &A::password_file>("access.password_file",
                                         "Users and passwords in Mosquitto's format (make entries "
                                         "with twinmq passwd FILE USER); empty: none."),
+      key_of<access, &A::scram_file>("access.scram_file",
+                                     "Users for SCRAM-SHA-256 and SCRAM-SHA-512, the enhanced "
+                                     "authentication of MQTT 5 (make entries with twinmq passwd "
+                                     "--scram FILE USER); empty: none."),
+      key_of<access, &A::token_file>("access.token_file",
+                                     "Tokens that serve as passwords, each with its user and its end "
+                                     "(make them with twinmq token FILE USER); empty: none."),
       key_of<access, &A::acl_file>(
           "access.acl_file",
           "Who may use which topics, in Mosquitto's format; empty: everything is allowed."),

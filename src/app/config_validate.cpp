@@ -34,12 +34,16 @@ bool certificates_name_users(const ListenerConfig& listener, const net::Listener
              : tls.verify == TlsVerify::Required && tls.identity != TlsIdentity::None;
 }
 
+bool names_users(const AccessConfig& access) {
+  return !access.password_file.empty() || !access.scram_file.empty() || !access.token_file.empty();
+}
+
 /// An open port that nobody configured access for is the oldest way to lose a plant.
 void check_exposure(const Config& config, std::size_t index, const net::ListenerUrl& url,
                     std::vector<ConfigComplaint>& complaints) {
   const ListenerConfig& listener = config.listeners[index];
-  if (url.loopback() || certificates_name_users(listener, url) || listener.anonymous || config.access.anonymous ||
-      !config.access.password_file.empty()) {
+  if (url.loopback() || certificates_name_users(listener, url) || listener.anonymous ||
+      config.access.anonymous || names_users(config.access)) {
     return;
   }
   complaints.push_back({fmt::format("listener[{}].url", index),
@@ -130,6 +134,8 @@ void check_access(const Config& config, std::vector<ConfigComplaint>& complaints
                                        toml_quoted(value))});
   };
   ignored("access.password_file", config.access.password_file);
+  ignored("access.scram_file", config.access.scram_file);
+  ignored("access.token_file", config.access.token_file);
   ignored("access.acl_file", config.access.acl_file);
 }
 
@@ -192,7 +198,7 @@ std::optional<std::uint32_t> unix_mode(const ListenerConfig& listener) {
 bool anonymous_allowed(const Config& config, const ListenerConfig& listener) {
   if (listener.anonymous) return *listener.anonymous;
   if (config.access.anonymous) return *config.access.anonymous;
-  if (!config.access.password_file.empty()) return false;
+  if (names_users(config.access)) return false;
   const auto url = net::parse_listener_url(listener.url);
   return url && url->loopback();
 }

@@ -6,6 +6,7 @@
 #include <twinmq/version.hpp>
 
 #include "app/config_validate.hpp"
+#include "modules/access/access_sources.hpp"
 #include "modules/access/acl_file.hpp"
 #include "modules/access/current_access.hpp"
 #include "modules/access/password_file.hpp"
@@ -38,13 +39,29 @@ Result<AccessRules> house_access(const Config& config,
                                  const std::shared_ptr<access::HashWorker>& worker,
                                  std::uint64_t epoch) {
   AccessRules rules;
-  if (config.access.password_file.empty()) {
-    rules.authenticator = std::make_shared<access::AnonymousOnly>();
-  } else {
-    Result<std::unique_ptr<access::PasswordFile>> file =
-        access::PasswordFile::load(config.access.password_file, worker);
+  std::unique_ptr<access::PasswordFile> passwords;
+  if (!config.access.password_file.empty()) {
+    auto file = access::PasswordFile::load(config.access.password_file, worker);
     if (!file) return file.error();
-    rules.authenticator = std::move(*file);
+    passwords = std::move(*file);
+  }
+  std::unique_ptr<access::ScramFile> scram;
+  if (!config.access.scram_file.empty()) {
+    auto file = access::ScramFile::load(config.access.scram_file);
+    if (!file) return file.error();
+    scram = std::move(*file);
+  }
+  std::unique_ptr<access::TokenFile> tokens;
+  if (!config.access.token_file.empty()) {
+    auto file = access::TokenFile::load(config.access.token_file);
+    if (!file) return file.error();
+    tokens = std::move(*file);
+  }
+  if (passwords || scram || tokens) {
+    rules.authenticator = std::make_shared<access::AccessSources>(
+        std::move(passwords), std::move(scram), std::move(tokens));
+  } else {
+    rules.authenticator = std::make_shared<access::AnonymousOnly>();
   }
   if (config.access.acl_file.empty()) {
     rules.authorizer = std::make_shared<access::Unrestricted>();

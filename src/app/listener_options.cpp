@@ -33,6 +33,7 @@ net::Listener::Options listener_options(const Config& config, const ListenerConf
   if (listener.proxy_protocol) {
     const auto proxy = std::make_shared<net::ProxyOptions>();
     proxy->trusted = trusted_proxies(config, listener);
+    proxy->common_name_is_user = listener.tls.identity == TlsIdentity::CommonName;
     transport->proxy = proxy;
   }
   if (const auto url = net::parse_listener_url(listener.url); url && url->websocket()) {

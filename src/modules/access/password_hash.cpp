@@ -8,6 +8,8 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "modules/access/base64.hpp"
+
 namespace twinmq::access {
 namespace {
 
@@ -16,34 +18,6 @@ constexpr std::size_t kSaltBytesMax = 256;
 constexpr std::string_view kForms = "allowed: $6$salt$hash and $7$iterations$salt$hash";
 
 using Digest = std::array<std::uint8_t, kDigestBytes>;
-
-// EVP_DecodeBlock forgives white space and stray padding; a file should be exactly right.
-std::optional<std::string> decode_base64(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
-  const std::size_t content = text.find_last_not_of('=') + 1;
-  const std::size_t padding = text.size() - content;
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  if (padding > 2 ||
-      text.substr(0, content).find_first_not_of(kAlphabet) != std::string_view::npos) {
-    return std::nullopt;
-  }
-  std::string out(text.size() / 4 * 3, '\0');
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  if (size < 0) return std::nullopt;
-  out.resize(out.size() - padding);
-  return out;
-}
-
-std::string encode_base64(const std::uint8_t* bytes, std::size_t size) {
-  std::string out((size + 2) / 3 * 4 + 1, '\0');
-  const int written =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes, static_cast<int>(size));
-  out.resize(static_cast<std::size_t>(written));
-  return out;
-}
 
 std::optional<Digest> compute(std::uint32_t iterations, std::string_view salt,
                               std::string_view password) {
@@ -147,8 +121,8 @@ std::string hash_password(std::string_view password) {
   const std::string_view salt_text(reinterpret_cast<const char*>(salt.data()), salt.size());
   const std::optional<Digest> digest = compute(kIterations, salt_text, password);
   if (!digest) return {};
-  return "$7$" + std::to_string(kIterations) + "$" + encode_base64(salt.data(), salt.size()) + "$" +
-         encode_base64(digest->data(), digest->size());
+  return "$7$" + std::to_string(kIterations) + "$" + encode_base64(salt_text) + "$" +
+         encode_base64({reinterpret_cast<const char*>(digest->data()), digest->size()});
 }
 
 }  // namespace twinmq::access
