@@ -1,5 +1,5 @@
 #pragma once
-// A message as it lies in the store.
+// A message inside a delivery: the one record that is written for every message, by hand (README.md says why).
 //
 //   u8 format (1) · u8 QoS · u8 retain · i64 expiry (wall-clock ms since 1970; INT64_MAX: never)
 //   then, each as u32 length and bytes: topic · payload · properties · publisher

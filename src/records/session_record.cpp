@@ -5,12 +5,16 @@
 #include "base/byte_reader.hpp"
 #include "base/byte_writer.hpp"
 #include "records/message_record.hpp"
+#include "records/message_table.hpp"
 
 namespace twinmq::records {
 
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kFormat = 1;  // of a delivery
+constexpr const char* kSessionTable = "tmqS";
+constexpr const char* kSubscriptionTable = "tmqU";
+constexpr const char* kOwedTable = "tmqO";
 
 // Keys sort by their bytes, so numbers in them are big endian.
 template <typename T>
@@ -61,69 +65,60 @@ std::optional<SessionKeyParts> parse_session_key(std::string_view key) {
 }
 
 std::string encode_session(const StoredSession& session, Now now) {
-  base::ByteWriter out;
-  out.number(kFormat);
-  out.text(session.principal);
-  out.number(session.expiry_seconds);
-  out.flag(session.disconnected_at.has_value());
-  out.signed_number(session.disconnected_at ? session.disconnected_at->time_since_epoch().count() : 0);
-  out.flag(session.will.has_value());
+  flatbuffers::FlatBufferBuilder builder;
+  flatbuffers::Offset<table::Will> will;
   if (session.will) {
-    out.number(session.will->delay_seconds);
-    out.flag(session.will->expiry_seconds.has_value());
-    out.number(session.will->expiry_seconds.value_or(0));
-    out.text(encode_message(*session.will->message, now));
+    const auto message = add_message(builder, *session.will->message, now);
+    table::WillBuilder added(builder);
+    added.add_message(message);
+    added.add_delay_seconds(session.will->delay_seconds);
+    if (session.will->expiry_seconds) added.add_expiry_seconds(*session.will->expiry_seconds);
+    will = added.Finish();
   }
-  return out.take();
+  const auto principal = add_bytes(builder, session.principal);
+  table::SessionBuilder added(builder);
+  added.add_principal(principal);
+  added.add_expiry_seconds(session.expiry_seconds);
+  if (session.disconnected_at) added.add_disconnected_at(session.disconnected_at->time_since_epoch().count());
+  added.add_will(will);
+  builder.Finish(added.Finish(), kSessionTable);
+  return taken(builder);
 }
 
 Result<StoredSession> decode_session(const SessionKeyParts& key, std::string_view record, Now now) {
-  base::ByteReader in(record);
-  if (in.number<std::uint8_t>() != kFormat) in.reject();
+  const Verified<table::Session> stored(record, kSessionTable);
+  if (!stored) return corrupt("a session record");
   StoredSession session;
   session.client_id = key.client_id;
-  session.principal = in.text();
-  session.expiry_seconds = in.number<std::uint32_t>();
-  const bool disconnected = in.flag();
-  const std::int64_t at = in.signed_number();
-  if (disconnected) session.disconnected_at = WallTime(Milliseconds(at));
-  if (in.flag()) {
-    StoredWill will;
-    will.delay_seconds = in.number<std::uint32_t>();
-    const bool expires = in.flag();
-    const auto expiry = in.number<std::uint32_t>();
-    if (expires) will.expiry_seconds = expiry;
-    auto message = decode_message(in.text(), now);
-    if (!message) return message.error();
-    will.message = std::move(*message);
-    session.will = std::move(will);
+  session.principal = view(stored->principal());
+  session.expiry_seconds = stored->expiry_seconds();
+  if (const auto at = stored->disconnected_at()) {
+    if (!is_wall_time(*at)) return corrupt("a session record");
+    session.disconnected_at = WallTime(Milliseconds(*at));
   }
-  if (!in.finished()) return corrupt("a session record");
+  if (const table::Will* const will = stored->will()) {
+    auto message = read_message(*will->message(), now);
+    if (!message) return message.error();
+    session.will = StoredWill{std::move(*message), will->delay_seconds(), std::nullopt};
+    if (const auto expiry = will->expiry_seconds()) session.will->expiry_seconds = *expiry;
+  }
   return session;
 }
 
 std::string encode_subscription(const StoredSubscription& subscription) {
-  base::ByteWriter out;
-  out.number(kFormat);
-  out.number(static_cast<std::uint8_t>(subscription.qos));
-  out.flag(subscription.no_local);
-  out.flag(subscription.retain_as_published);
-  out.number(subscription.subscription_id);
-  return out.take();
+  flatbuffers::FlatBufferBuilder builder(64);
+  builder.Finish(table::CreateSubscription(builder, static_cast<std::uint8_t>(subscription.qos),
+                                           subscription.no_local, subscription.retain_as_published,
+                                           subscription.subscription_id),
+                 kSubscriptionTable);
+  return taken(builder);
 }
 
 Result<StoredSubscription> decode_subscription(const SessionKeyParts& key, std::string_view record) {
-  base::ByteReader in(record);
-  if (in.number<std::uint8_t>() != kFormat) in.reject();
-  StoredSubscription subscription;
-  subscription.filter = key.rest;
-  const auto qos = in.number<std::uint8_t>();
-  subscription.qos = static_cast<QoS>(qos);
-  subscription.no_local = in.flag();
-  subscription.retain_as_published = in.flag();
-  subscription.subscription_id = in.number<std::uint32_t>();
-  if (!in.finished() || qos > 2 || subscription.filter.empty()) return corrupt("a subscription record");
-  return subscription;
+  const Verified<table::Subscription> stored(record, kSubscriptionTable);
+  if (!stored || stored->qos() > 2 || key.rest.empty()) return corrupt("a subscription record");
+  return StoredSubscription{std::string(key.rest), static_cast<QoS>(stored->qos()), stored->no_local(),
+                            stored->retain_as_published(), stored->subscription_id()};
 }
 
 std::string encode_delivery(const StoredDelivery& delivery, Now now) {
@@ -161,24 +156,19 @@ Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_v
 }
 
 std::string encode_owed(const OwedMessage& owed, Now now) {
-  base::ByteWriter out;
-  out.number(kFormat);
-  out.text(owed.share);
-  out.text(encode_message(*owed.message, now));
-  return out.take();
+  flatbuffers::FlatBufferBuilder builder;
+  const auto share = add_bytes(builder, owed.share);
+  const auto message = add_message(builder, *owed.message, now);
+  builder.Finish(table::CreateOwed(builder, share, message), kOwedTable);
+  return taken(builder);
 }
 
 Result<OwedMessage> decode_owed(std::string_view key, std::string_view record, Now now) {
-  base::ByteReader in(record);
-  if (in.number<std::uint8_t>() != kFormat || key.size() != 9) in.reject();
-  OwedMessage owed;
-  owed.number = from_big_endian(key.substr(1));
-  owed.share = in.text();
-  auto message = decode_message(in.text(), now);
+  const Verified<table::Owed> stored(record, kOwedTable);
+  if (!stored || key.size() != 9) return corrupt("an owed message's record");
+  auto message = read_message(*stored->message(), now);
   if (!message) return message.error();
-  owed.message = std::move(*message);
-  if (!in.finished()) return corrupt("an owed message's record");
-  return owed;
+  return OwedMessage{from_big_endian(key.substr(1)), std::string(view(stored->share())), std::move(*message)};
 }
 
 Result<std::uint16_t> decode_received(const SessionKeyParts& key) {

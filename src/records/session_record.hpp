@@ -4,14 +4,14 @@
 //
 //   's' · u16 length of the client identifier (big endian) · client identifier · kind · rest
 //
-//   kind 0x00 session            value: session record
-//   kind 0x01 subscription       rest: topic filter            value: options
+//   kind 0x00 session            value: table Session
+//   kind 0x01 subscription       rest: topic filter            value: table Subscription
 //   kind 0x02 delivery           rest: u64 sequence, big endian  value: delivery record
 //   kind 0x03 received QoS 2 id  rest: u16 packet identifier, big endian  value: empty
 //
-// and one for each message that outlived its session and is still to be routed:
+// (tables: records.fbs) and one for each message that outlived its session and is still to be routed:
 //
-//   'o' · u64 number (big endian)   value: owed record
+//   'o' · u64 number (big endian)   value: table Owed
 
 #include <cstdint>
 #include <optional>

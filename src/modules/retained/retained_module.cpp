@@ -1,12 +1,10 @@
 #include "modules/retained/retained_module.hpp"
 
-#include "records/message_record.hpp"
+#include "records/retained_record.hpp"
 
 namespace twinmq::retained {
 
 namespace {
-
-constexpr char kPrefix = 'r';
 
 // Expired messages that a full store looks at for room before it refuses one.
 constexpr std::size_t kExpiredForRoom = 64;
@@ -20,7 +18,7 @@ RetainedMessages::Stored RetainedModule::set(const MessageRef& message, Now now,
   if (!fits(*message)) expire(now, kExpiredForRoom, batch);
   if (!fits(*message)) return Stored::Full;
   keep(message);
-  batch.put(key_of(message->topic()), records::encode_message(*message, now));
+  batch.put(key_of(message->topic()), records::encode_retained(*message, now));
   return Stored::Stored;
 }
 
@@ -44,13 +42,13 @@ void RetainedModule::expire(Now now, std::size_t budget, Batch& batch) {
 
 Result<void> RetainedModule::restore(Store& store, Now now,
                                      const std::function<bool(std::string_view topic)>& mine) {
-  const std::string from(1, kPrefix);
-  const std::string to(1, kPrefix + 1);
+  const std::string from(1, records::kRetainedPrefix);
+  const std::string to(1, records::kRetainedPrefix + 1);
   return store.scan(from, to, [&](std::string_view key, std::string_view value) {
     const std::string_view topic = key.substr(1);
     if (!mine(topic)) return true;
-    const auto message = records::decode_message(value, now);
-    if (!message || (*message)->topic() != topic) {
+    const auto message = records::decode_retained(key, value, now);
+    if (!message) {
       ++corrupt_records_;
       return true;
     }
@@ -87,7 +85,7 @@ void RetainedModule::keep(const MessageRef& message) {
 }
 
 std::string_view RetainedModule::key_of(std::string_view topic) {
-  key_.assign(1, kPrefix).append(topic);
+  key_.assign(1, records::kRetainedPrefix).append(topic);
   return key_;
 }
 

@@ -17,7 +17,7 @@ struct RetainedLimits {
   std::uint64_t bytes_max = 4'294'967'296;  ///< of the messages, as bytes() counts them
 };
 
-/// On disk: key 'r' and the topic, value a message record (records/message_record.hpp).
+/// On disk: records/retained_record.hpp.
 class RetainedModule final : public RetainedMessages {
  public:
   /// `seed` must be unpredictable in production.
