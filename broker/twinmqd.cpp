@@ -20,6 +20,7 @@
 #include "base/escape.hpp"
 #include "exit_code.hpp"
 #include "service_notice.hpp"
+#include "socket_activation.hpp"
 
 namespace {
 
@@ -67,6 +68,7 @@ int serve(const Options& options, const LoadedConfig& loaded) {
     return kExitUsage;
   }
   Parts parts;
+  parts.sockets = inherited_sockets();
   parts.log = [log = *log](const LogLine& line) { log->write(line); };
   auto broker = Broker::create(loaded.config, std::move(parts));
   if (!broker) {

@@ -32,6 +32,13 @@ struct LogLine {
   std::string_view detail;  ///< key=value pairs, ready to print
 };
 
+/// A socket that listens already, opened by whoever started this process. It stays the host's and
+/// must stay open while the broker lives.
+struct ListeningSocket {
+  int fd = -1;
+  std::string name;  ///< that of a listener; empty: its address tells which listener it is for
+};
+
 /// The parts of the house a host replaces; what stays empty is the house's own, as the Config says.
 /// A module that the Config switches off stays off. The factories of retained and sessions are
 /// called once per shard when the broker starts, and again on the storage thread when it recovers
@@ -44,6 +51,8 @@ struct Parts {
   std::function<std::unique_ptr<RetainedMessages>()> retained;
   std::function<std::unique_ptr<SessionJournal>()> sessions;
   std::function<std::unique_ptr<SystemTopics>()> sys;
+  /// Listeners serve these instead of binding sockets of their own.
+  std::vector<ListeningSocket> sockets;
   /// Gets every line of at least log.level, on any thread, several at once; must not call the
   /// broker. Empty: the house's own log, as LogConfig says.
   std::function<void(const LogLine&)> log;

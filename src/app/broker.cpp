@@ -183,6 +183,18 @@ Authorizer* HouseBroker::authorizer_of(core::ShardId shard) const {
   return authorizer_.get();
 }
 
+std::vector<ShardSet::ListenerPlan> HouseBroker::listener_plans(const Config& config,
+                                                                bool with_tls) {
+  std::vector<ShardSet::ListenerPlan> plans;
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    const ListenerConfig& listener = config.listeners[i];
+    plans.push_back({listener_options(config, listener, with_tls ? tls_of(i) : nullptr),
+                     !config_.modules.access || anonymous_allowed(config, listener)});
+    plans.back().options.sockets = inherited_sockets(parts_.sockets, plans.back().options);
+  }
+  return plans;
+}
+
 ShardSet::Plan HouseBroker::plan(bool on_caller) {
   ShardSet::Plan plan;
   plan.shards = config_.node.shards;
@@ -193,11 +205,7 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   plan.connections_max = config_.limits.connections_max;
   plan.handshakes_max = config_.limits.handshakes_max;
   plan.handshake_limit = Seconds(config_.limits.handshake_timeout_seconds);
-  for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
-    const ListenerConfig& listener = config_.listeners[i];
-    plan.listeners.push_back({listener_options(config_, listener, tls_of(i)),
-                              !config_.modules.access || anonymous_allowed(config_, listener)});
-  }
+  plan.listeners = listener_plans(config_, true);
   plan.store = store_.get();
   plan.durability = durability_;
   if (!parts_.store) plan.free_bytes_min = storage::storage_sizes(config_.storage).free_bytes_min;
@@ -293,6 +301,10 @@ Result<void> HouseBroker::reload(const Config& config) {
   if (!access) return access.error();
   Result<TlsListeners::Renewal> tls = prepare_tls(config.listeners);
   if (!tls) return tls.error();
+  const auto set = running();
+  Result<ShardSet::ListenerChange> listeners =
+      set ? set->prepare_listeners(listener_plans(config, false)) : ShardSet::ListenerChange{};
+  if (!listeners) return listeners.error();
 
   if (sink_) {
     if (Result<void> opened = sink_->reconfigure(config.log); !opened) return opened;
@@ -305,14 +317,13 @@ Result<void> HouseBroker::reload(const Config& config) {
   if (authorizer_ && access->authorizer) authorizer_->swap(std::move(access->authorizer));
   log_->set_level(config.log.level);
   watchdog_->set_limit(Milliseconds(config.limits.callback_warning_milliseconds));
-  std::shared_ptr<ShardSet> set;
   {
     const std::scoped_lock lock(mutex_);
+    config_.listeners = config.listeners;
     config_.mqtt = config.mqtt;
     config_.limits = config.limits;
     config_.access = config.access;
     config_.log = config.log;
-    set = running_;
   }
   if (set) {
     set->set_connections_max(config.limits.connections_max);
@@ -324,7 +335,10 @@ Result<void> HouseBroker::reload(const Config& config) {
     });
   }
   install_tls(std::move(*tls), config.listeners);
-  if (set) watch_tls();
+  if (set) {
+    set->change_listeners(std::move(*listeners), listener_plans(config, true));
+    watch_tls();
+  }
   log(LogLevel::Info, "reloaded", "");
   return {};
 }
@@ -456,12 +470,8 @@ Result<std::shared_ptr<StreamHandle>> HouseBroker::accept(std::unique_ptr<HostSt
 // ------------------------------------------------------------------------------------------
 
 std::vector<ListenerInfo> HouseBroker::listeners() const {
-  std::vector<ListenerInfo> found;
-  if (const auto set = running()) {
-    for (const auto& listener : set->listeners())
-      found.push_back({listener->name(), listener->url()});
-  }
-  return found;
+  const auto set = running();
+  return set ? set->listeners() : std::vector<ListenerInfo>();
 }
 
 bool HouseBroker::kick(std::string_view client_id, ReasonCode code) {

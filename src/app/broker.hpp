@@ -85,6 +85,8 @@ class HouseBroker final : public Broker {
   void close_house_store();
   Result<void> start(bool on_caller);
   ShardSet::Plan plan(bool on_caller);
+  /// TLS must have been installed for the same listeners; without it the sockets can be opened.
+  std::vector<ShardSet::ListenerPlan> listener_plans(const Config& config, bool with_tls);
   core::ShardParts shard_parts(core::ShardId shard);
   Authorizer* authorizer_of(core::ShardId shard) const;
   Result<AccessRules> load_access(const Config& config);

@@ -102,14 +102,6 @@ std::string needs_restart(const Config& now, const Config& next) {
   compare(now.data_dir == next.data_dir, "data_dir");
   compare(now.node.shards == next.node.shards, "node.shards");
   compare(now.storage == next.storage, "storage");
-  bool same_listeners = now.listeners.size() == next.listeners.size();
-  for (std::size_t i = 0; same_listeners && i < now.listeners.size(); ++i) {
-    const ListenerConfig& a = now.listeners[i];
-    const ListenerConfig& b = next.listeners[i];
-    same_listeners = a.url == b.url && a.name == b.name && a.anonymous == b.anonymous &&
-                     a.connections_max == b.connections_max;
-  }
-  compare(same_listeners && now.access.anonymous == next.access.anonymous, "listener");
   compare(now.modules.sessions == next.modules.sessions &&
               now.modules.retained == next.modules.retained &&
               now.modules.access == next.modules.access && now.modules.sys == next.modules.sys,

@@ -49,4 +49,15 @@ net::Listener::Options listener_options(const Config& config, const ListenerConf
   return options;
 }
 
+std::vector<int> inherited_sockets(const std::vector<ListeningSocket>& sockets,
+                                   const net::Listener::Options& options) {
+  std::vector<int> found;
+  const auto url = net::parse_listener_url(options.url);
+  for (const ListeningSocket& each : sockets) {
+    const bool named = !options.name.empty() && each.name == options.name;
+    if (named || (url && net::listens_at(each.fd, *url))) found.push_back(each.fd);
+  }
+  return found;
+}
+
 }  // namespace twinmq::app

@@ -81,16 +81,6 @@ ShardSet::~ShardSet() {
   stop(Milliseconds(0));
 }
 
-Result<void> ShardSet::open_listeners() {
-  for (const ListenerPlan& plan : plan_.listeners) {
-    Result<std::unique_ptr<net::Listener>> listener = net::Listener::open(plan.options);
-    if (!listener) return listener.error();
-    (*listener)->anonymous_allowed = plan.anonymous_allowed;
-    listeners_.push_back(std::move(*listener));
-  }
-  return {};
-}
-
 Result<std::vector<BuiltCore>> ShardSet::build() {
   const Now now = read_clocks();
   const auto mail = std::make_shared<core::Mail>(size());
@@ -152,8 +142,7 @@ Result<void> ShardSet::settle(std::vector<BuiltCore>& built) {
 }
 
 void ShardSet::install(std::vector<BuiltCore> built) {
-  std::vector<net::Listener*> listeners;
-  for (const auto& listener : listeners_) listeners.push_back(listener.get());
+  const std::vector<net::Listener*> listeners = serving();
   for (std::size_t i = 0; i < shards_.size(); ++i)
     shards_[i]->install(std::move(built[i]), listeners);
 }
@@ -210,12 +199,11 @@ void ShardSet::rebuild() {
         reopened ? build() : Result<std::vector<BuiltCore>>(reopened.error());
     if (built) {
       auto shared = std::make_shared<std::vector<BuiltCore>>(std::move(*built));
-      std::vector<net::Listener*> listeners;
-      for (const auto& listener : listeners_) listeners.push_back(listener.get());
       recovering_ = false;
       for (const auto& shard : shards_) {
-        shard->inbox()->order([shared, listeners](ShardThread& thread) {
-          thread.install(std::move((*shared)[thread.id()]), listeners);
+        // The listeners of that moment: a reload may come in between.
+        shard->inbox()->order([this, shared](ShardThread& thread) {
+          thread.install(std::move((*shared)[thread.id()]), serving());
         });
       }
       log(LogLevel::Info, "storage recovered", "shards=" + std::to_string(size()));

@@ -68,7 +68,23 @@ class ShardSet {
   core::ShardId home_of(std::string_view text) const { return core::home_of(text, size()); }
   const std::shared_ptr<Inbox>& inbox(core::ShardId shard) const { return shards_[shard]->inbox(); }
   void for_each_inbox(const Inbox::Errand& errand);
-  const std::vector<std::unique_ptr<net::Listener>>& listeners() const { return listeners_; }
+  std::vector<ListenerInfo> listeners() const;
+
+  /// What becomes of each listener; the sockets of new ones are bound already.
+  struct ListenerChange {
+    struct Part {
+      net::Listener* kept = nullptr;           ///< serves on, with other settings perhaps
+      std::unique_ptr<net::Listener> fresh;    ///< begins to serve
+      net::Listener* forerunner = nullptr;     ///< whose sockets the fresh one takes over
+    };
+    std::vector<Part> parts;
+  };
+  /// Opens what has to be opened for these listeners in the place of the present ones; nothing
+  /// changes. One change at a time.
+  Result<ListenerChange> prepare_listeners(const std::vector<ListenerPlan>& plans);
+  /// Puts them in force. The plans are the same but for their transports. Connections that came
+  /// through a listener that is gone live on.
+  void change_listeners(ListenerChange change, std::vector<ListenerPlan> plans);
   void set_connections_max(std::uint32_t max) { group_.connections.set_max(max); }
   void set_handshake_limits(std::uint32_t max, Milliseconds limit);
   /// Summed over the shards and completed.
@@ -88,6 +104,7 @@ class ShardSet {
  private:
   explicit ShardSet(Plan plan);
   Result<void> open_listeners();
+  std::vector<net::Listener*> serving() const;
   Result<std::vector<BuiltCore>> build();
   Result<void> settle(std::vector<BuiltCore>& built);
   void install(std::vector<BuiltCore> built);
@@ -104,7 +121,10 @@ class ShardSet {
 
   const Plan plan_;
   ShardGroup group_;
+  mutable std::mutex listeners_mutex_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
+  std::vector<ListenerPlan> listener_plans_;                  ///< of the same
+  std::vector<std::unique_ptr<net::Listener>> gone_listeners_;  ///< for the connections they count
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::unique_ptr<storage::CommitQueue> queue_;
   std::atomic<bool> recovering_{false};

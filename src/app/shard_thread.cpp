@@ -69,6 +69,11 @@ void ShardThread::install(BuiltCore built, const std::vector<net::Listener*>& li
   if (job_) job_at_ = now_.steady;
 }
 
+void ShardThread::set_listeners(const std::vector<net::Listener*>& listeners) {
+  acceptor_.stop();
+  if (core_ && !closing_down_) acceptor_.start(listeners);
+}
+
 void ShardThread::halt() {
   acceptor_.stop();
   connections_.drop_all();

@@ -79,6 +79,8 @@ class ShardThread final : public net::Links {
 
   /// Takes a restored core into service and accepts from the listeners.
   void install(BuiltCore built, const std::vector<net::Listener*>& listeners);
+  /// Accepts from these and no others; without a core from none, until install().
+  void set_listeners(const std::vector<net::Listener*>& listeners);
   /// Closes every connection without a word and gives up the core.
   void halt();
   /// Stops accepting and says goodbye to every client, also to those that still move in.

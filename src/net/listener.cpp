@@ -198,6 +198,26 @@ std::string address_text(const void* socket_address) {
   return "[" + std::string(text) + "]:" + port;
 }
 
+bool listens_at(int socket, const ListenerUrl& url) {
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  int listening = 0;
+  socklen_t listening_size = sizeof listening;
+  if (::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listening, &listening_size) != 0 ||
+      listening == 0 || ::getsockname(socket, reinterpret_cast<sockaddr*>(&bound), &size) != 0)
+    return false;
+  if (bound.ss_family == AF_UNIX)
+    return url.unix_socket() && url.path == reinterpret_cast<const sockaddr_un&>(bound).sun_path;
+  if (url.unix_socket() || url.port == 0 || port_of(bound) != url.port) return false;
+  if (bound.ss_family != AF_INET && bound.ss_family != AF_INET6) return false;
+  Result<std::vector<Candidate>> candidates = resolve(url, url.host);
+  if (!candidates) return false;
+  return std::any_of(candidates->begin(), candidates->end(), [&](Candidate& candidate) {
+    set_port(candidate.address, url.port);
+    return address_text(&candidate.address) == address_text(&bound);
+  });
+}
+
 SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
   struct stat made {};
   if (::lstat(path_.c_str(), &made) != 0) return;
@@ -224,19 +244,49 @@ SocketFile::~SocketFile() {
 Result<std::unique_ptr<Listener>> Listener::open(const Options& options) {
   Result<ListenerUrl> where = parse_listener_url(options.url);
   if (!where) return Error{where.error().code, "listener url: " + where.error().detail};
-  std::unique_ptr<Listener> listener(
-      new Listener(options.connections_max == 0 ? ~std::uint32_t{0} : options.connections_max));
+  std::unique_ptr<Listener> listener(new Listener(0));
+  listener->set_connections_max(options.connections_max);
   listener->set_transport(options.transport ? options.transport
                                             : std::make_shared<const Transport>());
   listener->address_ = std::move(*where);
   listener->unix_identity_ = options.unix_identity;
-  const Result<void> bound = listener->address_.unix_socket()
+  const Result<void> bound = !options.sockets.empty() ? listener->adopt(options)
+                             : listener->address_.unix_socket()
                                  ? listener->bind_file(options)
                                  : listener->bind_addresses(options.url);
   if (!bound) return bound.error();
   listener->url_ = listener->address_.text();
   listener->name_ = options.name.empty() ? listener->url_ : options.name;
   return listener;
+}
+
+void Listener::set_connections_max(std::uint32_t max) {
+  connections_.set_max(max == 0 ? ~std::uint32_t{0} : max);
+}
+
+void Listener::close() {
+  sockets_.clear();
+  file_ = SocketFile();
+}
+
+Result<void> Listener::adopt(const Options& options) {
+  for (const int socket : options.sockets) {
+    int listening = 0;
+    socklen_t size = sizeof listening;
+    Descriptor mine(::fcntl(socket, F_DUPFD_CLOEXEC, 3));
+    if (!mine || ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 ||
+        listening == 0) {
+      return Error{ErrorCode::InvalidConfig, "the socket handed over for " + options.url +
+                                                 " is none that listens for streams"};
+    }
+    ::fcntl(mine.get(), F_SETFL, ::fcntl(mine.get(), F_GETFL) | O_NONBLOCK);
+    sockaddr_storage bound{};
+    size = sizeof bound;
+    ::getsockname(mine.get(), reinterpret_cast<sockaddr*>(&bound), &size);
+    if (bound.ss_family != AF_UNIX) address_.port = port_of(bound);
+    sockets_.push_back(std::move(mine));
+  }
+  return {};
 }
 
 Result<void> Listener::bind_addresses(std::string_view url) {
@@ -263,6 +313,22 @@ Result<void> Listener::bind_addresses(std::string_view url) {
   return {};
 }
 
+Result<void> Listener::take_file(const Options& options) {
+  const std::string& path = address_.path;
+  if (path.empty() || !address_.unix_socket()) return {};
+  Result<Owner> owner = find_owner(options.unix_owner);
+  if (!owner) return owner.error();
+  const auto failed = [&](std::string_view what) {
+    return system_error(errno == EPERM ? ErrorCode::PermissionDenied : ErrorCode::Internal,
+                        std::string(what) + " " + options.url, errno);
+  };
+  if ((owner->user != kNobody || owner->group != kNobody) &&
+      ::lchown(path.c_str(), owner->user, owner->group) != 0)
+    return failed("cannot give the owner of");
+  if (::chmod(path.c_str(), options.unix_mode & 0777) != 0) return failed("cannot set the mode of");
+  return {};
+}
+
 Result<void> Listener::bind_file(const Options& options) {
   const std::string& path = address_.path;
   const auto failed = [&](std::string_view what) {
@@ -271,8 +337,6 @@ Result<void> Listener::bind_file(const Options& options) {
                                                : ErrorCode::Internal;
     return system_error(code, std::string(what) + " " + options.url, errno);
   };
-  Result<Owner> owner = find_owner(options.unix_owner);
-  if (!owner) return owner.error();
   if (Result<void> free = remove_stale(path); !free) return free;
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return failed("cannot make a socket for");
@@ -283,10 +347,7 @@ Result<void> Listener::bind_file(const Options& options) {
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return failed("cannot bind");
   file_ = SocketFile(path);
-  if ((owner->user != kNobody || owner->group != kNobody) &&
-      ::lchown(path.c_str(), owner->user, owner->group) != 0)
-    return failed("cannot give the owner of");
-  if (::chmod(path.c_str(), options.unix_mode & 0777) != 0) return failed("cannot set the mode of");
+  if (Result<void> taken = take_file(options); !taken) return taken;
   if (::listen(socket.get(), kBacklog) != 0) return failed("cannot listen on");
   sockets_.push_back(std::move(socket));
   return {};

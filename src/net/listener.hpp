@@ -71,6 +71,9 @@ class Listener {
     bool unix_identity = false;  ///< a client of a Unix socket is the user its process runs as
     /// What its connections pass through; null: nothing.
     std::shared_ptr<const Transport> transport;
+    /// Sockets that listen already, borrowed: the listener takes duplicates of them and binds none.
+    /// The file of a Unix socket is then left alone.
+    std::vector<int> sockets = {};
   };
   static Result<std::unique_ptr<Listener>> open(const Options& options);
 
@@ -80,6 +83,15 @@ class Listener {
   const ListenerUrl& address() const { return address_; }
   const std::vector<Descriptor>& sockets() const { return sockets_; }
   bool unix_identity() const { return unix_identity_; }
+  /// What may change while it serves; any thread.
+  void set_unix_identity(bool identity) { unix_identity_ = identity; }
+  void set_connections_max(std::uint32_t max);
+  /// Owner and mode of the file of a Unix socket, by the options.
+  Result<void> take_file(const Options& options);
+  /// The file of a Unix socket belongs to `heir` from now on, which listens on the same socket.
+  void bequeath_file(Listener& heir) { heir.file_ = std::move(file_); }
+  /// Stops listening; what was accepted stays. No shard may accept from it any more.
+  void close();
   ConnectionCount& connections() { return connections_; }
   /// For new connections; any thread.
   std::shared_ptr<const Transport> transport() const { return transport_.load(); }
@@ -87,23 +99,27 @@ class Listener {
     transport_.store(std::move(transport));
   }
 
-  bool anonymous_allowed = false;
+  std::atomic<bool> anonymous_allowed{false};
 
  private:
   explicit Listener(std::uint32_t connections_max) : connections_(connections_max) {}
 
   Result<void> bind_addresses(std::string_view url);
   Result<void> bind_file(const Options& options);
+  Result<void> adopt(const Options& options);
 
   std::string name_;
   std::string url_;
   ListenerUrl address_;
   std::vector<Descriptor> sockets_;
   SocketFile file_;
-  bool unix_identity_ = false;
+  std::atomic<bool> unix_identity_{false};
   ConnectionCount connections_;
   std::atomic<std::shared_ptr<const Transport>> transport_;
 };
+
+/// Whether the socket listens for streams at the address that the URL names. A port of 0 is none.
+bool listens_at(int socket, const ListenerUrl& url);
 
 /// The far end of a connection as the system tells it.
 struct Caller {

@@ -23,10 +23,10 @@ def run(program, *arguments, text=None, env=None, cwd=None):
 class Daemon:
     """A running twinmqd; its log is read line by line."""
 
-    def __init__(self, *arguments, env=None, cwd=None):
-        self.process = subprocess.Popen([os.path.join(BIN, "twinmqd"), *arguments], stderr=subprocess.PIPE,
+    def __init__(self, *arguments, env=None, cwd=None, through=(), pass_fds=()):
+        self.process = subprocess.Popen([*through, os.path.join(BIN, "twinmqd"), *arguments], stderr=subprocess.PIPE,
                                         stdout=subprocess.DEVNULL, text=True, env={**os.environ, **(env or {})},
-                                        cwd=cwd)
+                                        cwd=cwd, pass_fds=pass_fds)
         self.lines = queue.Queue()
         self.seen = []
         threading.Thread(target=self._read, daemon=True).start()

@@ -33,6 +33,7 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/app/shard_thread.cpp", "gives a shard its thread"},
     {"src/app/shard_set.hpp", "starts and stops the shards"},
     {"src/app/shard_set.cpp", "starts and stops the shards"},
+    {"src/app/shard_set_listeners.cpp", "starts and stops the shards"},
     {"src/app/inbox.hpp", "any thread leaves errands for a shard"},
     {"src/app/inbox.cpp", "any thread leaves errands for a shard"},
     {"src/app/callback_threads.hpp", "host callbacks run beside the shards"},
