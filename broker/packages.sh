@@ -3,7 +3,8 @@
 
 build_packages=(
   build-essential cmake ninja-build ccache lld pkg-config
-  libasio-dev libssl-dev libfmt-dev libtomlplusplus-dev libcli11-dev libspdlog-dev librocksdb-dev libflatbuffers-dev flatbuffers-compiler
+  libasio-dev libssl-dev libfmt-dev libtomlplusplus-dev libcli11-dev librocksdb-dev libflatbuffers-dev
+  flatbuffers-compiler
   libhttp-parser-dev
 )
 test_packages=(

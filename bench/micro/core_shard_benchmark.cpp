@@ -21,7 +21,7 @@ class Bench {
 
   core::LinkKey connect(const std::string& client_id) {
     core_.begin_turn(now());
-    const core::LinkKey link = core_.open({"127.0.0.1:1", "bench", "", true, false});
+    const core::LinkKey link = core_.open({"127.0.0.1:1", "bench", nullptr, true, false});
     mqtt::Connect connect;
     connect.client_id = client_id;
     connect.receive_maximum = 65535;

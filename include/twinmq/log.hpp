@@ -17,10 +17,14 @@ class Log {
 
   virtual ~Log() = default;
 
-  /// Drops the line if it is less serious than the configured level.
+  /// Drops the line if it is less serious than the configured level. Never waits for the file: a
+  /// thread of the log writes; lines for which four megabytes are not enough are left out and counted.
   virtual void write(const LogLine& line) = 0;
 
   virtual bool wants(LogLevel level) const = 0;
+
+  /// Waits until everything is written, at most a second. So does the end of the log.
+  virtual void flush() = 0;
 
   /// Takes the new settings and opens the file again (it may have been rotated away); on failure
   /// everything stays as it was.

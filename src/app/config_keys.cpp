@@ -378,6 +378,10 @@ std::vector<ConfigKey> make_keys() {
           "limits.callback_warning_milliseconds", 1, 3'600'000,
           "A host program's callback that takes longer than this is named in the log, in "
           "milliseconds."),
+      number<limits, &L::log_repeats_max>(
+          "limits.log_repeats_max", 0, kU32Max,
+          "Log lines of one kind about clients that are refused, closed or lost, in ten seconds and "
+          "shard; the rest is counted."),
 
       with_example(key_of<access, &A::anonymous>("access.anonymous",
                                                  "Whether clients without a user name may connect; "

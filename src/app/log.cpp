@@ -1,82 +1,76 @@
-// The log's lines on their way to a file or standard error. The only place that knows spdlog.
+// The log's lines on their way to a file or standard error.
 
 #include <twinmq/log.hpp>
 
+#include <fcntl.h>
+
 #include <atomic>
+#include <cerrno>
 #include <chrono>
-#include <mutex>
+#include <cstring>
 
 #include <fmt/format.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
 #include "app/log_format.hpp"
+#include "app/log_writer.hpp"
 
 namespace twinmq {
 namespace {
 
-using Sink = std::shared_ptr<spdlog::sinks::sink>;
-
-Result<Sink> open_sink(const LogConfig& config) {
-  try {
-    Sink sink;
-    if (config.file.empty()) {
-      sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    } else {
-      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(config.file);
-    }
-    sink->set_pattern("%v");
-    return sink;
-  } catch (const spdlog::spdlog_ex& fault) {
-    return Error{ErrorCode::InvalidConfig,
-                 fmt::format("log.file: {} cannot be appended to: {}", config.file, fault.what())};
-  }
+Result<net::Descriptor> open_target(const LogConfig& config) {
+  net::Descriptor target(config.file.empty()
+                             ? ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+                             : ::open(config.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  // A program without standard error logs to nobody.
+  if (!target && config.file.empty()) target = net::Descriptor(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (target) return target;
+  return Error{ErrorCode::InvalidConfig,
+               fmt::format("log.file: {} cannot be appended to: {}", config.file, std::strerror(errno))};
 }
 
-class SpdlogLog final : public Log {
+class WriterLog final : public Log {
  public:
-  SpdlogLog(Sink sink, const LogConfig& config)
-      : sink_(std::move(sink)), level_(config.level), json_(config.json) {}
+  WriterLog(net::Descriptor target, const LogConfig& config)
+      : level_(config.level),
+        json_(config.json),
+        writer_(std::move(target), [this](std::uint64_t lines) {
+          return text_of({LogLevel::Warning, "log lines left out", fmt::format("lines={}", lines)});
+        }) {}
 
   void write(const LogLine& line) override {
     if (!wants(line.level)) return;
-    const auto now = std::chrono::time_point_cast<Milliseconds>(std::chrono::system_clock::now());
-    const std::string text = json_ ? app::log_json(line, now) : app::log_text(line, now);
-    const std::lock_guard lock(mutex_);
-    try {
-      sink_->log(spdlog::details::log_msg("", spdlog::level::info, text));
-      sink_->flush();
-    } catch (const std::exception&) {
-      // A full disk under the log is no reason to stop serving; the next line tries again.
-    }
+    writer_.write(text_of(line));
   }
 
   bool wants(LogLevel level) const override { return level >= level_; }
+  void flush() override { writer_.flush(); }
 
   Result<void> reconfigure(const LogConfig& config) override {
-    auto sink = open_sink(config);
-    if (!sink) return sink.error();
-    const std::lock_guard lock(mutex_);
-    sink_ = std::move(*sink);
+    auto target = open_target(config);
+    if (!target) return target.error();
+    writer_.set_target(std::move(*target));
     level_ = config.level;
     json_ = config.json;
     return {};
   }
 
  private:
-  std::mutex mutex_;
-  Sink sink_;
+  std::string text_of(const LogLine& line) const {
+    const auto now = std::chrono::time_point_cast<Milliseconds>(std::chrono::system_clock::now());
+    return json_ ? app::log_json(line, now) : app::log_text(line, now);
+  }
+
   std::atomic<LogLevel> level_;
   std::atomic<bool> json_;
+  app::LogWriter writer_;
 };
 
 }  // namespace
 
 Result<std::shared_ptr<Log>> Log::open(const LogConfig& config) {
-  auto sink = open_sink(config);
-  if (!sink) return sink.error();
-  return std::shared_ptr<Log>(std::make_shared<SpdlogLog>(std::move(*sink), config));
+  auto target = open_target(config);
+  if (!target) return target.error();
+  return std::shared_ptr<Log>(std::make_shared<WriterLog>(std::move(*target), config));
 }
 
 }  // namespace twinmq

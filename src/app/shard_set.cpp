@@ -6,12 +6,13 @@
 #include <random>
 #include <utility>
 
+#include "core/settle.hpp"
+
 namespace twinmq::app {
 namespace {
 
 constexpr Milliseconds kReopenDelay{1000};
 constexpr Milliseconds kQuietStep{2};
-constexpr int kSettleRoundsMax = 100'000;
 
 }  // namespace
 
@@ -107,38 +108,14 @@ Result<std::vector<BuiltCore>> ShardSet::build() {
     if (const Result<void> restored = each.core->restore(*plan_.store, now); !restored)
       return restored.error();
   }
-  if (const Result<void> settled = settle(built); !settled) return settled.error();
+  std::vector<core::ShardCore*> cores;
+  for (const BuiltCore& each : built) cores.push_back(each.core.get());
+  const auto commit = [this](const Batch& batch) {
+    return plan_.store->commit(batch, plan_.durability);
+  };
+  if (const Result<void> settled = core::settle(cores, *mail, now, commit); !settled)
+    return settled.error();
   return built;
-}
-
-// The shards tell each other what they restored, before anybody connects.
-Result<void> ShardSet::settle(std::vector<BuiltCore>& built) {
-  const Now now = read_clocks();
-  bool busy = true;
-  for (int round = 0; busy && round < kSettleRoundsMax; ++round) {
-    busy = false;
-    for (BuiltCore& each : built) {
-      core::ShardCore& core = *each.core;
-      core.begin_turn(now);
-      core.on_mail();
-      core.end_turn();
-      while (core.effects().commit) {
-        const core::Commit commit = std::move(*core.effects().commit);
-        core.effects().commit.reset();
-        if (Result<void> done = plan_.store->commit(commit.batch, plan_.durability); !done)
-          return done;
-        core.begin_turn(now);
-        core.on_committed(commit.id, true);
-        core.end_turn();
-      }
-    }
-    for (const BuiltCore& each : built) {
-      busy = busy || each.mail->has_mail(each.core->id()) || each.core->wants_turn();
-      for (core::ShardId to = 0; to < size(); ++to)
-        busy = busy || each.mail->backlog(each.core->id(), to) > 0;
-    }
-  }
-  return {};
 }
 
 void ShardSet::install(std::vector<BuiltCore> built) {

@@ -106,7 +106,6 @@ class ShardSet {
   Result<void> open_listeners();
   std::vector<net::Listener*> serving() const;
   Result<std::vector<BuiltCore>> build();
-  Result<void> settle(std::vector<BuiltCore>& built);
   void install(std::vector<BuiltCore> built);
   void recover();
   void rebuild();

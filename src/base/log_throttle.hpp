@@ -17,6 +17,8 @@ class LogThrottle {
   explicit LogThrottle(std::uint32_t lines = 20, Milliseconds period = Milliseconds(10'000))
       : lines_(lines), period_(period) {}
 
+  void set_lines(std::uint32_t lines) { lines_ = lines; }
+
   /// Whether the line may be written; if so, how many of its event were left out since the last one
   /// written.
   std::optional<std::uint64_t> admit(std::string_view event, Instant now) {

@@ -349,7 +349,7 @@ void Link::refuse(const mqtt::DecodeError& error) {
 void Link::disconnect(ReasonCode code, std::string_view why) {
   if (phase_ == Phase::Closing) return;
   if (phase_ == Phase::Authenticating || phase_ == Phase::Storing) return reject(code, why);
-  shard_.log(LogLevel::Info, "client disconnected by the broker",
+  shard_.log_of_strangers(LogLevel::Info, "client disconnected by the broker",
              who() + " reason=" + escaped(reason_text(code)) + " because=" + escaped(why));
   // Before a CONNACK nothing but CONNACK may be sent [MQTT-3.14.0-1].
   if (phase_ == Phase::Connected && v5()) {
@@ -386,7 +386,7 @@ void Link::detach_session() {
 
 void Link::on_closed() {
   if (phase_ == Phase::Closing) return;
-  shard_.log(LogLevel::Info, "connection lost", who());
+  shard_.log_of_strangers(LogLevel::Info, "connection lost", who());
   close();
 }
 
@@ -398,7 +398,7 @@ void Link::on_facts(std::shared_ptr<const ConnectionFacts> facts) {
 void Link::on_refused(std::string_view why) {
   if (phase_ == Phase::Closing) return;
   shard_.counters.add(Metric::HandshakesFailed);
-  shard_.log(LogLevel::Warning, "connection refused",
+  shard_.log_of_strangers(LogLevel::Warning, "connection refused",
              who() + " listener=" + escaped(origin_.listener) + " reason=" + escaped(why));
   close();
 }

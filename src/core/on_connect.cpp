@@ -291,7 +291,7 @@ void Link::reject(ReasonCode code, std::string_view why) {
   if (phase_ == Phase::Closing) return;
   if (session_) session_->discard_will();  // nobody was let in: nobody is gone
   shard_.counters.add(Metric::ConnectRefused);
-  shard_.log(LogLevel::Info, "connection refused",
+  shard_.log_of_strangers(LogLevel::Info, "connection refused",
              who() + " reason=" + escaped(reason_text(code)) + " because=" + escaped(why));
   // A CONNECT that never came, or that MQTT 3.1.1 has no answer for, is closed without CONNACK.
   const bool connect_seen = phase_ != Phase::AwaitConnect || version_ == mqtt::Version::V5 ||

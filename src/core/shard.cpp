@@ -13,7 +13,8 @@ Shard::Shard(ShardParts shard_parts)
       id(parts.id),
       counters(*parts.counters),
       random(parts.seed ^ (parts.id + 1)),
-      tree(parts.seed) {
+      tree(parts.seed),
+      log_throttle(parts.limits.log_repeats_max) {
   refresh_access();
 }
 
@@ -149,6 +150,13 @@ void Shard::count_retained() {
 
 void Shard::log(LogLevel level, std::string_view event, const std::string& detail) const {
   if (parts.log) parts.log({level, event, detail});
+}
+
+void Shard::log_of_strangers(LogLevel level, std::string_view event, std::string detail) {
+  const auto left_out = log_throttle.admit(event, now.steady);
+  if (!left_out) return;
+  if (*left_out > 0) detail += " left_out=" + std::to_string(*left_out);
+  log(level, event, detail);
 }
 
 }  // namespace twinmq::core

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/counters.hpp"
+#include "base/log_throttle.hpp"
 #include "base/mailbox.hpp"
 #include "base/out_buffer.hpp"
 #include "base/prng.hpp"
@@ -75,6 +76,8 @@ struct Shard {
   void on_slice_end(const RetainedSliceEnd& mail);
 
   void log(LogLevel level, std::string_view event, const std::string& detail) const;
+  /// A line that anybody outside can cause at will: the rest beyond limits.log_repeats_max is counted.
+  void log_of_strangers(LogLevel level, std::string_view event, std::string detail);
 
   ShardParts parts;
   ShardId id;
@@ -104,6 +107,7 @@ struct Shard {
   std::unordered_map<std::uint64_t, SessionKey>
       replay_owners;  ///< of replays served by other shards
   bool mail_backlog = false;
+  base::LogThrottle log_throttle;
   std::size_t retained_messages_counted = 0;
   std::size_t retained_bytes_counted = 0;
 

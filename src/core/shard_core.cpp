@@ -195,6 +195,7 @@ void ShardCore::on_access_changed() {
 void ShardCore::set_limits(const MqttConfig& mqtt, const LimitsConfig& limits) {
   shard_->parts.mqtt = mqtt;
   shard_->parts.limits = limits;
+  shard_->log_throttle.set_lines(limits.log_repeats_max);
 }
 
 void ShardCore::set_store_full(bool full) {

@@ -17,7 +17,6 @@ struct Library {
 
 const std::vector<Library> kLibraries = {
     {"fmt/", {"base", "mqtt", "core", "records", "storage", "net", "modules/access", "modules/sys", "app", "broker"}},
-    {"spdlog/", {"app"}},
     {"toml++/", {"app"}},
     {"CLI/", {"broker", "bench/load"}},
     {"asio", {"net", "include/twinmq/asio.hpp"}},

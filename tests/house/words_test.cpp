@@ -48,6 +48,8 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/app/broker.hpp", "every member may be called from any thread"},
     {"src/app/broker.cpp", "every member may be called from any thread"},
     {"src/app/log.cpp", "every thread logs"},
+    {"src/app/log_writer.hpp", "one thread writes what every thread logs"},
+    {"src/app/log_writer.cpp", "one thread writes what every thread logs"},
     {"broker/examples/gateway.cpp", "the host waits for its broker to do something"},
     {"src/modules/access/hash_worker.hpp", "password hashing takes a thread of its own"},
     {"src/modules/access/hash_worker.cpp", "password hashing takes a thread of its own"},

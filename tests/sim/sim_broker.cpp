@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "core/settle.hpp"
 #include "modules/retained/retained_module.hpp"
 #include "modules/sessions/session_module.hpp"
 
@@ -64,6 +65,11 @@ void SimBroker::build(unsigned shards) {
       std::abort();
     }
   }
+  std::vector<core::ShardCore*> cores;
+  for (const auto& post : posts_) cores.push_back(post->core.get());
+  static_cast<void>(core::settle(cores, *mail_, clock_.now(), [&](const Batch& batch) {
+    return store_.commit(batch, Durability::Fsync);
+  }));
 }
 
 void SimBroker::crash() {

@@ -61,6 +61,7 @@ TEST_CASE("a log writes what its level wants and follows a rotated file") {
   REQUIRE(log);
   (*log)->write({LogLevel::Info, "quiet", ""});
   (*log)->write({LogLevel::Warning, "loud", ""});
+  (*log)->flush();
   CHECK(read(path).find("quiet") == std::string::npos);
   CHECK(read(path).find("\"event\":\"loud\"") != std::string::npos);
 
@@ -69,6 +70,7 @@ TEST_CASE("a log writes what its level wants and follows a rotated file") {
   config.json = false;
   REQUIRE((*log)->reconfigure(config));
   (*log)->write({LogLevel::Info, "again", "a=b"});
+  (*log)->flush();
   CHECK(read(path).find(" info again a=b\n") != std::string::npos);
   std::remove(path.c_str());
 }

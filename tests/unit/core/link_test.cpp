@@ -153,3 +153,20 @@ TEST_CASE("when all connections are gone every gauge is back at nothing", "[core
     CHECK(world.metric(gauge) == 0);
   CHECK(world.store().entries.empty());
 }
+
+TEST_CASE("lines that strangers cause at will are bounded, and what was left out is told", "[core]") {
+  WorldOptions options;
+  options.limits.log_repeats_max = 3;
+  World world(options);
+  for (int i = 0; i < 10; ++i) world.client("c" + std::to_string(i)).cut();
+  const auto lines = [&] {
+    int count = 0;
+    for (std::size_t at = 0; (at = world.log.find("connection lost", at)) != std::string::npos; ++at) ++count;
+    return count;
+  };
+  CHECK(lines() == 3);
+  world.pass(Seconds(11));
+  world.client("late").cut();
+  CHECK(lines() == 4);
+  CHECK(world.log.find("left_out=7") != std::string::npos);
+}
