@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 
@@ -92,6 +93,10 @@ Result<void> EventLoop::open(Connection& connection, const Endpoint& endpoint) {
   connection.fd = fd;
   connection.out_begin = 0;
   connection.partial.clear();
+  if (endpoint.tls) {
+    connection.tls = endpoint.tls->filter();
+    connection.tls->start(connection.encrypted);
+  }
   connection.awaits_writable = !done;
   watch(connection, EPOLLIN | (done ? 0U : std::uint32_t{EPOLLOUT}), EPOLL_CTL_ADD);
   if (done) write_now(connection);
@@ -104,10 +109,13 @@ void EventLoop::close(Connection& connection) {
   connection.fd = -1;
   connection.out.clear();
   connection.out_begin = 0;
+  connection.tls.reset();
+  connection.encrypted.clear();
 }
 
 void EventLoop::write_now(Connection& connection) {
   if (connection.fd < 0) return;
+  if (connection.tls) return write_encrypted(connection);
   const std::size_t left = connection.out.size() - connection.out_begin;
   const ssize_t sent =
       left == 0
@@ -120,11 +128,54 @@ void EventLoop::write_now(Connection& connection) {
     connection.out_begin = 0;
   }
   // A broken connection shows itself to the next read.
-  const bool wait = !all && (sent >= 0 || errno == EAGAIN);
-  if (wait != connection.awaits_writable) {
-    connection.awaits_writable = wait;
-    watch(connection, EPOLLIN | (wait ? std::uint32_t{EPOLLOUT} : 0U), EPOLL_CTL_MOD);
+  await_writable(connection, !all && (sent >= 0 || errno == EAGAIN));
+}
+
+void EventLoop::await_writable(Connection& connection, bool wait) {
+  if (wait == connection.awaits_writable) return;
+  connection.awaits_writable = wait;
+  watch(connection, EPOLLIN | (wait ? std::uint32_t{EPOLLOUT} : 0U), EPOLL_CTL_MOD);
+}
+
+void EventLoop::write_encrypted(Connection& connection) {
+  if (connection.tls->state() == net::FilterState::Open && !connection.out.empty()) {
+    const iovec all{connection.out.data(), connection.out.size()};
+    connection.tls->send({&all, 1}, connection.encrypted);
+    connection.out.clear();
   }
+  const ByteView bytes = connection.encrypted.view();
+  if (bytes.empty()) return await_writable(connection, false);
+  const ssize_t sent = ::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  const bool again = sent >= 0 || errno == EAGAIN;
+  if (sent > 0) connection.encrypted.consume(static_cast<std::size_t>(sent));
+  await_writable(connection, !connection.encrypted.empty() && again);
+}
+
+std::size_t EventLoop::fill_decrypted(Connection& connection, bool& closed) {
+  if (encrypted_.empty()) encrypted_.resize(kReadSize);
+  const ssize_t got = ::recv(connection.fd, encrypted_.data(), kReadSize, 0);
+  if (got <= 0) {
+    closed = got == 0 || (errno != EAGAIN && errno != EINTR);
+    return 0;
+  }
+  read_time_ns_ = now_ns();
+  decrypted_.clear();
+  const bool shaking_hands = connection.tls->state() == net::FilterState::Handshaking;
+  connection.tls->receive({encrypted_.data(), static_cast<std::size_t>(got)}, decrypted_,
+                          connection.encrypted);
+  const net::FilterState state = connection.tls->state();
+  if (state == net::FilterState::Failed) {
+    std::fprintf(stderr, "%s\n", std::string(connection.tls->error()).c_str());
+  }
+  closed = state == net::FilterState::Failed || state == net::FilterState::Ended;
+  if (shaking_hands || !connection.encrypted.empty()) write_encrypted(connection);
+  if (decrypted_.empty()) return 0;
+  const std::size_t earlier = connection.partial.size();
+  const std::size_t end = earlier + decrypted_.size();
+  if (buffer_.size() < end) buffer_.resize(end);
+  if (earlier != 0) std::memcpy(buffer_.data(), connection.partial.data(), earlier);
+  std::memcpy(buffer_.data() + earlier, decrypted_.view().data(), decrypted_.size());
+  return end;
 }
 
 void EventLoop::write_dirty() {
@@ -136,6 +187,7 @@ void EventLoop::write_dirty() {
 }
 
 std::size_t EventLoop::fill(Connection& connection, bool& closed) {
+  if (connection.tls) return fill_decrypted(connection, closed);
   const std::size_t earlier = connection.partial.size();
   if (buffer_.size() < earlier + kReadSize) buffer_.resize(earlier + kReadSize);
   const ssize_t got = ::recv(connection.fd, buffer_.data() + earlier, kReadSize, 0);

@@ -7,11 +7,13 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <twinmq/result.hpp>
 
+#include "net/tls_filter.hpp"
 #include "wire.hpp"
 
 namespace twinmq::load {
@@ -23,6 +25,7 @@ struct Endpoint {
   sockaddr_storage address{};
   socklen_t size = 0;
   bool loopback = false;
+  std::shared_ptr<net::TlsClient> tls;  ///< null: connections are not encrypted
 };
 
 Result<Endpoint> resolve(const std::string& host, std::uint16_t port);
@@ -37,6 +40,8 @@ struct Connection {
   bool dirty = false;  ///< has bytes to write at the end of the turn
   Bytes out;
   std::size_t out_begin = 0;
+  std::unique_ptr<net::Filter> tls;  ///< null: `out` is written as it is
+  net::ByteBuffer encrypted;         ///< with tls, what is to be written
   Bytes partial;  ///< the beginning of a packet whose rest has not come
 
   std::uint16_t next_packet_id() {
@@ -84,6 +89,9 @@ class EventLoop {
   void read(Connection& connection, Handler& handler);
   /// Bytes in the buffer, the earlier part of a packet included; 0: closed, or nothing there yet.
   std::size_t fill(Connection& connection, bool& closed);
+  std::size_t fill_decrypted(Connection& connection, bool& closed);
+  void write_encrypted(Connection& connection);
+  void await_writable(Connection& connection, bool wait);
   void keep_rest(Connection& connection, std::size_t begin, std::size_t end);
   void watch(Connection& connection, std::uint32_t events, int operation);
 
@@ -91,6 +99,8 @@ class EventLoop {
   std::int64_t read_time_ns_ = 0;
   std::uint64_t opened_ = 0;
   Bytes buffer_;
+  Bytes encrypted_;
+  net::ByteBuffer decrypted_;
   std::vector<Connection*> dirty_;
   std::array<epoll_event, 256> events_{};
 };

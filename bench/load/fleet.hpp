@@ -25,6 +25,8 @@ struct Target {
   std::string prefix = "bench";  ///< of topics and client identifiers
   int stall_seconds = 10;        ///< without any progress, after which a run gives up
   bool allow_remote = false;
+  bool encrypted = false;  ///< speak TLS, as `tls` says
+  net::TlsClient::Options tls;
   Endpoint endpoint;  ///< filled by main
 };
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -53,6 +54,22 @@ void add_target(CLI::App& command, CommandLine& line) {
   Target& target = line.target;
   command.add_option("--host", target.host, "address of the broker")->capture_default_str();
   command.add_option("--port", target.port, "port of the broker")->capture_default_str();
+  net::TlsClient::Options& tls = target.tls;
+  command.add_option_function<std::string>(
+      "--cafile",
+      [&target](const std::string& file) {
+        target.encrypted = true;
+        target.tls.ca = file;
+      },
+      "speak TLS (mqtts), and trust the authorities in this PEM file");
+  command.add_flag_callback(
+      "--insecure", [&target] { target.encrypted = target.tls.insecure = true; },
+      "speak TLS and take any certificate");
+  command.add_option("--cert", tls.certificate, "with TLS: certificate to show, PEM");
+  command.add_option("--key", tls.key, "its key");
+  command.add_option("--tls-version", tls.version, "12 or 13 alone [the best]")
+      ->check(CLI::IsMember({12, 13}));
+  command.add_option("--tls-ciphers", tls.ciphers, "of TLS 1.2, in OpenSSL's notation");
   command.add_option("--pid", target.pid,
                      "process of the broker; without it CPU and memory are absent");
   command
@@ -194,6 +211,12 @@ std::string objection(CommandLine& line, const std::string& command, std::uint64
   auto endpoint = resolve(target.host, target.port);
   if (!endpoint) return endpoint.error().detail;
   target.endpoint = *endpoint;
+  if (target.encrypted) {
+    target.tls.server_name = target.host;
+    auto tls = net::TlsClient::open(target.tls);
+    if (!tls) return "TLS: " + tls.error().detail;
+    target.endpoint.tls = std::move(*tls);
+  }
   if (!target.endpoint.loopback && !target.allow_remote) {
     return "--host " + target.host +
            " is not this machine; a load generator can take a broker down: add --allow-remote if "

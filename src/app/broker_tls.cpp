@@ -19,7 +19,8 @@ constexpr std::int64_t kDaySeconds = 86'400;
 }  // namespace
 
 // Before anything else of a reload changes: what cannot be read refuses all of it.
-Result<TlsListeners::Renewal> HouseBroker::prepare_tls(const std::vector<ListenerConfig>& listeners) {
+Result<TlsListeners::Renewal> HouseBroker::prepare_tls(
+    const std::vector<ListenerConfig>& listeners) {
   const std::scoped_lock lock(tls_mutex_);
   return tls_.prepare(listeners);
 }
@@ -58,8 +59,8 @@ void HouseBroker::watch_tls() {
     files = tls_files(tls_config_);
   }
   if (files.empty()) return;
-  auto watch = FileWatch::start(std::move(files),
-                                {[this] { renew_tls(); }, [this] { warn_of_expiry(); }});
+  auto watch =
+      FileWatch::start(std::move(files), {[this] { renew_tls(); }, [this] { warn_of_expiry(); }});
   if (!watch) {
     return log(LogLevel::Warning, "files are not watched",
                "reason=" + escaped(watch.error().detail));
@@ -86,8 +87,7 @@ void HouseBroker::renew_tls() {
   }
   auto renewal = prepare_tls(listeners);
   if (!renewal) {
-    return log(LogLevel::Error, "certificates kept",
-               "reason=" + escaped(renewal.error().detail));
+    return log(LogLevel::Error, "certificates kept", "reason=" + escaped(renewal.error().detail));
   }
   install_tls(std::move(*renewal), listeners);
   log(LogLevel::Info, "certificates renewed", "");

@@ -215,10 +215,11 @@ std::vector<ConfigKey> make_keys() {
       key_of<unix_socket, &U::identity>("listener.unix.identity",
                                         "Whether a client of a Unix socket that sends no user name "
                                         "is the user its process runs as."),
-      key_of<&Li::proxy_protocol>("listener.proxy_protocol",
-                                  "Whether every connection begins with a PROXY header (version 1 or "
-                                  "2), which tells the client's address; only trusted proxies may "
-                                  "connect then."),
+      key_of<&Li::proxy_protocol>(
+          "listener.proxy_protocol",
+          "Whether every connection begins with a PROXY header (version 1 or "
+          "2), which tells the client's address; only trusted proxies may "
+          "connect then."),
       key_of<&Li::trusted_proxies>("listener.trusted_proxies",
                                    "Instead of access.trusted_proxies; empty: those."),
       key_of<websocket, &W::origins>("listener.websocket.origins",
@@ -233,28 +234,29 @@ std::vector<ConfigKey> make_keys() {
       key_of<tls, &T::certificate>("listener.tls.certificate",
                                    "Certificate of a mqtts listener, PEM, followed by those of its "
                                    "chain. All files of tls are read again when they change."),
-      key_of<tls, &T::key>("listener.tls.key",
-                           "Key of the certificate; empty: in the same file."),
+      key_of<tls, &T::key>("listener.tls.key", "Key of the certificate; empty: in the same file."),
       key_of<tls, &T::key_password_file>(
           "listener.tls.key_password_file",
           "File whose first line is the password of the keys; empty: they are not encrypted."),
-      key_of<tls, &T::more_certificates>(
-          "listener.tls.more_certificates",
-          "Further certificates, for other names that clients ask for (SNI), or with another kind of "
-          "key for the same names."),
+      key_of<tls, &T::more_certificates>("listener.tls.more_certificates",
+                                         "Further certificates, for other names that clients ask "
+                                         "for (SNI), or with another kind of "
+                                         "key for the same names."),
       key_of<tls, &T::more_keys>("listener.tls.more_keys",
                                  "Their keys, in the same order; empty: in the same files."),
-      key_of<tls, &T::verify>("listener.tls.verify",
-                              "Whether clients show a certificate: none, optional (one that is shown "
-                              "must be good) or required."),
+      key_of<tls, &T::verify>(
+          "listener.tls.verify",
+          "Whether clients show a certificate: none, optional (one that is shown "
+          "must be good) or required."),
       key_of<tls, &T::ca>("listener.tls.ca",
                           "Authorities whose clients may enter, PEM, with verify."),
       key_of<tls, &T::crl>("listener.tls.crl",
                            "Lists of revoked certificates, PEM, one for each authority that issues "
                            "to clients; empty: none is asked."),
-      key_of<tls, &T::fingerprints>("listener.tls.fingerprints",
-                                    "File with the SHA-256 fingerprints of the only certificates that "
-                                    "may enter, one per line; empty: all that are good."),
+      key_of<tls, &T::fingerprints>(
+          "listener.tls.fingerprints",
+          "File with the SHA-256 fingerprints of the only certificates that "
+          "may enter, one per line; empty: all that are good."),
       key_of<tls, &T::identity>("listener.tls.identity",
                                 "What of a client's certificate is its user name, and stands for a "
                                 "password: none, cn, san (the first DNS name, URI or mail address) "
@@ -262,23 +264,26 @@ std::vector<ConfigKey> make_keys() {
       key_of<tls, &T::recheck_live>("listener.tls.recheck_live",
                                     "Whether changed ca, crl, fingerprints or psk_file close live "
                                     "connections that could not enter any more."),
-      key_of<tls, &T::psk_file>("listener.tls.psk_file",
-                                "Pre-shared keys, identity:hexadecimal digits per line; the identity "
-                                "is the user name. Then there are no tickets; empty: none."),
+      key_of<tls, &T::psk_file>(
+          "listener.tls.psk_file",
+          "Pre-shared keys, identity:hexadecimal digits per line; the identity "
+          "is the user name. Then there are no tickets; empty: none."),
       key_of<tls, &T::ocsp>("listener.tls.ocsp",
                             "OCSP response for the certificate, DER, stapled for clients that ask; "
                             "empty: none."),
       key_of<tls, &T::version_min>("listener.tls.version_min", "Oldest version of TLS."),
-      key_of<tls, &T::ciphers>("listener.tls.ciphers",
-                               "Ciphers of TLS 1.2 in OpenSSL's notation; empty: ECDHE with AES-GCM or "
-                               "ChaCha20."),
+      key_of<tls, &T::ciphers>(
+          "listener.tls.ciphers",
+          "Ciphers of TLS 1.2 in OpenSSL's notation; empty: ECDHE with AES-GCM or "
+          "ChaCha20."),
       key_of<tls, &T::ciphersuites>("listener.tls.ciphersuites",
                                     "Ciphers of TLS 1.3, colons between; empty: OpenSSL's."),
       key_of<tls, &T::groups>("listener.tls.groups",
                               "Groups for the key exchange, colons between; empty: OpenSSL's."),
-      key_of<tls, &T::protocols>("listener.tls.protocols",
-                                 "Protocols a client that uses ALPN must name one of; empty: mqtt and "
-                                 "x-amzn-mqtt-ca, or http/1.1 with wss."),
+      key_of<tls, &T::protocols>(
+          "listener.tls.protocols",
+          "Protocols a client that uses ALPN must name one of; empty: mqtt and "
+          "x-amzn-mqtt-ca, or http/1.1 with wss."),
       key_of<tls, &T::tickets>("listener.tls.tickets",
                                "Whether clients may resume TLS sessions, for two hours."),
 
@@ -333,10 +338,10 @@ std::vector<ConfigKey> make_keys() {
       number<limits, &L::connect_timeout_seconds>(
           "limits.connect_timeout_seconds", 1, 3600,
           "Time from accepting a connection to its CONNECT, in seconds."),
-      number<limits, &L::handshake_timeout_seconds>(
-          "limits.handshake_timeout_seconds", 1, 3600,
-          "Time from accepting a connection to the end of its handshakes (TLS, WebSocket, PROXY), in "
-          "seconds."),
+      number<limits, &L::handshake_timeout_seconds>("limits.handshake_timeout_seconds", 1, 3600,
+                                                    "Time from accepting a connection to the end "
+                                                    "of its handshakes (TLS, WebSocket, PROXY), in "
+                                                    "seconds."),
       number<limits, &L::handshakes_max>(
           "limits.handshakes_max", 1, kU32Max,
           "Connections in their handshakes at the same time; further clients wait to be accepted."),
@@ -401,10 +406,10 @@ std::vector<ConfigKey> make_keys() {
       key_of<access, &A::acl_file>(
           "access.acl_file",
           "Who may use which topics, in Mosquitto's format; empty: everything is allowed."),
-      key_of<access, &A::trusted_proxies>(
-          "access.trusted_proxies",
-          "Addresses, networks and \"unix\" (Unix sockets) that may tell another address than their "
-          "own, by PROXY headers and X-Forwarded-For."),
+      key_of<access, &A::trusted_proxies>("access.trusted_proxies",
+                                          "Addresses, networks and \"unix\" (Unix sockets) that "
+                                          "may tell another address than their "
+                                          "own, by PROXY headers and X-Forwarded-For."),
       key_of<access, &A::client_id_bound>("access.client_id_bound",
                                           "Whether a client identifier belongs to the user who "
                                           "first used it while its session lives."),

@@ -71,9 +71,10 @@ void check_tls(const ListenerConfig& listener, std::size_t index, const net::Lis
   };
   if (!url.encrypted()) {
     if (!tls.certificate.empty() || !tls.psk_file.empty() || tls.verify != TlsVerify::None) {
-      complain("certificate", fmt::format("found TLS for {}, which is not encrypted; allowed: a url "
-                                          "of mqtts://, or no keys of tls",
-                                          toml_quoted(listener.url)));
+      complain("certificate",
+               fmt::format("found TLS for {}, which is not encrypted; allowed: a url "
+                           "of mqtts://, or no keys of tls",
+                           toml_quoted(listener.url)));
     }
     return;
   }

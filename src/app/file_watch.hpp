@@ -1,6 +1,6 @@
 #pragma once
-// Notices that files changed, were replaced, or came to stand behind another link, on a thread of its
-// own.
+// Notices that files changed, were replaced, or came to stand behind another link, on a thread of
+// its own.
 
 #include <functional>
 #include <memory>

@@ -19,7 +19,8 @@ constexpr std::array<MetricDescription, kMetricCount> kTable{{
     {HandshakesOpen, true, "twinmq_handshakes_open", "connections",
      "Connections in the middle of a handshake."},
     {CertificateExpiry, true, "twinmq_certificate_expiry_timestamp_seconds", "seconds",
-     "When the first certificate of the listeners expires, in seconds since 1970; 0: there is none."},
+     "When the first certificate of the listeners expires, in seconds since 1970; 0: there is "
+     "none."},
     {Connections, true, "twinmq_connections", "connections", "Open connections."},
     {ClientsConnected, true, "twinmq_clients_connected", "clients",
      "Clients between CONNACK and their end."},

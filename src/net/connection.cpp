@@ -92,7 +92,8 @@ void Connections::shut(LinkKey link) {
   if (connection->filters) {
     room_.down.clear();
     connection->filters->end(room_);
-    write_down(*connection);  // what the socket does not take of the goodbye is not worth waiting for
+    write_down(
+        *connection);  // what the socket does not take of the goodbye is not worth waiting for
   }
   Parts parts = take(*connection);
   leave(parts);
@@ -164,7 +165,8 @@ void Connections::receive(LinkKey link, std::uint32_t events) {
 
 // A peer that makes the filters answer, and takes no answers, is not heard before it does.
 bool Connections::may_read(const Connection& connection) const {
-  if (connection.filters && connection.filters->waiting.size() > kFilteredBytesPerWrite) return false;
+  if (connection.filters && connection.filters->waiting.size() > kFilteredBytesPerWrite)
+    return false;
   return links_.reading(connection.link);
 }
 
@@ -310,8 +312,7 @@ Connections::Sent Connections::write_down(Connection& connection) {
   iovec parts[2];
   std::size_t count = 0;
   for (const ByteView bytes : {waiting.view(), fresh.view()}) {
-    if (!bytes.empty())
-      parts[count++] = {const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
+    if (!bytes.empty()) parts[count++] = {const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
   }
   if (count == 0) return Sent::All;
   std::size_t sent = 0;

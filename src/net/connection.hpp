@@ -28,8 +28,9 @@ namespace twinmq::net {
 
 using LinkKey = base::SlotKey;
 
-/// The links as the connections see them. Every call but on_closed(), on_shut() and on_refused() leaves the
-/// key valid, unless the link moves to another shard, which ends with Connections::release().
+/// The links as the connections see them. Every call but on_closed(), on_shut() and on_refused()
+/// leaves the key valid, unless the link moves to another shard, which ends with
+/// Connections::release().
 class Links {
  public:
   virtual ~Links() = default;
@@ -69,8 +70,8 @@ class Peer {
 /// Used by the shard's thread alone.
 class Connections {
  public:
-  /// `counters` counts bytes sent and handshakes, `handshakes` those of all shards; all of them must
-  /// outlive this.
+  /// `counters` counts bytes sent and handshakes, `handshakes` those of all shards; all of them
+  /// must outlive this.
   Connections(EventLoop& loop, Links& links, base::Counters& counters, ConnectionCount& total,
               ConnectionCount& handshakes);
   ~Connections();
@@ -106,7 +107,8 @@ class Connections {
 
   /// Time from accepting a connection to the end of its filters' handshakes; for later ones.
   void set_handshake_limit(Milliseconds limit) { handshake_limit_ = limit; }
-  /// The listeners' settings changed: closes what would not be let in any more, and answers how many.
+  /// The listeners' settings changed: closes what would not be let in any more, and answers how
+  /// many.
   std::size_t judge_again();
 
   /// Gives up on closing connections that do not take their last bytes, and on handshakes that take
@@ -177,7 +179,8 @@ class Connections {
   static constexpr int kReadsPerEvent = 4;
   static constexpr std::size_t kPartsPerWrite = 64;
   static constexpr int kWritesPerFlush = 16;
-  /// A handshake costs up to a millisecond: the established clients of a turn wait for these at most.
+  /// A handshake costs up to a millisecond: the established clients of a turn wait for these at
+  /// most.
   static constexpr int kHandshakeReadsPerTurn = 4;
   static constexpr std::size_t kFilteredBytesPerWrite = 262'144;
   static constexpr std::size_t kLingeringMax = 1024;

@@ -35,8 +35,9 @@ class Filter {
 
   /// Everything below is open: a filter that speaks first does so now. Servers seldom do.
   virtual void start(ByteBuffer& /*down*/) {}
-  /// Bytes from below, any number, split anywhere. Appends to `up` what is for above, to `down` what
-  /// the peer is to be told. Takes all of them; keeps what is incomplete, within a bound of its own.
+  /// Bytes from below, any number, split anywhere. Appends to `up` what is for above, to `down`
+  /// what the peer is to be told. Takes all of them; keeps what is incomplete, within a bound of
+  /// its own.
   virtual void receive(ByteView bytes, ByteBuffer& up, ByteBuffer& down) = 0;
   /// Bytes from above, all that there are in this turn; only in the state Open. Appends to `down`.
   virtual void send(std::span<const iovec> parts, ByteBuffer& down) = 0;
@@ -45,8 +46,8 @@ class Filter {
 
   /// Writes down what it learned of the peer; called once, when the handshake is done.
   virtual void tell(ConnectionFacts& /*facts*/) const {}
-  /// Asked after the listener's settings changed: the sentence why this peer would not be let in any
-  /// more; empty: it would.
+  /// Asked after the listener's settings changed: the sentence why this peer would not be let in
+  /// any more; empty: it would.
   virtual std::string_view objection() { return {}; }
   /// Bytes of memory beyond this object, as far as it knows.
   virtual std::size_t memory() const { return 0; }

@@ -15,7 +15,7 @@ namespace twinmq::net {
 
 /// What chains work in; one for all chains of a shard, so that an idle one holds nothing.
 struct FilterRoom {
-  ByteBuffer down;      ///< for the socket; the caller empties it
+  ByteBuffer down;  ///< for the socket; the caller empties it
   ByteBuffer rising[2];
   ByteBuffer sinking[2];
 };

@@ -1,6 +1,6 @@
 #pragma once
-// TLS between a socket and what is above it, either side of it: OpenSSL reads from and writes to the
-// bytes of the moment and never sees a socket.
+// TLS between a socket and what is above it, either side of it: OpenSSL reads from and writes to
+// the bytes of the moment and never sees a socket.
 
 #include <memory>
 #include <string>
@@ -86,7 +86,7 @@ class TlsClient {
     std::string protocol;     ///< ALPN; empty: none
     std::string ciphers;      ///< of TLS 1.2; empty: OpenSSL's
     std::string psk_identity;
-    std::string psk;  ///< bytes
+    std::string psk;        ///< bytes
     bool insecure = false;  ///< any certificate will do
     int version = 0;        ///< 12 or 13 alone; 0: the best
   };

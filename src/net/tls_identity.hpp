@@ -17,8 +17,8 @@ std::string certificate_fingerprint(const X509& certificate);
 std::string certificate_subject(const X509& certificate);
 
 /// The name the certificate gives its owner, by the listener's choice; empty for None. A name that
-/// is absent, ambiguous, or no MQTT text (a zero byte, invalid UTF-8, controls, + or #) is an error: whoever
-/// presents it must not be taken for somebody else.
+/// is absent, ambiguous, or no MQTT text (a zero byte, invalid UTF-8, controls, + or #) is an
+/// error: whoever presents it must not be taken for somebody else.
 Result<std::string> certificate_identity(const X509& certificate, TlsIdentity kind);
 
 }  // namespace twinmq::net

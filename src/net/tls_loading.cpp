@@ -332,8 +332,8 @@ Result<void> TlsLoading::set_ciphers(SSL_CTX* context) {
     if (!made_.psk_.empty()) ciphers += ":" + std::string(kPskCiphers);
   }
   const auto refused = [](std::string_view key, const std::string& text) {
-    return fault(key, "found \"" + text + "\", which OpenSSL does not take (" + take_tls_errors() +
-                          ")");
+    return fault(key,
+                 "found \"" + text + "\", which OpenSSL does not take (" + take_tls_errors() + ")");
   };
   if (SSL_CTX_set_cipher_list(context, ciphers.c_str()) != 1)
     return refused("tls.ciphers", ciphers);
@@ -378,7 +378,8 @@ Result<void> TlsLoading::load_trust() {
       X509_STORE_add_crl(store, each.get());
       ++count;
     }
-    if (count == 0) return tls_fault("tls.crl", config.crl, "holds no list of revoked certificates");
+    if (count == 0)
+      return tls_fault("tls.crl", config.crl, "holds no list of revoked certificates");
     take_tls_errors();
     X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     X509_STORE_set_verify_cb(store, &on_verify);
@@ -431,7 +432,8 @@ Result<void> TlsLoading::load_ocsp() {
   X509* const own = SSL_CTX_get0_certificate(made_.first());
   if (own == nullptr || serial == nullptr ||
       ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(own)) != 0)
-    return fault("tls.ocsp", "\"" + path + "\" answers for another certificate than tls.certificate");
+    return fault("tls.ocsp",
+                 "\"" + path + "\" answers for another certificate than tls.certificate");
   ASN1_GENERALIZEDTIME* next = nullptr;
   OCSP_single_get0_status(single, nullptr, nullptr, nullptr, &next);
   made_.ocsp_until_ = seconds_of(next);

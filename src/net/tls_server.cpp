@@ -30,7 +30,8 @@ TlsContexts::~TlsContexts() {
 }
 
 Result<std::string> TlsContexts::admit(const X509& certificate) const {
-  if (!config_.fingerprints.empty() && !fingerprints_.contains(certificate_fingerprint(certificate)))
+  if (!config_.fingerprints.empty() &&
+      !fingerprints_.contains(certificate_fingerprint(certificate)))
     return Error{ErrorCode::PermissionDenied, "the certificate's fingerprint is not on the list"};
   return certificate_identity(certificate, config_.identity);
 }
@@ -116,8 +117,8 @@ int TlsContexts::on_certificate(X509_STORE_CTX* check, void* self) {
   const X509* certificate = X509_STORE_CTX_get0_cert(check);
   const Result<std::string> name = static_cast<TlsContexts*>(self)->admit(*certificate);
   if (name) return 1;
-  const auto* ssl = static_cast<SSL*>(
-      X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const auto* ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx()));
   if (auto* const guest = static_cast<TlsGuest*>(SSL_get_app_data(ssl)))
     guest->refusal = name.error().detail;
   X509_STORE_CTX_set_error(check, X509_V_ERR_APPLICATION_VERIFICATION);
@@ -157,9 +158,9 @@ void TlsServer::install(std::shared_ptr<TlsContexts> contexts) {
 }
 
 std::vector<std::string> tls_files(const TlsConfig& config) {
-  std::vector<std::string> files{config.certificate,  config.key,  config.key_password_file,
-                                 config.ca,           config.crl,  config.fingerprints,
-                                 config.ocsp,         config.psk_file};
+  std::vector<std::string> files{config.certificate, config.key,     config.key_password_file,
+                                 config.ca,          config.crl,     config.fingerprints,
+                                 config.ocsp,        config.psk_file};
   files.insert(files.end(), config.more_certificates.begin(), config.more_certificates.end());
   files.insert(files.end(), config.more_keys.begin(), config.more_keys.end());
   std::erase(files, "");

@@ -37,7 +37,8 @@ class TlsContexts {
                           std::string_view psk_identity) const;
   /// Whether connections from before are to be judged again.
   bool judges_live() const { return config_.recheck_live; }
-  /// Seconds since 1970 at which the first of the listener's own certificates expires; 0: it has none.
+  /// Seconds since 1970 at which the first of the listener's own certificates expires; 0: it has
+  /// none.
   std::uint64_t expiry() const { return expiry_; }
   /// Whether both trust the same clients.
   bool trusts_like(const TlsContexts& other) const { return trust_ == other.trust_; }

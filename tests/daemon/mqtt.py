@@ -33,7 +33,7 @@ class Client:
 
     def __init__(self, port, client_id, *, clean=False, expiry=3600, will=None, level=5):
         self.level = level
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket = self.dial(port)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.next_id = 0
@@ -55,6 +55,9 @@ class Client:
         assert connack.kind == 2, connack.kind
         self.code = connack.body[1]
         self.session_present = connack.body[0] == 1
+
+    def dial(self, port):
+        return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
 
     def send(self, kind, flags, body):
         try:

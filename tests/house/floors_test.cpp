@@ -29,6 +29,7 @@ const std::map<std::string, std::set<std::string>> kFloors = {
     {"broker", {"base", "app", "modules/access", "modules/rules"}},
     {"broker/examples", {}},
     {"bench/load", {"base", "mqtt", "net"}},
+    {"bench/forwarder", {}},
     {"bench/micro", {"base", "mqtt", "records", "storage", "net", "core", "app", "modules/access", "modules/retained",
                      "modules/sessions", "modules/shadow", "modules/rules"}},
     {"plugins", {}},

@@ -18,7 +18,7 @@ std::unique_ptr<Host> make_host(const Setup& setup) {
   if (setup.authenticator || setup.authorizer) {
     throw std::logic_error("a case with doors of its own runs in memory only: tag it [memory]");
   }
-  if (where == "tcp" || where == "ws" || where == "unix")
+  if (where == "tcp" || where == "tls" || where == "ws" || where == "wss" || where == "unix")
     return make_daemon_host(setup, shards, setting("TWINMQ_CONFORMANCE_DAEMON", "twinmqd"), where);
   if (where == "mosquitto") return make_mosquitto_host();
   return make_foreign_host(where);

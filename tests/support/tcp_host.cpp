@@ -17,6 +17,7 @@
 
 #include "support/broker_under_test.hpp"
 #include "support/child_process.hpp"
+#include "support/tls_stream.hpp"
 
 namespace twinmq::testing {
 namespace {
@@ -92,13 +93,13 @@ class TcpStream final : public Stream {
 /// so that whatever runs over TCP tries the reading of frames as well.
 class WebSocketStream final : public Stream {
  public:
-  explicit WebSocketStream(int fd) : socket_(fd) {
-    socket_.write(
+  explicit WebSocketStream(std::unique_ptr<Stream> below) : socket_(std::move(below)) {
+    socket_->write(
         "GET /mqtt HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         "Sec-WebSocket-Protocol: mqtt\r\n\r\n");
     std::size_t end = std::string::npos;
-    while ((end = wire_.find("\r\n\r\n")) == std::string::npos && socket_.read(wire_)) {
+    while ((end = wire_.find("\r\n\r\n")) == std::string::npos && socket_->read(wire_)) {
     }
     if (!wire_.starts_with("HTTP/1.1 101 ")) throw std::runtime_error("no WebSocket: " + wire_);
     wire_.erase(0, end + 4);
@@ -106,8 +107,8 @@ class WebSocketStream final : public Stream {
 
   void write(std::string_view bytes) override {
     const std::size_t half = bytes.size() / 2;
-    socket_.write(frame(0x02, bytes.substr(0, half)) + frame(0x89, "are you there") +
-                  frame(0x80, bytes.substr(half)));
+    socket_->write(frame(0x02, bytes.substr(0, half)) + frame(0x89, "are you there") +
+                   frame(0x80, bytes.substr(half)));
   }
 
   bool read(std::string& bytes) override {
@@ -116,13 +117,13 @@ class WebSocketStream final : public Stream {
       while (take_frame(bytes)) {
       }
       if (bytes.size() > before) return true;
-      if (closed_ || !socket_.read(wire_)) return false;
+      if (closed_ || !socket_->read(wire_)) return false;
     }
   }
 
-  bool ended() const override { return socket_.ended() && wire_.empty(); }
+  bool ended() const override { return socket_->ended() && wire_.empty(); }
   void cut() override {
-    socket_.cut();
+    socket_->cut();
     wire_.clear();
   }
 
@@ -160,7 +161,7 @@ class WebSocketStream final : public Stream {
     return !closed_;
   }
 
-  TcpStream socket_;
+  std::unique_ptr<Stream> socket_;
   std::string wire_;
   bool closed_ = false;
 };
@@ -191,8 +192,10 @@ class TcpHost : public Host {
   std::unique_ptr<Stream> open() override {
     const int fd = path_.empty() ? try_connect(port_) : try_connect(path_);
     if (fd < 0) throw std::runtime_error("nobody listens on " + path_ + std::to_string(port_));
-    if (websocket_) return std::make_unique<WebSocketStream>(fd);
-    return std::make_unique<TcpStream>(fd);
+    std::unique_ptr<Stream> stream = std::make_unique<TcpStream>(fd);
+    if (encrypted_) stream = make_tls_stream(std::move(stream));
+    if (websocket_) stream = std::make_unique<WebSocketStream>(std::move(stream));
+    return stream;
   }
 
   void advance(Milliseconds time) override { std::this_thread::sleep_for(time); }
@@ -200,6 +203,7 @@ class TcpHost : public Host {
  protected:
   std::uint16_t port_ = 0;
   bool websocket_ = false;
+  bool encrypted_ = false;
   std::string path_;  ///< of a Unix socket, in the place of a port
 };
 
@@ -213,7 +217,8 @@ class DaemonHost final : public TcpHost {
       return;
     }
     const std::size_t at = line.find("127.0.0.1:");
-    websocket_ = line.find("ws://") != std::string::npos;
+    websocket_ = line.find("ws://") != std::string::npos || line.find("wss://") != std::string::npos;
+    encrypted_ = line.find("mqtts://") != std::string::npos || line.find("wss://") != std::string::npos;
     if (at == std::string::npos)
       throw std::runtime_error("the daemon did not get ready:\n" + child_.output());
     port_ = static_cast<std::uint16_t>(std::stoul(line.substr(at + 10)));
@@ -267,7 +272,9 @@ std::unique_ptr<Host> make_daemon_host(const Setup& setup, unsigned shards,
                                        const std::string& program, const std::string& way) {
   static unsigned sockets = 0;
   std::string url = "mqtt://127.0.0.1:0";
+  if (way == "tls") url = "mqtts://127.0.0.1:0";
   if (way == "ws") url = "ws://127.0.0.1:0/mqtt";
+  if (way == "wss") url = "wss://127.0.0.1:0/mqtt";
   if (way == "unix") {
     url = "unix:///tmp/twinmq-conformance-" + std::to_string(getpid()) + "-" +
           std::to_string(++sockets) + ".sock";
@@ -275,6 +282,10 @@ std::unique_ptr<Host> make_daemon_host(const Setup& setup, unsigned shards,
   std::vector<std::string> arguments = {program, "--listen", url};
   std::vector<std::pair<std::string, std::string>> settings = {
       {"storage.durability", "none"}, {"node.shards", std::to_string(shards)}};
+  if (way == "tls" || way == "wss") {
+    settings.emplace_back("listener.tls.certificate", certificates() + "/server.pem");
+    settings.emplace_back("listener.tls.key", certificates() + "/server.key");
+  }
   settings.insert(settings.end(), setup.settings.begin(), setup.settings.end());
   for (const auto& [key, value] : settings) {
     arguments.push_back("--set");

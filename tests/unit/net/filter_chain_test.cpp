@@ -27,7 +27,8 @@ std::string sink(FilterChain& chain, FilterRoom& room, std::string text) {
 }
 
 TEST_CASE("a chain is open when each of its filters is, from the bottom up") {
-  const auto chain = toy::chain(std::make_unique<toy::Cipher>("low"), std::make_unique<toy::Cipher>("high"));
+  const auto chain =
+      toy::chain(std::make_unique<toy::Cipher>("low"), std::make_unique<toy::Cipher>("high"));
   FilterRoom room;
   CHECK(chain->state() == FilterState::Handshaking);
   CHECK(rise(*chain, room, "hello\n").empty());

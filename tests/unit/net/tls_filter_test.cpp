@@ -17,7 +17,8 @@ using namespace twinmq::net;
 /// A server's and a client's side, and the wire between them.
 class Talk {
  public:
-  explicit Talk(const std::shared_ptr<TlsServer>& server, TlsClient::Options options = client_options()) {
+  explicit Talk(const std::shared_ptr<TlsServer>& server,
+                TlsClient::Options options = client_options()) {
     auto opened = TlsClient::open(std::move(options));
     INFO((opened ? std::string() : opened.error().detail));
     REQUIRE(opened.has_value());
@@ -60,7 +61,9 @@ class Talk {
     }
     return all;
   }
-  bool open() const { return near->state() == FilterState::Open && far->state() == FilterState::Open; }
+  bool open() const {
+    return near->state() == FilterState::Open && far->state() == FilterState::Open;
+  }
   ConnectionFacts facts() const {
     ConnectionFacts told;
     near->tell(told);
@@ -133,7 +136,8 @@ TEST_CASE("what a turn has to say leaves in full records") {
   talk.server_says(small);
   auto records = talk.records();
   REQUIRE(records.size() == 7);
-  CHECK(std::all_of(records.begin(), records.end() - 1, [](std::size_t size) { return size >= 16384; }));
+  CHECK(std::all_of(records.begin(), records.end() - 1,
+                    [](std::size_t size) { return size >= 16384; }));
   talk.carry();
   CHECK(talk.at_client.size() == 100'000);
 
@@ -159,7 +163,7 @@ TEST_CASE("close_notify ends the stream behind its last bytes, in either directi
 
 TEST_CASE("what is no TLS is refused, with an alert") {
   for (const std::string& bytes : {std::string("\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c", 12),
-                                  std::string("GET / HTTP/1.1\r\n\r\n"), std::string(600, '\0')}) {
+                                   std::string("GET / HTTP/1.1\r\n\r\n"), std::string(600, '\0')}) {
     TlsServerFilter filter(tls_server());
     ByteBuffer up, down;
     filter.receive(bytes_of(bytes), up, down);
@@ -259,7 +263,9 @@ TEST_CASE("clients without a good certificate stay out, and the reason is known"
   TlsConfig config = asking_config();
   config.crl = certificate_file("ca.crl");
   CHECK(refusal(config, client_options()) == "TLS handshake: peer did not return a certificate");
-  const auto reason = [&](const std::string& name) { return refusal(config, client_options(name)); };
+  const auto reason = [&](const std::string& name) {
+    return refusal(config, client_options(name));
+  };
   using Catch::Contains;
   CHECK_THAT(reason("revoked"), Contains("certificate revoked"));
   CHECK_THAT(reason("stranger"), Contains("unable to get local issuer certificate"));

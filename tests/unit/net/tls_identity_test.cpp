@@ -55,8 +55,8 @@ TEST_CASE("a name that could be taken for another one is none") {
 }
 
 TEST_CASE("text that is not UTF-8 is no name") {
-  for (const char* bytes : {"\xC0\x80", "\xC3", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\x80", "\xE0\x80\x80",
-                            "\xC2\x80", "a\xFF"}) {
+  for (const char* bytes : {"\xC0\x80", "\xC3", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\x80",
+                            "\xE0\x80\x80", "\xC2\x80", "a\xFF"}) {
     CHECK_FALSE(common_name(bytes).has_value());
   }
 }

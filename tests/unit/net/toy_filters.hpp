@@ -20,8 +20,8 @@ inline std::string shifted(std::string text) {
   return text;
 }
 
-/// Wants the line "hello", answers with the line "welcome", then shifts every byte; a zero byte ends
-/// the stream.
+/// Wants the line "hello", answers with the line "welcome", then shifts every byte; a zero byte
+/// ends the stream.
 class Cipher final : public Filter {
  public:
   explicit Cipher(std::string principal = "toy")
