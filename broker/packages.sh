@@ -4,7 +4,7 @@
 build_packages=(
   build-essential cmake ninja-build ccache lld pkg-config
   libasio-dev libssl-dev libfmt-dev libtomlplusplus-dev libcli11-dev librocksdb-dev libflatbuffers-dev
-  flatbuffers-compiler
+  flatbuffers-compiler nlohmann-json3-dev
   libhttp-parser-dev
 )
 test_packages=(

@@ -11,6 +11,7 @@
 
 #include <twinmq/version.hpp>
 
+#include "admin_commands.hpp"
 #include "exit_code.hpp"
 #include "modules/access/base64.hpp"
 #include "modules/access/password_hash.hpp"
@@ -88,11 +89,13 @@ int run(int argc, char** argv) {
   token_command->add_option("user", token_options.user, "whom the token stands for")
       ->type_name("USER")
       ->required();
+  const auto admin = add_admin_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& outcome) {
     return app.exit(outcome) == 0 ? kExitSuccess : kExitUsage;
   }
+  if (int code = 0; run_admin_command(*admin, code)) return code;
   return token_command->parsed() ? token(token_options) : passwd(options);
 }
 

@@ -4,6 +4,8 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,7 +18,10 @@
 #include <twinmq/log.hpp>
 #include <twinmq/version.hpp>
 
+#include "app/admin_operations.hpp"
+#include "app/admin_socket.hpp"
 #include "app/config_validate.hpp"
+#include "app/store_tools.hpp"
 #include "base/escape.hpp"
 #include "exit_code.hpp"
 #include "service_notice.hpp"
@@ -30,6 +35,7 @@ struct Options {
   ConfigSource source;
   bool check = false;
   bool print_config = false;
+  std::string restore;
 };
 
 /// The exit code when the command line alone decides, otherwise nothing.
@@ -37,6 +43,7 @@ std::optional<int> read_options(int argc, char** argv, Options& options);
 void complain(const std::vector<Error>& errors);
 sigset_t block_signals();
 void raise_descriptor_limit();
+int restore(const Options& options, const Config& config);
 int serve(const Options& options, const LoadedConfig& loaded);
 void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals);
 void reload(const Options& options, Broker& broker, Log& log);
@@ -54,7 +61,44 @@ int run(int argc, char** argv) {
     fmt::print("{}", print_config(*loaded));
     return kExitSuccess;
   }
+  if (!options.restore.empty()) return restore(options, loaded->config);
   return serve(options, *loaded);
+}
+
+int restore(const Options& options, const Config& config) {
+  if (auto restored = app::restore_backup(config, options.restore); !restored) {
+    complain({restored.error()});
+    return restored.error().code == ErrorCode::InvalidArgument ? kExitUsage : kExitFailure;
+  }
+  fmt::print("{} is restored into {}\n", options.restore, config.data_dir);
+  return kExitSuccess;
+}
+
+/// Where administrators find this daemon; empty: nowhere.
+std::string admin_path(const Config& config, const Broker& broker) {
+  if (!config.admin.socket.empty()) return config.admin.socket;
+  if (broker.durability() != Durability::None) return config.data_dir + "/twinmq.sock";
+  const char* const runtime = std::getenv("XDG_RUNTIME_DIR");
+  if (runtime == nullptr) return "";
+  for (const ListenerInfo& each : broker.listeners()) {
+    const std::string port = each.url.substr(each.url.rfind(':') + 1);
+    if (!port.empty() && port.find_first_not_of("0123456789") == std::string::npos)
+      return fmt::format("{}/twinmq-{}.sock", runtime, port);
+  }
+  return "";
+}
+
+/// A broker that cannot be administered still serves, unless its administrator named the socket.
+Result<std::unique_ptr<app::AdminSocket>> open_admin_socket(const Config& config, Broker& broker,
+                                                            Log& log) {
+  const std::string path = config.admin.enabled ? admin_path(config, broker) : "";
+  if (path.empty()) return std::unique_ptr<app::AdminSocket>();
+  auto socket = app::AdminSocket::open(path, [&broker](std::string_view request) {
+    return app::answer_admin_request(broker, request);
+  });
+  if (socket || !config.admin.socket.empty()) return socket;
+  log.write({LogLevel::Warning, "no admin socket", "reason=" + escaped(socket.error().detail)});
+  return std::unique_ptr<app::AdminSocket>();
 }
 
 int serve(const Options& options, const LoadedConfig& loaded) {
@@ -85,9 +129,15 @@ int serve(const Options& options, const LoadedConfig& loaded) {
     complain({started.error()});
     return kExitFailure;
   }
+  auto admin = open_admin_socket(loaded.config, **broker, **log);
+  if (!admin) {
+    complain({admin.error()});
+    return kExitFailure;
+  }
   notify_service_manager("READY=1");
   wait_for_the_end(options, **broker, **log, signals);
   notify_service_manager("STOPPING=1");
+  admin->reset();
   (*broker)->stop();
   return kExitSuccess;
 }
@@ -195,6 +245,10 @@ std::optional<int> read_options(int argc, char** argv, Options& options) {
       ->type_name("DIR");
   app.add_option("--log-level", source.log_level, "debug, info, warning or error")
       ->type_name("LEVEL");
+  app.add_option("--restore", options.restore,
+                 "make the data directory, which must hold no data, of a backup that twinmq backup "
+                 "wrote, and exit")
+      ->type_name("DIR");
   app.add_flag("--check", options.check, "validate the configuration and exit");
   app.add_flag("--print-config", options.print_config,
                "print the effective configuration as TOML and exit");

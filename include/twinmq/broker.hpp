@@ -220,6 +220,13 @@ class Broker {
   /// Another name for statistics().
   Statistics stats() const { return statistics(); }
 
+  /// Writes what is stored into a directory of its own, which must not exist, while everything goes on. What was
+  /// acknowledged before the call is in it. Blocks; not inside a turn.
+  virtual Result<void> back_up(const std::string& directory) = 0;
+
+  /// What the store tells about itself.
+  virtual std::vector<StoreFigure> store_figures() const = 0;
+
   /// What the store promises, after defaults and what the store can do.
   virtual Durability durability() const = 0;
 

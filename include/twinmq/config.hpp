@@ -99,6 +99,8 @@ struct StorageConfig {
   /// Below it the broker refuses what would have to be stored; unset: by profile.
   std::optional<std::uint64_t> free_bytes_min;
   bool strict = false;  ///< damaged data refuse the start instead of being set aside
+  std::string encryption_key;           ///< 64 hexadecimal digits; empty: nothing is encrypted
+  std::string encryption_previous_key;  ///< the one so far, when encryption_key is a new one
 
   bool operator==(const StorageConfig&) const = default;
 };
@@ -176,6 +178,12 @@ struct SysConfig {
 
 enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
 
+/// How the local administrator reaches a daemon.
+struct AdminConfig {
+  bool enabled = true;
+  std::string socket;  ///< path; empty: twinmq.sock in data_dir, or in the user's runtime directory without one
+};
+
 struct LogConfig {
   LogLevel level = LogLevel::Info;
   bool json = false;  ///< JSON lines instead of text
@@ -192,6 +200,7 @@ struct Config {
   LimitsConfig limits;
   AccessConfig access;
   SysConfig sys;
+  AdminConfig admin;
   LogConfig log;
 
   /// Every complaint, each naming the key, what was found and what is allowed; empty: the Config is sound.

@@ -233,13 +233,32 @@ Result<void> HouseBroker::open_house_store() {
   Result<HouseStore> store =
       open_store(config_, [log = log_](const LogLine& line) { (*log)(line); });
   if (!store) return store.error();
+  const std::scoped_lock lock(mutex_);
   store_ = std::move(store->store);
   store_is_memory_ = store->memory;
   return {};
 }
 
 void HouseBroker::close_house_store() {
-  if (!parts_.store && !store_is_memory_) store_.reset();
+  std::shared_ptr<Store> closed;  // outside the lock: closing takes its time
+  const std::scoped_lock lock(mutex_);
+  if (!parts_.store && !store_is_memory_) closed.swap(store_);
+}
+
+std::shared_ptr<Store> HouseBroker::store() const {
+  const std::scoped_lock lock(mutex_);
+  return store_;
+}
+
+Result<void> HouseBroker::back_up(const std::string& directory) {
+  const auto kept = store();
+  if (!kept) return not_running();
+  return kept->back_up(directory);
+}
+
+std::vector<StoreFigure> HouseBroker::store_figures() const {
+  const auto kept = store();
+  return kept ? kept->figures() : std::vector<StoreFigure>();
 }
 
 Result<void> HouseBroker::start(bool on_caller) {

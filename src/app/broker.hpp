@@ -69,6 +69,8 @@ class HouseBroker final : public Broker {
   std::vector<SessionInfo> sessions() const override;
   std::vector<SubscriptionInfo> subscriptions(std::string_view client_id) const override;
   Statistics statistics() const override;
+  Result<void> back_up(const std::string& directory) override;
+  std::vector<StoreFigure> store_figures() const override;
   Durability durability() const override { return durability_; }
 
  private:
@@ -83,6 +85,7 @@ class HouseBroker final : public Broker {
   Result<void> open_house_store();
   /// Gives up the data directory, so that another broker can use it.
   void close_house_store();
+  std::shared_ptr<Store> store() const;
   Result<void> start(bool on_caller);
   ShardSet::Plan plan(bool on_caller);
   /// TLS must have been installed for the same listeners; without it the sockets can be opened.

@@ -191,6 +191,14 @@ std::vector<ConfigKey> make_keys() {
           "storage.strict",
           "Whether damaged data refuse the start; false: what is damaged is set aside in "
           "quarantine/ under data_dir, the log says exactly what, and the rest is served."),
+      key_of<storage, &S::encryption_key>(
+          "storage.encryption_key",
+          "Key of everything on disk (AES-256), 64 hexadecimal digits, made for instance by openssl "
+          "rand -hex 32; best taken from elsewhere, as \"${file:PATH}\" or \"${env:NAME}\"; empty: "
+          "nothing is encrypted. Set it before the first start."),
+      key_of<storage, &S::encryption_previous_key>(
+          "storage.encryption_previous_key",
+          "The key so far, when encryption_key is a new one; needed for one start."),
 
       key_of<&Li::url>("listener.url",
                        "mqtt://host:port, mqtts://host:port, ws://host:port/path, "
@@ -417,6 +425,13 @@ std::vector<ConfigKey> make_keys() {
       number<&Config::sys, &SysConfig::interval_seconds>(
           "sys.interval_seconds", 1, 86'400,
           "Time between updates of the $SYS topics, in seconds."),
+
+      key_of<&Config::admin, &AdminConfig::enabled>(
+          "admin.enabled", "Whether the daemon listens for the command twinmq on a local socket."),
+      key_of<&Config::admin, &AdminConfig::socket>(
+          "admin.socket",
+          "Path of that socket, which only its owner may use; empty: twinmq.sock in data_dir, or "
+          "$XDG_RUNTIME_DIR/twinmq-PORT.sock when nothing is kept there."),
 
       key_of<&Config::log, &LogConfig::level>("log.level",
                                               "Least serious kind of line that is logged."),

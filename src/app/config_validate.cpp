@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "app/config_keys.hpp"
+#include "storage/key_ring.hpp"
 #include "net/address_list.hpp"
 #include "net/listener_url.hpp"
 
@@ -140,6 +141,21 @@ void check_access(const Config& config, std::vector<ConfigComplaint>& complaints
   ignored("access.acl_file", config.access.acl_file);
 }
 
+void check_encryption(const Config& config, std::vector<ConfigComplaint>& complaints) {
+  const auto check = [&](const char* name, const std::string& text) {
+    if (text.empty()) return;
+    if (const auto key = storage::parse_cipher_key(text); !key)
+      complaints.push_back({name, key.error().detail});
+  };
+  check("storage.encryption_key", config.storage.encryption_key);
+  check("storage.encryption_previous_key", config.storage.encryption_previous_key);
+  if (config.storage.encryption_key.empty() && !config.storage.encryption_previous_key.empty()) {
+    complaints.push_back({"storage.encryption_previous_key",
+                          "found while storage.encryption_key is empty; what is encrypted stays "
+                          "encrypted"});
+  }
+}
+
 }  // namespace
 
 std::vector<ConfigComplaint> config_complaints(const Config& config) {
@@ -147,6 +163,7 @@ std::vector<ConfigComplaint> config_complaints(const Config& config) {
   check_ranges(config, complaints);
   check_listeners(config, complaints);
   check_access(config, complaints);
+  check_encryption(config, complaints);
   check_proxies("access.trusted_proxies", config.access.trusted_proxies, complaints);
   return complaints;
 }

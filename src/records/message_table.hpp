@@ -15,7 +15,8 @@ namespace twinmq::records {
 
 using Bytes = flatbuffers::Vector<std::uint8_t>;
 
-flatbuffers::Offset<Bytes> add_bytes(flatbuffers::FlatBufferBuilder& builder, std::string_view bytes);
+flatbuffers::Offset<Bytes> add_bytes(flatbuffers::FlatBufferBuilder& builder,
+                                     std::string_view bytes);
 flatbuffers::Offset<table::Message> add_message(flatbuffers::FlatBufferBuilder& builder,
                                                 const Message& message, Now now);
 
@@ -24,7 +25,8 @@ std::string_view view(const Bytes* bytes);
 /// The table's structure is verified already; this verifies its values.
 Result<MessageRef> read_message(const table::Message& message, Now now);
 
-/// A record as the table it should be. Stores hand records out at any address, tables want theirs to be even.
+/// A record as the table it should be. Stores hand records out at any address, tables want theirs
+/// to be even.
 template <typename Table>
 class Verified {
  public:
@@ -53,7 +55,8 @@ inline std::string taken(const flatbuffers::FlatBufferBuilder& builder) {
   return {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()};
 }
 
-/// Whether a moment could have been written: some 140,000 years around 1970, so that damaged bytes overflow nothing.
+/// Whether a moment could have been written: some 140,000 years around 1970, so that damaged bytes
+/// overflow nothing.
 bool is_wall_time(std::int64_t milliseconds);
 
 }  // namespace twinmq::records

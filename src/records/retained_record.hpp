@@ -1,5 +1,6 @@
 #pragma once
-// A retained message as it lies in the store: key 'r' and the topic, value a table Retained (records.fbs).
+// A retained message as it lies in the store: key 'r' and the topic, value a table Retained
+// (records.fbs).
 
 #include <string>
 #include <string_view>

@@ -56,7 +56,8 @@ bool Quarantine::is_damage(const rocksdb::Status& status) {
 
 bool Quarantine::headless() const {
   std::error_code code;
-  return !fs::exists(store_ + "/CURRENT", code) && (!files(".sst").empty() || !files(".log").empty());
+  return !fs::exists(store_ + "/CURRENT", code) &&
+         (!files(".sst").empty() || !files(".log").empty());
 }
 
 std::vector<std::string> Quarantine::files(std::string_view ending) const {
@@ -92,7 +93,8 @@ Damage Quarantine::move(const std::string& file, const std::string& because) {
   return damage;
 }
 
-// By hard links: no byte is copied, and what a file system without them loses is a second look at the damage.
+// By hard links: no byte is copied, and what a file system without them loses is a second look at
+// the damage.
 void Quarantine::hold_logs() {
   std::error_code code;
   const std::string held = quarantine_ + "/held";

@@ -1,5 +1,6 @@
 #pragma once
-// What is done when a store's files are damaged: what does not verify is set aside, the rest is made a store again.
+// What is done when a store's files are damaged: what does not verify is set aside, the rest is
+// made a store again.
 
 #include <functional>
 #include <string>
@@ -26,14 +27,16 @@ class Quarantine {
   Quarantine(std::string store, std::string quarantine)
       : store_(std::move(store)), quarantine_(std::move(quarantine)) {}
 
-  /// Whether the status tells of damaged or missing files, and not of a disk that is full, gone or read-only.
+  /// Whether the status tells of damaged or missing files, and not of a disk that is full, gone or
+  /// read-only.
   static bool is_damage(const rocksdb::Status& status);
 
-  /// Whether there are files of a store without the one that names them: opening would take it for a new store and
-  /// delete them.
+  /// Whether there are files of a store without the one that names them: opening would take it for
+  /// a new store and delete them.
   bool headless() const;
 
-  /// Keeps the logs' content beside the recovery that will delete them. Call forget_logs() or keep_logs() after it.
+  /// Keeps the logs' content beside the recovery that will delete them. Call forget_logs() or
+  /// keep_logs() after it.
   void hold_logs();
   void forget_logs();
   /// Into the quarantine, each as one damage.
@@ -42,7 +45,8 @@ class Quarantine {
   /// Runs of zeros in logs where records should be; RocksDB takes them for the end.
   std::vector<Damage> zeros_in_logs() const;
 
-  /// Sets aside every table that does not verify and rebuilds the list of tables from the rest. The store is closed.
+  /// Sets aside every table that does not verify and rebuilds the list of tables from the rest. The
+  /// store is closed.
   Result<std::vector<Damage>> mend(const rocksdb::Options& options);
 
   /// The whole store.

@@ -11,6 +11,8 @@
 #include <rocksdb/utilities/checkpoint.h>
 
 #include "base/escape.hpp"
+#include "storage/encrypted_env.hpp"
+#include "storage/key_ring.hpp"
 #include "storage/quarantine.hpp"
 #include "storage/rocksdb_options.hpp"
 
@@ -35,6 +37,7 @@ Error closed() {
 }  // namespace
 
 struct RocksDbStore::Setup {
+  std::unique_ptr<rocksdb::Env> encrypted;
   rocksdb::Options options;
   std::mutex mutex;
   std::vector<std::string> dropped;  ///< what recovery left out, in RocksDB's words; under mutex
@@ -46,10 +49,13 @@ Result<std::unique_ptr<RocksDbStore>> RocksDbStore::open(const std::string& data
   if (!directory) return directory.error();
   const Result<unsigned> format = directory->format();
   if (!format) return format.error();
-  if (*format == 0) {
-    if (const Result<void> noted = directory->set_format(); !noted) return noted.error();
-  }
+  if (*format == 0 && parts.read_only)
+    return Error{ErrorCode::NotFound, data_dir + " holds no data"};
   std::unique_ptr<RocksDbStore> store(new RocksDbStore(std::move(*directory), std::move(parts)));
+  if (const Result<void> keys = store->open_keys(); !keys) return keys.error();
+  if (*format == 0) {
+    if (const Result<void> noted = store->directory_.set_format(); !noted) return noted.error();
+  }
   if (const Result<void> opened = store->open_database(); !opened) return opened.error();
   return store;
 }
@@ -69,11 +75,45 @@ RocksDbStore::RocksDbStore(DataDirectory directory, RocksDbParts parts)
       });
 }
 
+Result<void> RocksDbStore::open_keys() {
+  const std::string file = directory_.path() + "/KEYS";
+  std::error_code code;
+  const bool encrypted = std::filesystem::exists(file, code);
+  const Result<unsigned> format = directory_.format();
+  if (!format) return format.error();
+  if (parts_.config.encryption_key.empty()) {
+    if (!encrypted) return {};
+    return Error{ErrorCode::PermissionDenied,
+                 "the data in " + directory_.path() + " are encrypted; set storage.encryption_key"};
+  }
+  if (!encrypted && *format != 0) {
+    return Error{ErrorCode::PermissionDenied,
+                 "the data in " + directory_.path() +
+                     " are not encrypted, but storage.encryption_key is set; start without it, or "
+                     "with an empty data_dir"};
+  }
+  const Result<CipherKey> owner = parse_cipher_key(parts_.config.encryption_key);
+  if (!owner) return owner.error();
+  std::optional<CipherKey> previous;
+  if (!parts_.config.encryption_previous_key.empty()) {
+    const Result<CipherKey> parsed = parse_cipher_key(parts_.config.encryption_previous_key);
+    if (!parsed) return parsed.error();
+    previous = *parsed;
+  }
+  Result<KeyRing> ring = KeyRing::open(file, *owner, previous ? &*previous : nullptr);
+  if (!ring) return ring.error();
+  setup_->encrypted =
+      encrypted_env(*setup_->options.env, std::make_shared<KeyRing>(std::move(*ring)));
+  setup_->options.env = setup_->encrypted.get();
+  return {};
+}
+
 RocksDbStore::~RocksDbStore() {
   close_database();
 }
 
 Result<void> RocksDbStore::open_database() {
+  if (parts_.read_only) return open_once();
   // Otherwise RocksDB warns that it is missing.
   std::error_code ignored;
   std::filesystem::create_directory(directory_.store_path(), ignored);
@@ -85,7 +125,9 @@ Result<void> RocksDbStore::open_database() {
     if (Result<void> mended = mend(because); !mended) return mended;
     damaged_ = false;
   }
-  const std::vector<Damage> zeros = quarantine.zeros_in_logs();
+  // In an encrypted log, zeros are as good as any damage: checksums tell.
+  const std::vector<Damage> zeros =
+      setup_->encrypted ? std::vector<Damage>() : quarantine.zeros_in_logs();
   if (strict && !zeros.empty()) return refused(zeros[0].file + " holds " + zeros[0].because);
   quarantine.hold_logs();
   {
@@ -118,7 +160,9 @@ Result<void> RocksDbStore::open_database() {
 
 Result<void> RocksDbStore::open_once() {
   rocksdb::DB* db = nullptr;
-  const Status status = rocksdb::DB::Open(setup_->options, directory_.store_path(), &db);
+  const Status status =
+      parts_.read_only ? rocksdb::DB::OpenForReadOnly(setup_->options, directory_.store_path(), &db)
+                       : rocksdb::DB::Open(setup_->options, directory_.store_path(), &db);
   if (!status.ok()) {
     damaged_ = Quarantine::is_damage(status);
     return Error{damaged_ ? ErrorCode::Corrupt : ErrorCode::StorageFailed,
@@ -247,6 +291,14 @@ Result<void> RocksDbStore::reopen() {
   return open_database();
 }
 
+Result<void> RocksDbStore::verify() {
+  const std::shared_lock lock(exchange_);
+  if (!db_) return closed();
+  const Status status = db_->VerifyChecksum();
+  if (!status.ok()) return failed("the store does not verify", status);
+  return {};
+}
+
 std::uint64_t RocksDbStore::room() const {
   struct statvfs facts {};
   if (statvfs(directory_.path().c_str(), &facts) != 0) return 0;
@@ -271,6 +323,11 @@ Result<void> RocksDbStore::back_up(const std::string& directory) {
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   if (status.ok()) status = checkpoint->CreateCheckpoint(directory + "/store");
   if (!status.ok()) return failed("the backup failed", status);
+  if (setup_->encrypted) {
+    const Result<std::string> keys = read_file(directory_.path() + "/KEYS");
+    if (!keys) return keys.error();
+    if (Result<void> copied = replace_file(directory + "/KEYS", *keys); !copied) return copied;
+  }
   // Last, so that a backup without it is known to be incomplete.
   return replace_file(directory + "/FORMAT", std::to_string(kFormat) + "\n");
 }

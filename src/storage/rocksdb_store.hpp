@@ -34,6 +34,8 @@ struct RocksDbParts {
   std::size_t (*run_prefix)(std::string_view key) = nullptr;
   /// What RocksDB warns of, and what was done about damage. Any thread; may be empty.
   std::function<void(LogLevel level, std::string_view event, const std::string& detail)> log;
+  /// Opened to be looked at: nothing is written but the lock.
+  bool read_only = false;
   /// In place of the operating system's file system, for tests; outlives the store.
   rocksdb::Env* env = nullptr;
 };
@@ -49,6 +51,8 @@ class RocksDbStore final : public Store {
   Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) override;
   Result<std::optional<std::string>> get(std::string_view key) override;
   Result<void> reopen() override;
+  /// Reads every table and checks every checksum.
+  Result<void> verify();
   Durability durability_max() const override { return Durability::Fsync; }
   std::uint64_t room() const override;
   Result<void> back_up(const std::string& directory) override;
@@ -58,6 +62,7 @@ class RocksDbStore final : public Store {
   struct Setup;
 
   RocksDbStore(DataDirectory directory, RocksDbParts parts);
+  Result<void> open_keys();
   Result<void> open_database();
   Result<void> open_once();
   Result<void> mend(const std::string& because);

@@ -20,7 +20,7 @@ const std::vector<Library> kLibraries = {
     {"toml++/", {"app"}},
     {"CLI/", {"broker", "bench/load"}},
     {"asio", {"net", "include/twinmq/asio.hpp"}},
-    {"openssl/", {"net", "bench/forwarder", "modules/access"}},
+    {"openssl/", {"net", "bench/forwarder", "modules/access", "storage"}},
     {"rocksdb/", {"storage"}},
     {"flatbuffers/", {"records"}},
     {"http_parser.h", {"net"}},

@@ -38,6 +38,8 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/app/inbox.cpp", "any thread leaves errands for a shard"},
     {"src/app/callback_threads.hpp", "host callbacks run beside the shards"},
     {"src/app/callback_threads.cpp", "host callbacks run beside the shards"},
+    {"src/app/admin_socket.hpp", "administrators wait on a thread of their own"},
+    {"src/app/admin_socket.cpp", "administrators wait on a thread of their own"},
     {"src/app/watchdog.hpp", "one thread watches how long a host's doors take"},
     {"src/app/watchdog.cpp", "one thread watches how long a host's doors take"},
     {"src/app/reply.hpp", "a caller's thread waits for a shard's answer"},

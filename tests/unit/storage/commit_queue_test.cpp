@@ -122,17 +122,19 @@ TEST_CASE("after a failure nothing reaches the store until it was reopened") {
   CHECK_FALSE(lost);
 }
 
-TEST_CASE("a disk that fills up and has room again is told, each once, without waiting for a commit") {
+TEST_CASE(
+    "a disk that fills up and has room again is told, each once, without waiting for a commit") {
   GatedStore store;
   store.bytes_free = 99;
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<bool> told;
-  CommitQueue queue(store, Durability::None, Answers().sink(), {100, [&](bool full, std::uint64_t) {
-                      const std::scoped_lock lock(mutex);
-                      told.push_back(full);
-                      changed.notify_all();
-                    }});
+  CommitQueue queue(store, Durability::None, Answers().sink(),
+                    {100, [&](bool full, std::uint64_t) {
+                       const std::scoped_lock lock(mutex);
+                       told.push_back(full);
+                       changed.notify_all();
+                     }});
   const auto wait_for = [&](std::size_t count) {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return told.size() >= count; });

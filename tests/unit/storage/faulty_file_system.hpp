@@ -1,5 +1,6 @@
 #pragma once
-// A file system for RocksDB that forgets at a power cut what was not synced, and that fails when told to.
+// A file system for RocksDB that forgets at a power cut what was not synced, and that fails when
+// told to.
 
 #include <filesystem>
 #include <fstream>
@@ -32,8 +33,9 @@ class FaultyFileSystem final : public rocksdb::FileSystemWrapper {
     set(syncs_, rocksdb::IOStatus::OK());
   }
 
-  /// Nothing reaches the disk any more. When whoever uses it has gone, forget() makes of the files what is left of
-  /// them: what was not synced is gone, and so are files and names whose directory was not.
+  /// Nothing reaches the disk any more. When whoever uses it has gone, forget() makes of the files
+  /// what is left of them: what was not synced is gone, and so are files and names whose directory
+  /// was not.
   void cut_power() { fail_writes(rocksdb::IOStatus::IOError("no power")); }
   void forget() {
     const std::scoped_lock lock(mutex_);

@@ -47,6 +47,40 @@ std::vector<std::string> keys(Store& store) {
   return found;
 }
 
+TEST_CASE("an encrypted store conforms, and a plain one does not become one") {
+  Scratch scratch;
+  int made = 0;
+  auto encrypted = parts();
+  encrypted.config.encryption_key = std::string(64, 'a');
+  CHECK(testing::check_store([&]() -> std::unique_ptr<Store> {
+          auto store = RocksDbStore::open(scratch / std::to_string(++made), encrypted);
+          REQUIRE(store);
+          return std::move(*store);
+        }) == std::vector<std::string>{});
+  put(*open(scratch / "plain"), "k", "v");
+  const auto refused = RocksDbStore::open(scratch / "plain", encrypted);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().detail, Catch::Contains("are not encrypted"));
+}
+
+TEST_CASE("a store opened to be looked at stays as it is") {
+  Scratch scratch;
+  put(*open(scratch / "data"), "k", "v");
+  auto looking = parts();
+  looking.read_only = true;
+  {
+    const auto store = RocksDbStore::open(scratch / "data", looking);
+    REQUIRE(store);
+    CHECK((*store)->verify());
+    CHECK((*store)->get("k").value() == "v");
+    Batch batch;
+    batch.put("k", "w");
+    CHECK_FALSE((*store)->commit(batch, Durability::Fsync));
+  }
+  CHECK(open(scratch / "data")->get("k").value() == "v");
+  CHECK_FALSE(RocksDbStore::open(scratch / "nothing", looking));
+}
+
 TEST_CASE("the store on disk conforms, under either profile") {
   const auto profile = GENERATE(StorageProfile::Gateway, StorageProfile::Server);
   Scratch scratch;

@@ -57,6 +57,11 @@ storage::RocksDbParts parts(Lines* lines = nullptr, rocksdb::Env* env = nullptr)
   return made;
 }
 
+storage::RocksDbParts with_key(storage::RocksDbParts made, const std::string& key) {
+  made.config.encryption_key = key;
+  return made;
+}
+
 std::unique_ptr<RocksDbStore> open(const std::string& path, storage::RocksDbParts made) {
   auto store = RocksDbStore::open(path, std::move(made));
   INFO((store ? "" : store.error().detail));
@@ -83,13 +88,16 @@ Batch random_batch(std::mt19937& random, Model& model) {
       batch.erase(key);
       model.erase(key);
     } else {
-      batch.put(key, model[key] = std::string(random() % 800, static_cast<char>('a' + random() % 26)));
+      batch.put(key,
+                model[key] = std::string(random() % 800, static_cast<char>('a' + random() % 26)));
     }
   }
   return batch;
 }
 
-TEST_CASE("a power cut at any moment leaves what was synced, and unsynced batches whole or not at all") {
+TEST_CASE(
+    "a power cut at any moment leaves what was synced, and unsynced batches whole or not at all") {
+  const std::string key = GENERATE(std::string(), std::string(64, 'a'));
   std::mt19937 random(7);
   Scratch scratch;
   Model synced;
@@ -97,7 +105,7 @@ TEST_CASE("a power cut at any moment leaves what was synced, and unsynced batche
     Disk disk;
     std::vector<Model> possible = {synced};
     {
-      const auto store = open(scratch / "data", parts(nullptr, disk.env.get()));
+      const auto store = open(scratch / "data", with_key(parts(nullptr, disk.env.get()), key));
       INFO("life " << life);
       REQUIRE((content(*store).value() == synced));
       Model model = synced;
@@ -112,20 +120,22 @@ TEST_CASE("a power cut at any moment leaves what was synced, and unsynced batche
       CHECK_FALSE(store->commit(random_batch(random, model), Durability::Fsync));
     }
     disk.system->forget();
-    const auto store = open(scratch / "data", parts());
+    const auto store = open(scratch / "data", with_key(parts(), key));
     synced = content(*store).value();
     CHECK((std::find(possible.begin(), possible.end(), synced) != possible.end()));
   }
 }
 
-TEST_CASE("a full or failing disk refuses commits, keeps what it had, and works again when healed") {
+TEST_CASE(
+    "a full or failing disk refuses commits, keeps what it had, and works again when healed") {
   const auto fault = GENERATE(0, 1, 2);
   Scratch scratch;
   Disk disk;
   Model model;
   std::mt19937 random(1);
   const auto store = open(scratch / "data", parts(nullptr, disk.env.get()));
-  for (int i = 0; i < 50; ++i) REQUIRE(store->commit(random_batch(random, model), Durability::Fsync));
+  for (int i = 0; i < 50; ++i)
+    REQUIRE(store->commit(random_batch(random, model), Durability::Fsync));
   if (fault == 0) disk.system->fail_writes(rocksdb::IOStatus::NoSpace("no room"));
   if (fault == 1) disk.system->fail_writes(rocksdb::IOStatus::IOError("bad sector"));
   if (fault == 2) disk.system->fail_syncs(rocksdb::IOStatus::IOError("sync failed"));
@@ -243,7 +253,8 @@ TEST_CASE("whatever file is damaged in whatever way, the store starts and keeps 
     CHECK(found.size() >= (holds_data ? 600u : 800u));
     if (name.ends_with(".sst")) {
       CHECK(found.size() == 600);
-      CHECK(lines.has(how == Harm::Remove ? "storage damaged" : "stored file set aside file=" + name));
+      CHECK(lines.has(how == Harm::Remove ? "storage damaged"
+                                          : "stored file set aside file=" + name));
     }
     if (name.ends_with(".log") && (how == Harm::Flip || how == Harm::Zeros))
       CHECK(lines.has("stored file set aside file=" + name));
