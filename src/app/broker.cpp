@@ -543,7 +543,7 @@ void HouseBroker::complete(Statistics& sum) const {
   const std::scoped_lock lock(mutex_);
   for (std::size_t i = 0; i < kMetricCount; ++i) sum.values[i] += past_.values[i];
   sum[Metric::CallbacksSlow] += watchdog_->slow_calls();
-  sum[Metric::CertificateExpiry] = certificate_expiry();
+  sum[Metric::CertificateExpiry] = certificate_expiry_;
   if (started_at_ == Instant()) return;
   const auto up = std::chrono::duration_cast<Seconds>(read_clocks().steady - started_at_);
   sum.uptime_seconds = static_cast<std::uint64_t>(up.count());

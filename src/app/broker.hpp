@@ -107,8 +107,9 @@ class HouseBroker final : public Broker {
   std::shared_ptr<net::TlsServer> tls_of(std::size_t listener);
   void watch_tls();
   void stop_watching();
-  void renew_tls();
-  std::uint64_t certificate_expiry() const;
+  void apply_trust();
+  void renew_tls(bool keep_tickets);
+  void on_tls_hour();
   void warn_of_expiry();
 
   void log(LogLevel level, std::string_view event, const std::string& detail) const;
@@ -137,6 +138,8 @@ class HouseBroker final : public Broker {
   mutable std::mutex tls_mutex_;  ///< taken last, and never while the watch is ended
   TlsListeners tls_;
   std::vector<ListenerConfig> tls_config_;  ///< that tls_ was last prepared from
+  std::atomic<std::uint64_t> certificate_expiry_{0};  ///< for shards, which must not wait
+  unsigned tls_hours_ = 0;                            ///< the watch's
   std::unique_ptr<FileWatch> file_watch_;
   Instant started_at_{};
   Statistics past_;  ///< what earlier runs counted

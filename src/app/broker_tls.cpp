@@ -30,11 +30,16 @@ void HouseBroker::install_tls(TlsListeners::Renewal renewal,
   bool trust_changed = false;
   {
     const std::scoped_lock lock(tls_mutex_);
-    trust_changed = tls_.install(std::move(renewal));
+    trust_changed = tls_.install(std::move(renewal), true);
     tls_config_ = listeners;
+    certificate_expiry_ = tls_.expiry();
   }
+  if (trust_changed) apply_trust();
+}
+
+void HouseBroker::apply_trust() {
   const auto set = running();
-  if (!set || !trust_changed) return;
+  if (!set) return;
   log(LogLevel::Info, "trust changed", "applies_to=\"new connections\"");
   set->for_each_inbox([log = log_](ShardThread& thread) {
     const std::size_t closed = thread.connections().judge_again();
@@ -60,7 +65,7 @@ void HouseBroker::watch_tls() {
   }
   if (files.empty()) return;
   auto watch =
-      FileWatch::start(std::move(files), {[this] { renew_tls(); }, [this] { warn_of_expiry(); }});
+      FileWatch::start(std::move(files), {[this] { renew_tls(true); }, [this] { on_tls_hour(); }});
   if (!watch) {
     return log(LogLevel::Warning, "files are not watched",
                "reason=" + escaped(watch.error().detail));
@@ -78,29 +83,35 @@ void HouseBroker::stop_watching() {
   }
 }
 
-// On the thread of the watch.
-void HouseBroker::renew_tls() {
-  std::vector<ListenerConfig> listeners;
+// On the thread of the watch. A reload waits meanwhile, so that neither undoes the other.
+void HouseBroker::renew_tls(bool keep_tickets) {
+  bool trust_changed = false;
+  Error fault;
   {
     const std::scoped_lock lock(tls_mutex_);
-    listeners = tls_config_;
+    auto renewal = tls_.prepare(tls_config_);
+    if (renewal) {
+      trust_changed = tls_.install(std::move(*renewal), keep_tickets);
+      certificate_expiry_ = tls_.expiry();
+    } else {
+      fault = renewal.error();
+    }
   }
-  auto renewal = prepare_tls(listeners);
-  if (!renewal) {
-    return log(LogLevel::Error, "certificates kept", "reason=" + escaped(renewal.error().detail));
-  }
-  install_tls(std::move(*renewal), listeners);
+  if (!fault.detail.empty())
+    return log(LogLevel::Error, "certificates kept", "reason=" + escaped(fault.detail));
+  if (trust_changed) apply_trust();
   log(LogLevel::Info, "certificates renewed", "");
   warn_of_expiry();
 }
 
-std::uint64_t HouseBroker::certificate_expiry() const {
-  const std::scoped_lock lock(tls_mutex_);
-  return tls_.expiry();
+// A ticket's key opens what was said under it: it does not live longer than a day.
+void HouseBroker::on_tls_hour() {
+  warn_of_expiry();
+  if (++tls_hours_ % 24 == 0) renew_tls(false);
 }
 
 void HouseBroker::warn_of_expiry() {
-  const auto expiry = static_cast<std::int64_t>(certificate_expiry());
+  const auto expiry = static_cast<std::int64_t>(certificate_expiry_.load());
   if (expiry == 0) return;
   const std::int64_t now =
       std::chrono::duration_cast<Seconds>(read_clocks().wall.time_since_epoch()).count();

@@ -48,13 +48,13 @@ Result<TlsListeners::Renewal> TlsListeners::prepare(
   return renewal;
 }
 
-bool TlsListeners::install(Renewal renewal) {
+bool TlsListeners::install(Renewal renewal, bool keep_tickets) {
   bool trust_changed = false;
   servers_.clear();
   for (auto& [name, part] : renewal.parts) {
     if (part.contexts) {
       trust_changed = trust_changed || !part.contexts->trusts_like(*part.server->current());
-      part.server->install(std::move(part.contexts));
+      part.server->install(std::move(part.contexts), keep_tickets);
     }
     servers_[name] = std::move(part.server);
   }

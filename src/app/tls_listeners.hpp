@@ -28,8 +28,9 @@ class TlsListeners {
 
   /// Reads every file; nothing changes. The error names the listener and the key.
   Result<Renewal> prepare(const std::vector<ListenerConfig>& listeners) const;
-  /// Answers whether somebody who was trusted before might not be now.
-  bool install(Renewal renewal);
+  /// Answers whether somebody who was trusted before might not be now. Without `keep_tickets` no
+  /// earlier session can be resumed.
+  bool install(Renewal renewal, bool keep_tickets);
 
   /// Null for a listener without TLS, or one that was not prepared.
   std::shared_ptr<net::TlsServer> of(const std::vector<ListenerConfig>& listeners,

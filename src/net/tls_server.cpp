@@ -144,11 +144,11 @@ Result<std::shared_ptr<TlsContexts>> TlsServer::prepare(const TlsConfig& config)
 
 // A ticket vouches for a client certificate that was checked against the trust of its time: it may
 // be redeemed only while that has not changed.
-void TlsServer::install(std::shared_ptr<TlsContexts> contexts) {
+void TlsServer::install(std::shared_ptr<TlsContexts> contexts, bool keep_tickets) {
   std::array<unsigned char, kTicketKeyBytes> keys{};
   const std::shared_ptr<const TlsContexts> before = current();
   const bool kept =
-      before && before->trusts_like(*contexts) &&
+      keep_tickets && before && before->trusts_like(*contexts) &&
       SSL_CTX_get_tlsext_ticket_keys(before->first(), keys.data(), kTicketKeyBytes) == 1;
   if (!kept) SSL_CTX_get_tlsext_ticket_keys(contexts->first(), keys.data(), kTicketKeyBytes);
   for (const TlsContexts::Context& context : contexts->contexts_)

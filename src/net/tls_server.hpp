@@ -81,7 +81,7 @@ class TlsServer {
   /// Reads everything anew; nothing changes until install(). Errors name the key of the listener.
   Result<std::shared_ptr<TlsContexts>> prepare(const TlsConfig& config) const;
   /// For connections from now on. Sessions of before can be resumed while the trust is the same.
-  void install(std::shared_ptr<TlsContexts> contexts);
+  void install(std::shared_ptr<TlsContexts> contexts, bool keep_tickets = true);
 
  private:
   explicit TlsServer(bool websocket) : websocket_(websocket) {}

@@ -168,6 +168,23 @@ class Configuration(unittest.TestCase):
         self.assertEqual((code, err), (0, ""))
 
 
+    def test_the_example_is_sound_once_its_files_are_there(self):
+        with open(os.path.join(SOURCE, "conf", "tls.toml")) as file:
+            example = file.read()
+        places = {"server.pem": "server.pem", "server.key": "server.key", "devices-ca.pem": "ca.pem",
+                  "devices.crl": "ca.crl", "fingerprints": "fingerprints", "server.ocsp": "server.ocsp",
+                  "psk": "psk", "password": "password", "other-name.pem": "second.pem", "other-name.key": "second.key"}
+        for place, name in places.items():
+            example = example.replace(f"/etc/twinmq/tls/{place}\"", os.path.join(KEPT, name) + "\"")
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "tls.toml")
+            for text in (example, re.sub(r"(?m)^#(tls\.|\[\[|name|url)", r"\1", example)):
+                with open(path, "w") as file:
+                    file.write(text)
+                code, _, err = run("twinmqd", "--config", path, "--check")
+                self.assertEqual((code, err), (0, ""))
+
+
 class Renewal(unittest.TestCase):
     def certificate_of(self, broker):
         """Who runs the server, by the certificate that new clients see."""
