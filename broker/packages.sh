@@ -8,7 +8,7 @@ build_packages=(
   libhttp-parser-dev
 )
 test_packages=(
-  catch2 libbenchmark-dev mosquitto mosquitto-clients python3 python3-paho-mqtt
+  catch2 libbenchmark-dev mosquitto mosquitto-clients openssl python3 python3-paho-mqtt
   libpaho-mqttpp-dev libpaho-mqtt-dev nodejs npm haproxy libwslay-dev clang libclang-rt-14-dev
 )
 

@@ -87,10 +87,14 @@ void FilterChain::send(std::span<const iovec> parts, FilterRoom& room) {
     return;
   }
   const std::size_t top = filters_.size() - 1;
-  if (top == 0) return filters_.front()->send(parts, room.down);
   room.sinking[0].clear();
-  filters_[top]->send(parts, room.sinking[0]);
+  filters_[top]->send(parts, top == 0 ? room.down : room.sinking[0]);
   sink(top, room);
+  for (const auto& filter : filters_) {
+    if (filter->state() != FilterState::Failed) continue;
+    error_ = filter->error();
+    state_ = FilterState::Failed;
+  }
 }
 
 void FilterChain::end(FilterRoom& room) {
