@@ -227,7 +227,7 @@ class Link {
       false;            ///< published straight to other shards; such letters may be on their way
   bool again_ = false;  ///< the packet just seen must be worked on again later
   std::optional<ShardId> destination_;
-  std::string assigned_client_id_;
+  std::unique_ptr<const std::string> assigned_client_id_;
 
   friend struct Shard;
 };

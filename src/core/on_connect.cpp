@@ -60,8 +60,8 @@ void Link::on_connect(const mqtt::Frame& frame) {
   adopt_options(*packet);
   if (const auto refusal = judge_connect(*packet)) return reject(*refusal, reason_text(*refusal));
   if (packet->client_id.empty()) {
-    assigned_client_id_ = assign_client_id(shard_);
-    packet->client_id = assigned_client_id_;
+    assigned_client_id_ = std::make_unique<const std::string>(assign_client_id(shard_));
+    packet->client_id = *assigned_client_id_;
   }
   authenticate(frame, *packet);
   // Packets that follow wait for the CONNACK, but for those of an authentication.
@@ -123,7 +123,7 @@ void Link::authenticate(const mqtt::Frame& frame, mqtt::Connect& packet) {
   limits.topic_levels_max = shard_.parts.limits.topic_levels_max;
   auto decoded = mqtt::decode_connect(kept, limits, pending_connect_->scratch);
   pending_connect_->packet = std::move(*decoded);
-  if (!assigned_client_id_.empty()) pending_connect_->packet.client_id = assigned_client_id_;
+  if (assigned_client_id_) pending_connect_->packet.client_id = *assigned_client_id_;
   shard_.wheel.arm(timer_,
                    shard_.now.steady + Seconds(shard_.parts.limits.authentication_timeout_seconds));
   ask(false, packet.authentication_method.value_or(std::string_view()));
@@ -254,7 +254,7 @@ void Link::welcome() {
     if (mqtt.qos_max < 2) packet.qos_max = mqtt.qos_max;
     if (!shard_.offers_retain()) packet.retain_available = false;
     packet.packet_size_max = mqtt.packet_size_max;
-    if (!assigned_client_id_.empty()) packet.assigned_client_id = assigned_client_id_;
+    if (assigned_client_id_) packet.assigned_client_id = *assigned_client_id_;
     if (mqtt.topic_alias_maximum > 0) packet.topic_alias_maximum = mqtt.topic_alias_maximum;
     if (!mqtt.wildcard_available) packet.wildcard_subscription_available = false;
     if (!mqtt.shared_available) packet.shared_subscription_available = false;
@@ -279,7 +279,7 @@ void Link::welcome() {
   if (origin_.facts && !origin_.facts->principal.empty())
     detail += " identity=" + escaped(origin_.facts->principal);
   shard_.log(LogLevel::Info, "client connected", detail);
-  assigned_client_id_ = {};
+  assigned_client_id_.reset();
   pending_connect_.reset();
   if (enhanced_ && enhanced_->method.empty()) enhanced_.reset();
   watch_keep_alive();
