@@ -3,12 +3,16 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <utility>
+
+#include "websocket_client.hpp"
 
 namespace twinmq::load {
 namespace {
@@ -70,6 +74,18 @@ Result<Endpoint> resolve(const std::string& host, std::uint16_t port) {
   return endpoint;
 }
 
+Result<Endpoint> local(const std::string& path) {
+  Endpoint endpoint;
+  auto& address = reinterpret_cast<sockaddr_un&>(endpoint.address);
+  if (path.size() >= sizeof address.sun_path)
+    return Error{ErrorCode::InvalidArgument, "--unix " + path + ": the path is too long"};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  endpoint.size = sizeof address;
+  endpoint.loopback = true;
+  return endpoint;
+}
+
 EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), buffer_(kReadSize) {}
 
 EventLoop::~EventLoop() {
@@ -80,7 +96,7 @@ Result<void> EventLoop::open(Connection& connection, const Endpoint& endpoint) {
   const int family = endpoint.address.ss_family;
   const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return system_error("socket");
-  set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+  if (family != AF_UNIX) set_option(fd, IPPROTO_TCP, TCP_NODELAY);
   if (endpoint.loopback && family == AF_INET) bind_source(fd, opened_);
   ++opened_;
   const auto* address = reinterpret_cast<const sockaddr*>(&endpoint.address);
@@ -93,10 +109,12 @@ Result<void> EventLoop::open(Connection& connection, const Endpoint& endpoint) {
   connection.fd = fd;
   connection.out_begin = 0;
   connection.partial.clear();
-  if (endpoint.tls) {
-    connection.tls = endpoint.tls->filter();
-    connection.tls->start(connection.encrypted);
+  if (endpoint.tls) connection.filter = endpoint.tls->filter();
+  if (!endpoint.websocket_path.empty()) {
+    connection.filter = std::make_unique<WebSocketClient>(endpoint.host, endpoint.websocket_path,
+                                                          std::move(connection.filter));
   }
+  if (connection.filter) connection.filter->start(connection.encrypted);
   connection.awaits_writable = !done;
   watch(connection, EPOLLIN | (done ? 0U : std::uint32_t{EPOLLOUT}), EPOLL_CTL_ADD);
   if (done) write_now(connection);
@@ -109,13 +127,13 @@ void EventLoop::close(Connection& connection) {
   connection.fd = -1;
   connection.out.clear();
   connection.out_begin = 0;
-  connection.tls.reset();
+  connection.filter.reset();
   connection.encrypted.clear();
 }
 
 void EventLoop::write_now(Connection& connection) {
   if (connection.fd < 0) return;
-  if (connection.tls) return write_encrypted(connection);
+  if (connection.filter) return write_encrypted(connection);
   const std::size_t left = connection.out.size() - connection.out_begin;
   const ssize_t sent =
       left == 0
@@ -138,9 +156,9 @@ void EventLoop::await_writable(Connection& connection, bool wait) {
 }
 
 void EventLoop::write_encrypted(Connection& connection) {
-  if (connection.tls->state() == net::FilterState::Open && !connection.out.empty()) {
+  if (connection.filter->state() == net::FilterState::Open && !connection.out.empty()) {
     const iovec all{connection.out.data(), connection.out.size()};
-    connection.tls->send({&all, 1}, connection.encrypted);
+    connection.filter->send({&all, 1}, connection.encrypted);
     connection.out.clear();
   }
   const ByteView bytes = connection.encrypted.view();
@@ -160,12 +178,12 @@ std::size_t EventLoop::fill_decrypted(Connection& connection, bool& closed) {
   }
   read_time_ns_ = now_ns();
   decrypted_.clear();
-  const bool shaking_hands = connection.tls->state() == net::FilterState::Handshaking;
-  connection.tls->receive({encrypted_.data(), static_cast<std::size_t>(got)}, decrypted_,
+  const bool shaking_hands = connection.filter->state() == net::FilterState::Handshaking;
+  connection.filter->receive({encrypted_.data(), static_cast<std::size_t>(got)}, decrypted_,
                           connection.encrypted);
-  const net::FilterState state = connection.tls->state();
+  const net::FilterState state = connection.filter->state();
   if (state == net::FilterState::Failed) {
-    std::fprintf(stderr, "%s\n", std::string(connection.tls->error()).c_str());
+    std::fprintf(stderr, "%s\n", std::string(connection.filter->error()).c_str());
   }
   closed = state == net::FilterState::Failed || state == net::FilterState::Ended;
   if (shaking_hands || !connection.encrypted.empty()) write_encrypted(connection);
@@ -187,7 +205,7 @@ void EventLoop::write_dirty() {
 }
 
 std::size_t EventLoop::fill(Connection& connection, bool& closed) {
-  if (connection.tls) return fill_decrypted(connection, closed);
+  if (connection.filter) return fill_decrypted(connection, closed);
   const std::size_t earlier = connection.partial.size();
   if (buffer_.size() < earlier + kReadSize) buffer_.resize(earlier + kReadSize);
   const ssize_t got = ::recv(connection.fd, buffer_.data() + earlier, kReadSize, 0);

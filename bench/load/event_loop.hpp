@@ -26,7 +26,12 @@ struct Endpoint {
   socklen_t size = 0;
   bool loopback = false;
   std::shared_ptr<net::TlsClient> tls;  ///< null: connections are not encrypted
+  std::string host;                     ///< for HTTP
+  std::string websocket_path;           ///< empty: no WebSocket
 };
+
+/// A Unix socket.
+Result<Endpoint> local(const std::string& path);
 
 Result<Endpoint> resolve(const std::string& host, std::uint16_t port);
 
@@ -40,8 +45,8 @@ struct Connection {
   bool dirty = false;  ///< has bytes to write at the end of the turn
   Bytes out;
   std::size_t out_begin = 0;
-  std::unique_ptr<net::Filter> tls;  ///< null: `out` is written as it is
-  net::ByteBuffer encrypted;         ///< with tls, what is to be written
+  std::unique_ptr<net::Filter> filter;  ///< null: `out` is written as it is
+  net::ByteBuffer encrypted;            ///< with a filter, what is to be written
   Bytes partial;  ///< the beginning of a packet whose rest has not come
 
   std::uint16_t next_packet_id() {

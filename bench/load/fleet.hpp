@@ -20,6 +20,8 @@ namespace twinmq::load {
 struct Target {
   std::string host = "127.0.0.1";
   std::uint16_t port = 1883;
+  std::string unix_path;       ///< of a Unix socket, in the place of host and port
+  std::string websocket_path;  ///< empty: no WebSocket
   pid_t pid = 0;  ///< 0: the broker's CPU and memory are not measured
   Version version = Version::V5;
   std::string prefix = "bench";  ///< of topics and client identifiers

@@ -54,6 +54,9 @@ void add_target(CLI::App& command, CommandLine& line) {
   Target& target = line.target;
   command.add_option("--host", target.host, "address of the broker")->capture_default_str();
   command.add_option("--port", target.port, "port of the broker")->capture_default_str();
+  command.add_option("--unix", target.unix_path, "Unix socket of the broker, instead of a port");
+  command.add_option("--ws", target.websocket_path,
+                     "speak WebSocket, and ask for this path (/mqtt); with TLS: wss");
   net::TlsClient::Options& tls = target.tls;
   command.add_option_function<std::string>(
       "--cafile",
@@ -208,9 +211,12 @@ int refuse(const std::string& why) {
 // What CLI11 cannot see: the machine, and options that must fit each other. Empty: all is well.
 std::string objection(CommandLine& line, const std::string& command, std::uint64_t files_max) {
   Target& target = line.target;
-  auto endpoint = resolve(target.host, target.port);
+  auto endpoint = target.unix_path.empty() ? resolve(target.host, target.port)
+                                           : local(target.unix_path);
   if (!endpoint) return endpoint.error().detail;
   target.endpoint = *endpoint;
+  target.endpoint.host = target.host;
+  target.endpoint.websocket_path = target.websocket_path;
   if (target.encrypted) {
     target.tls.server_name = target.host;
     auto tls = net::TlsClient::open(target.tls);
