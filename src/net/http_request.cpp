@@ -205,28 +205,28 @@ struct HttpRequestReader::Parser {
 http_parser_settings HttpRequestReader::Parser::settings() {
   http_parser_settings made;
   http_parser_settings_init(&made);
-  made.on_url = [](http_parser* state, const char* at, std::size_t size) {
-    static_cast<Parser*>(state->data)->request.target.append(at, size);
+  made.on_url = [](http_parser* from, const char* at, std::size_t size) {
+    static_cast<Parser*>(from->data)->request.target.append(at, size);
     return 0;
   };
-  made.on_header_field = [](http_parser* state, const char* at, std::size_t size) {
-    return static_cast<Parser*>(state->data)->on_header_field({at, size});
+  made.on_header_field = [](http_parser* from, const char* at, std::size_t size) {
+    return static_cast<Parser*>(from->data)->on_header_field({at, size});
   };
-  made.on_header_value = [](http_parser* state, const char* at, std::size_t size) {
-    Parser& parser = *static_cast<Parser*>(state->data);
+  made.on_header_value = [](http_parser* from, const char* at, std::size_t size) {
+    Parser& parser = *static_cast<Parser*>(from->data);
     if (parser.head_done) return 0;
     parser.in_value = true;
     parser.request.headers.back().value.append(at, size);
     return 0;
   };
-  made.on_headers_complete = [](http_parser* state) {
-    return static_cast<Parser*>(state->data)->on_head();
+  made.on_headers_complete = [](http_parser* from) {
+    return static_cast<Parser*>(from->data)->on_head();
   };
-  made.on_body = [](http_parser* state, const char* at, std::size_t size) {
-    return static_cast<Parser*>(state->data)->on_body({at, size});
+  made.on_body = [](http_parser* from, const char* at, std::size_t size) {
+    return static_cast<Parser*>(from->data)->on_body({at, size});
   };
-  made.on_message_complete = [](http_parser* state) {
-    return static_cast<Parser*>(state->data)->on_complete();
+  made.on_message_complete = [](http_parser* from) {
+    return static_cast<Parser*>(from->data)->on_complete();
   };
   return made;
 }
