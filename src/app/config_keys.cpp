@@ -537,9 +537,9 @@ std::string toml_value(const ConfigValue& value) {
   if (const auto* number = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *number);
   if (const auto* text = std::get_if<std::string>(&value)) return toml_quoted(*text);
   if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
-    std::string all;
-    for (const std::string& each : *list) all += (all.empty() ? "" : ", ") + toml_quoted(each);
-    return "[" + all + "]";
+    std::vector<std::string> quoted;
+    for (const std::string& each : *list) quoted.push_back(toml_quoted(each));
+    return fmt::format("[{}]", fmt::join(quoted, ", "));
   }
   return "";
 }
