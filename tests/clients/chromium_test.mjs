@@ -93,7 +93,7 @@ const server = await serve()
 const folder = mkdtempSync(join(tmpdir(), 'twinmq-chromium-'))
 const browser = spawn(chromium, ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage',
   '--no-first-run', '--ignore-certificate-errors', '--remote-debugging-port=0', `--user-data-dir=${folder}`, 'about:blank'],
-{ stdio: ['ignore', 'ignore', 'pipe'] })
+{ stdio: ['ignore', 'ignore', 'pipe'], detached: true })
 try {
   const devtools = await Debugger.connect(await debuggingAddress(browser))
   const origin = `http://127.0.0.1:${server.address().port}`
@@ -121,7 +121,8 @@ try {
 } finally {
   browser.removeAllListeners('exit')
   const ended = new Promise((resolve) => browser.on('exit', resolve))
-  browser.kill()
+  // All of its processes: those that outlive the first still write into the folder.
+  process.kill(-browser.pid, 'SIGKILL')
   await ended
   server.close()
   rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })

@@ -178,7 +178,10 @@ class Configuration(unittest.TestCase):
             example = example.replace(f"/etc/twinmq/tls/{place}\"", os.path.join(KEPT, name) + "\"")
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "tls.toml")
-            for text in (example, re.sub(r"(?m)^#(tls\.|\[\[|name|url)", r"\1", example)):
+            marked = r"(tls\.|\[\[|name|url|anonymous)"
+            needed = re.sub(rf"(?m)^#(#?{marked})", r"\1", example)
+            for text in (example, needed, re.sub(rf"(?m)^#{marked}", r"\1", needed)):
+                self.assertEqual(text == example, "\n[[listener]]" not in text)
                 with open(path, "w") as file:
                     file.write(text)
                 code, _, err = run("twinmqd", "--config", path, "--check")
