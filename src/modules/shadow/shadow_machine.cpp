@@ -1,0 +1,290 @@
+#include "modules/shadow/shadow_machine.hpp"
+
+#include <utility>
+
+namespace twinmq::shadow {
+namespace {
+
+void write_key(std::string_view key, std::string& out) {
+  if (out.back() != '{') out += ',';
+  out += '"';
+  out += key;
+  out += "\":";
+}
+
+void write_member(std::string_view key, std::int64_t value, std::string& out) {
+  write_key(key, out);
+  write_integer(value, out);
+}
+
+// clientToken and the end of a message.
+void write_end(std::optional<std::string_view> token, std::string& out) {
+  if (token) {
+    write_key("clientToken", out);
+    write_string(*token, out);
+  }
+  out += '}';
+}
+
+using WriteNode = void (*)(const Node&, std::string&);
+
+void write_sections(const Document& document, const std::optional<Node>& delta, WriteNode write,
+                    std::string& out) {
+  out += '{';
+  const auto section = [&](std::string_view key, const std::optional<Node>& node) {
+    if (!node) return;
+    write_key(key, out);
+    write(*node, out);
+  };
+  section("desired", document.desired);
+  section("reported", document.reported);
+  section("delta", delta);
+  out += '}';
+}
+
+// {"state":…,"metadata":…,"version":n
+void write_document(const Document& document, const std::optional<Node>& delta,
+                    const std::optional<Node>& delta_metadata, std::string& out) {
+  out += '{';
+  write_key("state", out);
+  write_sections(document, delta, write_value, out);
+  write_key("metadata", out);
+  write_sections(document, delta_metadata, write_metadata, out);
+  write_member("version", document.version, out);
+}
+
+// What was asked of a section, as it is told back: a section set to null counts as one leaf.
+void write_change(std::string_view key, const SectionChange& change, EpochSeconds now,
+                  WriteNode write, std::string& out) {
+  if (change.kind == SectionChange::Kind::Untouched) return;
+  write_key(key, out);
+  Node null;
+  null.written = now;
+  write(change.kind == SectionChange::Kind::Merged ? change.patch : null, out);
+}
+
+void write_echo(const UpdateRequest& update, EpochSeconds now, std::string& out) {
+  out += '{';
+  for (const auto& [key, write] :
+       {std::pair<std::string_view, WriteNode>("state", write_value),
+        std::pair<std::string_view, WriteNode>("metadata", write_metadata)}) {
+    write_key(key, out);
+    if (update.clears) {
+      Node null;
+      null.written = now;
+      write(null, out);
+      continue;
+    }
+    out += '{';
+    write_change("desired", update.desired, now, write, out);
+    write_change("reported", update.reported, now, write, out);
+    out += '}';
+  }
+}
+
+ShadowMessage& add_message(const ShadowRequest& request, std::string_view suffix,
+                           Outcome& outcome) {
+  ShadowMessage& message = outcome.messages.emplace_back();
+  message.topic.reserve(32 + request.shadow.thing.size() + request.shadow.name.size() +
+                        suffix.size());
+  write_prefix(request.shadow, message.topic);
+  message.topic += '/';
+  message.topic += word(request.operation);
+  message.topic += suffix;
+  return message;
+}
+
+}  // namespace
+
+Outcome& ShadowMachine::handle(const ShadowRequest& request,
+                               std::optional<std::string_view> stored) {
+  outcome_.code = 200;
+  outcome_.message.clear();
+  outcome_.body.clear();
+  outcome_.messages.clear();
+  outcome_.change = Outcome::Change::None;
+  outcome_.record.clear();
+  outcome_.version = 0;
+  arena_.reset();
+
+  if (!is_thing_name(request.shadow.thing)) {
+    reject(request, {400, "Invalid thing name"}, std::nullopt);
+    return outcome_;
+  }
+  if (!request.shadow.name.empty() && !is_shadow_name(request.shadow.name)) {
+    reject(request, {400, "Invalid shadow name"}, std::nullopt);
+    return outcome_;
+  }
+  bool corrupt = false;
+  const Document document = load(stored, request.now, corrupt);
+  if (corrupt) {
+    reject(request, {500, "Internal service failure"}, std::nullopt);
+    return outcome_;
+  }
+  switch (request.operation) {
+    case Operation::Get:
+      get(request, document);
+      break;
+    case Operation::Update:
+      update(request, document);
+      break;
+    case Operation::Delete:
+      erase(request, document);
+      break;
+  }
+  return outcome_;
+}
+
+Outcome& ShadowMachine::refuse(const ShadowRequest& request, int code, std::string_view message) {
+  outcome_ = {};
+  arena_.reset();
+  const std::optional<std::string_view> token =
+      read_delete_token(request.payload, rules_.request, reader_, arena_);
+  reject(request, {code, std::string(message)}, token);
+  return outcome_;
+}
+
+bool ShadowMachine::is_forgotten(std::string_view record, EpochSeconds now) {
+  arena_.reset();
+  Document document;
+  return read_record(record, arena_, document) && document.deleted &&
+         now - document.changed >= rules_.tombstone_seconds;
+}
+
+Document ShadowMachine::load(std::optional<std::string_view> stored, EpochSeconds now,
+                             bool& corrupt) {
+  Document document;
+  if (!stored) {
+    document.deleted = true;
+    return document;
+  }
+  corrupt = !read_record(*stored, arena_, document);
+  if (document.deleted && now - document.changed >= rules_.tombstone_seconds) {
+    document = {};
+    document.deleted = true;
+  }
+  return document;
+}
+
+void ShadowMachine::get(const ShadowRequest& request, const Document& document) {
+  std::optional<std::string_view> token;
+  if (const Refusal refusal = read_get(request.payload, rules_.request, reader_, arena_, token))
+    return reject(request, refusal, token);
+  if (document.deleted) return reject(request, missing(request.shadow), token);
+  outcome_.version = document.version;
+  const std::optional<Node> delta = difference(document.desired, document.reported, arena_);
+  write_document(document, delta, rules_.delta_metadata ? delta : std::nullopt, outcome_.body);
+  write_member("timestamp", request.now, outcome_.body);
+  write_end(token, outcome_.body);
+  if (!request.answered_directly)
+    add_message(request, "/accepted", outcome_).payload = outcome_.body;
+}
+
+void ShadowMachine::update(const ShadowRequest& request, const Document& document) {
+  UpdateRequest update;
+  if (const Refusal refusal =
+          read_update(request.payload, request.now, rules_.request, reader_, arena_, update))
+    return reject(request, refusal, update.token);
+  const bool fresh = document.deleted && document.version == 0;
+  const bool agrees = !update.version || *update.version == document.version ||
+                      (fresh && rules_.first_version_one && *update.version == 1);
+  if (!agrees) return reject(request, {409, "Version conflict"}, update.token);
+  if (document.version == INT64_MAX)
+    return reject(request, {500, "Internal service failure"}, update.token);
+
+  Document after;
+  after.version = document.version + 1;
+  after.changed = request.now;
+  after.desired = merged(document.desired, update.desired, rules_.merge, arena_);
+  after.reported = merged(document.reported, update.reported, rules_.merge, arena_);
+  if (document_bytes(after) > rules_.document_bytes_max)
+    return reject(request, {413, "The payload exceeds the maximum size allowed"}, update.token);
+  write_record(after, outcome_.record);
+  outcome_.change = Outcome::Change::Put;
+  outcome_.version = after.version;
+  accept(request, update, document, after);
+}
+
+void ShadowMachine::accept(const ShadowRequest& request, const UpdateRequest& update,
+                           const Document& before, const Document& after) {
+  if (const std::optional<Node> delta = difference(after.desired, after.reported, arena_)) {
+    std::string& out = add_message(request, "/delta", outcome_).payload;
+    out += '{';
+    write_member("version", after.version, out);
+    write_member("timestamp", request.now, out);
+    write_key("state", out);
+    write_value(*delta, out);
+    write_key("metadata", out);
+    write_metadata(*delta, out);
+    write_end(update.token, out);
+  }
+  std::string& documents = add_message(request, "/documents", outcome_).payload;
+  documents += '{';
+  write_key("previous", documents);
+  if (before.deleted) {
+    documents += "null";
+  } else {
+    write_document(before, std::nullopt, std::nullopt, documents);
+    documents += '}';
+  }
+  write_key("current", documents);
+  write_document(after, std::nullopt, std::nullopt, documents);
+  documents += '}';
+  write_member("timestamp", request.now, documents);
+  write_end(update.token, documents);
+
+  write_echo(update, request.now, outcome_.body);
+  write_member("version", after.version, outcome_.body);
+  write_member("timestamp", request.now, outcome_.body);
+  write_end(update.token, outcome_.body);
+  add_message(request, "/accepted", outcome_).payload = outcome_.body;
+}
+
+void ShadowMachine::erase(const ShadowRequest& request, const Document& document) {
+  const std::optional<std::string_view> token =
+      read_delete_token(request.payload, rules_.request, reader_, arena_);
+  if (document.deleted) return reject(request, missing(request.shadow), token);
+  outcome_.version = document.version;
+  if (rules_.tombstone_seconds > 0 && document.version < INT64_MAX) {
+    // The deletion itself takes a number, so that whoever saw the last version is in conflict.
+    Document remains;
+    remains.version = document.version + 1;
+    remains.changed = request.now;
+    remains.deleted = true;
+    write_record(remains, outcome_.record);
+    outcome_.change = Outcome::Change::Put;
+  } else {
+    outcome_.change = Outcome::Change::Erase;
+  }
+  outcome_.body += '{';
+  write_member("version", document.version, outcome_.body);
+  write_member("timestamp", request.now, outcome_.body);
+  write_end(token, outcome_.body);
+  add_message(request, "/accepted", outcome_).payload = outcome_.body;
+}
+
+void ShadowMachine::reject(const ShadowRequest& request, const Refusal& refusal,
+                           std::optional<std::string_view> token) {
+  outcome_.code = refusal.code;
+  outcome_.message = refusal.message;
+  std::string& out = outcome_.body;
+  out.clear();
+  out += '{';
+  write_member("code", refusal.code, out);
+  write_key("message", out);
+  write_string(refusal.message, out);
+  // AWS's 404 was seen without a time; the other answers show one.
+  if (refusal.code != 404) write_member("timestamp", request.now, out);
+  write_end(token, out);
+  if (!request.answered_directly) add_message(request, "/rejected", outcome_).payload = out;
+}
+
+Refusal ShadowMachine::missing(const ShadowName& shadow) const {
+  std::string name(shadow.thing);
+  if (!shadow.name.empty())
+    name = rules_.missing_names_thing ? name + '~' + std::string(shadow.name)
+                                      : std::string(shadow.name);
+  return {404, "No shadow exists with name: '" + name + "'"};
+}
+
+}  // namespace twinmq::shadow

@@ -1,0 +1,95 @@
+#include "modules/shadow/shadow_topics.hpp"
+
+#include <algorithm>
+
+namespace twinmq::shadow {
+namespace {
+
+constexpr std::string_view kThings = "$aws/things/";
+
+bool is_name_character(char character) {
+  return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+         (character >= '0' && character <= '9') || character == ':' || character == '_' ||
+         character == '-';
+}
+
+// The text up to the next slash, taken off together with that slash.
+std::string_view take_level(std::string_view& topic) {
+  const std::size_t slash = topic.find('/');
+  const std::string_view level = topic.substr(0, slash);
+  topic = slash == topic.npos ? std::string_view() : topic.substr(slash + 1);
+  return level;
+}
+
+TopicKind kind_of(std::string_view rest, Operation& operation) {
+  for (const Operation each : {Operation::Get, Operation::Update, Operation::Delete}) {
+    const std::string_view verb = word(each);
+    if (!rest.starts_with(verb)) continue;
+    operation = each;
+    rest.remove_prefix(verb.size());
+    if (rest.empty()) return TopicKind::Request;
+    if (rest == "/accepted" || rest == "/rejected") return TopicKind::Answer;
+    if (each == Operation::Update && (rest == "/delta" || rest == "/documents"))
+      return TopicKind::Answer;
+    return TopicKind::Unknown;
+  }
+  return TopicKind::Unknown;
+}
+
+}  // namespace
+
+ShadowTopic read_topic(std::string_view topic) {
+  ShadowTopic read;
+  if (!topic.starts_with(kThings)) return read;
+  topic.remove_prefix(kThings.size());
+  read.shadow.thing = take_level(topic);
+  if (topic == "shadow") {
+    read.kind = TopicKind::Unknown;
+    return read;
+  }
+  if (take_level(topic) != "shadow") return read;
+  constexpr std::string_view kNamed = "name/";
+  const bool named = topic.starts_with(kNamed);
+  if (named) {
+    topic.remove_prefix(kNamed.size());
+    read.shadow.name = take_level(topic);
+  }
+  read.kind =
+      named && read.shadow.name.empty() ? TopicKind::Unknown : kind_of(topic, read.operation);
+  return read;
+}
+
+bool is_thing_name(std::string_view text) {
+  return !text.empty() && text.size() <= 128 &&
+         std::all_of(text.begin(), text.end(), is_name_character);
+}
+
+bool is_shadow_name(std::string_view text) {
+  return !text.empty() && text.size() <= 64 &&
+         std::all_of(text.begin(), text.end(), [](char character) {
+           return character == '$' || is_name_character(character);
+         });
+}
+
+void write_prefix(const ShadowName& shadow, std::string& out) {
+  out += kThings;
+  out += shadow.thing;
+  out += "/shadow";
+  if (shadow.name.empty()) return;
+  out += "/name/";
+  out += shadow.name;
+}
+
+std::string_view word(Operation operation) {
+  switch (operation) {
+    case Operation::Get:
+      return "get";
+    case Operation::Update:
+      return "update";
+    case Operation::Delete:
+      return "delete";
+  }
+  return "";
+}
+
+}  // namespace twinmq::shadow
