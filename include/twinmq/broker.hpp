@@ -22,6 +22,7 @@
 namespace twinmq {
 
 class RetainedMessages;
+class Service;
 class SessionJournal;
 class SystemTopics;
 
@@ -42,7 +43,7 @@ struct ListeningSocket {
 /// The parts of the house a host replaces; what stays empty is the house's own, as the Config says.
 /// A module that the Config switches off stays off. The factories of retained and sessions are
 /// called once per shard when the broker starts, and again on the storage thread when it recovers
-/// from a store that failed; that of sys once per start.
+/// from a store that failed, and so are those of services; that of sys once per start.
 struct Parts {
   std::shared_ptr<Store> store;
   std::shared_ptr<Authenticator> authenticator;
@@ -51,6 +52,8 @@ struct Parts {
   std::function<std::unique_ptr<RetainedMessages>()> retained;
   std::function<std::unique_ptr<SessionJournal>()> sessions;
   std::function<std::unique_ptr<SystemTopics>()> sys;
+  /// Services of the host, beside the house's own.
+  std::vector<std::function<std::unique_ptr<Service>()>> services;
   /// Listeners serve these instead of binding sockets of their own.
   std::vector<ListeningSocket> sockets;
   /// Gets every line of at least log.level, on any thread, several at once; must not call the

@@ -156,6 +156,7 @@ struct LimitsConfig {
   std::uint64_t retained_bytes_max = 4'294'967'296;
   std::uint32_t turn_packets_max = 2'000;            ///< of one connection before others get their turn
   std::uint32_t callback_warning_milliseconds = 100; ///< a host callback that takes longer is named
+  std::uint8_t hops_max = 8;  ///< services of the broker that a message may set off one after the other
   std::uint32_t log_repeats_max = 100;  ///< lines of one kind about refused or closed clients, in ten seconds and shard
 };
 

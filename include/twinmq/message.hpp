@@ -34,6 +34,7 @@ struct MessageParts {
   QoS qos = QoS::AtMostOnce;
   bool retain = false;
   Instant expires_at = kNever;
+  std::uint8_t hops = 0;  ///< services of the broker between a client's message and this one
 };
 
 class MessageRef;
@@ -67,6 +68,7 @@ class Message {
   std::uint64_t publisher_session() const { return publisher_session_; }
   QoS qos() const { return qos_; }
   bool retain() const { return retain_; }
+  std::uint8_t hops() const { return hops_; }
 
   /// Moment at which an undelivered copy is dropped [MQTT-3.3.2-5]; kNever when it does not expire.
   Instant expires_at() const { return expires_at_; }
@@ -78,7 +80,7 @@ class Message {
   }
 
   MessageParts parts() const {
-    return {topic(), payload(), properties(), publisher(), publisher_session_, qos_, retain_, expires_at_};
+    return {topic(), payload(), properties(), publisher(), publisher_session_, qos_, retain_, expires_at_, hops_};
   }
 
  private:
@@ -95,6 +97,7 @@ class Message {
   Instant expires_at_;
   QoS qos_;
   bool retain_;
+  std::uint8_t hops_;
 };
 
 /// Shared ownership of a Message within one thread.

@@ -48,6 +48,7 @@ enum class Metric : std::uint8_t {
   DroppedNotAuthorized,
   DroppedByHost,
   DroppedSessionEnd,
+  DroppedHops,
   RefusedQueueFull,
   RefusedNotAuthorized,
   ProtocolErrors,

@@ -175,6 +175,8 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     made.retained = parts_.retained ? parts_.retained() : house_retained(made.limits, shards);
   }
   if (modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
+  made.services = house_services(config_);
+  for (const auto& service : parts_.services) made.services.push_back(service());
   return made;
 }
 
@@ -210,7 +212,8 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   plan.durability = durability_;
   if (!parts_.store) plan.free_bytes_min = storage::storage_sizes(config_.storage).free_bytes_min;
   plan.store_is_memory = store_is_memory_;
-  plan.keeps_records = config_.modules.sessions || config_.modules.retained;
+  plan.keeps_records = config_.modules.sessions || config_.modules.retained || !parts_.services.empty() ||
+                      !house_services(config_).empty();
   plan.parts = [this](core::ShardId shard) { return shard_parts(shard); };
   if (config_.modules.sys) plan.sys = parts_.sys ? parts_.sys() : house_system_topics();
   plan.sys_interval = Seconds(config_.sys.interval_seconds);

@@ -391,6 +391,9 @@ std::vector<ConfigKey> make_keys() {
           "limits.callback_warning_milliseconds", 1, 3'600'000,
           "A host program's callback that takes longer than this is named in the log, in "
           "milliseconds."),
+      number<limits, &L::hops_max>(
+          "limits.hops_max", 1, 255,
+          "Messages in a row that rules and shadows may set off; what is beyond is dropped."),
       number<limits, &L::log_repeats_max>(
           "limits.log_repeats_max", 0, kU32Max,
           "Log lines of one kind about clients that are refused, closed or lost, in ten seconds and "

@@ -92,6 +92,10 @@ std::unique_ptr<SystemTopics> house_system_topics() {
   return std::make_unique<sys::SysModule>(std::string(kVersion));
 }
 
+std::vector<std::unique_ptr<Service>> house_services(const Config&) {
+  return {};
+}
+
 std::string needs_restart(const Config& now, const Config& next) {
   std::string keys;
   const auto compare = [&](bool same, std::string_view key) {

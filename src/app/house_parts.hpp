@@ -5,9 +5,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <twinmq/broker.hpp>
 #include <twinmq/retained.hpp>
+#include <twinmq/service.hpp>
 #include <twinmq/session_journal.hpp>
 #include <twinmq/system_topics.hpp>
 
@@ -35,6 +37,9 @@ std::unique_ptr<RetainedMessages> house_retained(const LimitsConfig& limits, uns
 std::unique_ptr<SessionJournal> house_sessions();
 
 std::unique_ptr<SystemTopics> house_system_topics();
+
+/// Those the Config switches on, for one shard.
+std::vector<std::unique_ptr<Service>> house_services(const Config& config);
 
 /// Keys that differ and that a reload does not change, with spaces between; empty: none.
 std::string needs_restart(const Config& now, const Config& next);

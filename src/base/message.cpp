@@ -87,7 +87,8 @@ Message::Message(const MessageParts& parts)
       publisher_session_(parts.publisher_session),
       expires_at_(parts.expires_at),
       qos_(parts.qos),
-      retain_(parts.retain) {
+      retain_(parts.retain),
+      hops_(parts.hops) {
   char* out = reinterpret_cast<char*>(this + 1);
   for (const std::string_view part : {parts.topic, parts.properties, parts.payload, parts.publisher}) {
     if (!part.empty()) std::memcpy(out, part.data(), part.size());

@@ -66,6 +66,8 @@ constexpr std::array<MetricDescription, kMetricCount> kTable{{
      "Deliveries dropped by the host's filter."},
     {DroppedSessionEnd, false, "twinmq_dropped_session_end_total", "messages",
      "Messages that waited in a session when it ended."},
+    {DroppedHops, false, "twinmq_dropped_hops_total", "messages",
+     "Messages dropped because services of the broker had set each other off limits.hops_max times."},
     {RefusedQueueFull, false, "twinmq_refused_queue_full_total", "messages",
      "Publishes refused because a receiver's queue was full."},
     {RefusedNotAuthorized, false, "twinmq_refused_not_authorized_total", "requests",

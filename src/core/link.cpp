@@ -209,6 +209,7 @@ void Link::on_disconnect(const mqtt::Frame& frame) {
       session_->discard_will();  // [MQTT-3.14.4-3]
   }
   shard_.log(LogLevel::Info, "client disconnected", who());
+  end_ = ClientEvent::End::ClientAsked;
   close();
 }
 
@@ -346,9 +347,50 @@ void Link::refuse(const mqtt::DecodeError& error) {
   disconnect(error.code, error.what);
 }
 
+namespace {
+
+ClientEvent::End end_of(ReasonCode code) {
+  using End = ClientEvent::End;
+  switch (code) {
+    case ReasonCode::SessionTakenOver:
+      return End::TakenOver;
+    case ReasonCode::KeepAliveTimeout:
+      return End::KeepAlive;
+    case ReasonCode::NotAuthorized:
+    case ReasonCode::BadUserNameOrPassword:
+    case ReasonCode::BadAuthenticationMethod:
+      return End::NotAuthorized;
+    case ReasonCode::AdministrativeAction:
+    case ReasonCode::ServerShuttingDown:
+      return End::Administrator;
+    case ReasonCode::QuotaExceeded:
+    case ReasonCode::ServerBusy:
+    case ReasonCode::UnspecifiedError:
+      return End::Other;
+    default:
+      return End::ProtocolError;
+  }
+}
+
+}  // namespace
+
+void Link::note(ClientEvent::Kind kind, std::string_view filter) const {
+  if (!shard_.services.any() || !session_ || origin_.host) return;
+  ClientEvent event{};
+  event.kind = kind;
+  event.client_id = session_->client_id();
+  event.principal = session_->principal();
+  event.peer = origin_.peer;
+  event.connection = session_number({shard_.id, key});
+  event.end = end_;
+  event.filter = filter;
+  shard_.services.note(event);
+}
+
 void Link::disconnect(ReasonCode code, std::string_view why) {
   if (phase_ == Phase::Closing) return;
   if (phase_ == Phase::Authenticating || phase_ == Phase::Storing) return reject(code, why);
+  end_ = end_of(code);
   shard_.log_of_strangers(LogLevel::Info, "client disconnected by the broker",
              who() + " reason=" + escaped(reason_text(code)) + " because=" + escaped(why));
   // Before a CONNACK nothing but CONNACK may be sent [MQTT-3.14.0-1].
@@ -370,7 +412,10 @@ void Link::disconnect(ReasonCode code, std::string_view why) {
 
 void Link::close() {
   if (phase_ == Phase::Closing) return;
-  if (phase_ == Phase::Connected) shard_.counters.subtract(Metric::ClientsConnected);
+  if (phase_ == Phase::Connected) {
+    shard_.counters.subtract(Metric::ClientsConnected);
+    note(ClientEvent::Kind::Disconnected);
+  }
   phase_ = Phase::Closing;
   pending_ = {};
   enhanced_.reset();

@@ -11,6 +11,7 @@
 
 #include <twinmq/access.hpp>
 #include <twinmq/bytes.hpp>
+#include <twinmq/service.hpp>
 #include <twinmq/statistics.hpp>
 
 #include "base/out_buffer.hpp"
@@ -100,6 +101,8 @@ class Link {
   void disconnect(ReasonCode code, std::string_view why);
   void on_access_changed();
   void describe(SessionInfo& info) const;
+  /// For services: what happened to this client.
+  void note(ClientEvent::Kind kind, std::string_view filter = {}) const;
 
  private:
   enum class Phase : std::uint8_t { AwaitConnect, Authenticating, Storing, Connected, Closing };
@@ -210,6 +213,7 @@ class Link {
   LinkOrigin origin_;
   mqtt::Version version_ = mqtt::Version::V311;
   Phase phase_ = Phase::AwaitConnect;
+  ClientEvent::End end_ = ClientEvent::End::ConnectionLost;  ///< why it will have closed
   std::uint8_t held_ = 0;
   bool problem_information_ = true;  ///< acknowledgements may carry a reason string [MQTT-3.1.2-29]
   bool session_present_ = false;

@@ -63,6 +63,19 @@ struct PartCommitted {
   TransactionId transaction = 0;
 };
 
+/// A message that a service published in answer to another one: it enters the broker on the receiving
+/// shard, as a part of that one's transaction.
+struct PublishWithin {
+  MessageRef message;
+  PartOf part;
+};
+
+/// What services may want to know of a publisher.
+struct MailedPublisher {
+  std::string principal;
+  std::string peer;
+};
+
 /// A message that the home of its topic must store or route: retained ones, and what follows them
 /// on the same connection and topic.
 struct PublishAtHome {
@@ -70,6 +83,7 @@ struct PublishAtHome {
   std::uint64_t token = 0;  ///< returned in PublishedAtHome; 0: no answer wanted
   std::unique_ptr<Batch>
       records;  ///< the publisher's own, to be written with the message; may be null
+  std::unique_ptr<MailedPublisher> publisher;  ///< for a service; may be null
 };
 
 struct PublishedAtHome {
@@ -141,7 +155,7 @@ struct ReturnToShare {
   PartOf part;             ///< of the publish it still belongs to
 };
 
-using Letter = std::variant<Deliver, DeliverToMember, PartClosed, PartCommitted, PublishAtHome,
+using Letter = std::variant<Deliver, DeliverToMember, PartClosed, PartCommitted, PublishWithin, PublishAtHome,
                             PublishedAtHome, Interest, Fence, FencePassed, RetainedWanted,
                             RetainedNext, RetainedFound, RetainedSliceEnd, JoinShare, LeaveShare,
                             MemberConnected, ReturnToShare>;

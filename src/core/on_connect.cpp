@@ -232,7 +232,9 @@ void Link::open_session(const mqtt::Connect& packet, const std::string& principa
 std::optional<ReasonCode> Link::judge_will(const mqtt::Connect& packet,
                                            const Identity& identity) const {
   if (!packet.will || origin_.host) return std::nullopt;
-  if (is_reserved_for_broker(packet.will->topic)) return ReasonCode::NotAuthorized;
+  if (is_reserved_for_broker(packet.will->topic) ||
+      shard_.services.forbid(packet.will->topic, packet.will->retain))
+    return ReasonCode::NotAuthorized;
   if (shard_.authorizer && !shard_.authorizer->may(identity, Action::Publish, packet.will->topic,
                                                    packet.will->qos, packet.will->retain))
     return ReasonCode::NotAuthorized;
@@ -279,6 +281,7 @@ void Link::welcome() {
   if (origin_.facts && !origin_.facts->principal.empty())
     detail += " identity=" + escaped(origin_.facts->principal);
   shard_.log(LogLevel::Info, "client connected", detail);
+  note(ClientEvent::Kind::Connected);
   assigned_client_id_.reset();
   pending_connect_.reset();
   if (enhanced_ && enhanced_->method.empty()) enhanced_.reset();

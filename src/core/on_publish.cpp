@@ -63,6 +63,8 @@ void Link::on_publish(const mqtt::Frame& frame) {
   parts.retain = packet.retain;
   if (packet.expiry_seconds) parts.expires_at = shard_.now.steady + Seconds(*packet.expiry_seconds);
   Publication publication(parts);
+  if (shard_.services.any() && !origin_.host)
+    publication.set_publisher(session_->principal(), origin_.peer);
 
   Waiter waiter;
   Batch records;
@@ -112,7 +114,8 @@ bool Link::resolve_alias(mqtt::Publish& packet) {
 
 std::optional<ReasonCode> Link::judge_publish(const mqtt::Publish& packet) {
   if (origin_.host) return std::nullopt;
-  if (is_reserved_for_broker(packet.topic)) return ReasonCode::NotAuthorized;
+  if (is_reserved_for_broker(packet.topic) || shard_.services.forbid(packet.topic, packet.retain))
+    return ReasonCode::NotAuthorized;
   if (shard_.authorizer && session_->identity &&
       !shard_.authorizer->may(*session_->identity, Action::Publish, packet.topic, packet.qos,
                               packet.retain))

@@ -87,6 +87,7 @@ ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subs
     shard_.parts.journal->subscribed(session_->client_id(), record,
                                      shard_.transactions.open_batch());
   }
+  note(ClientEvent::Kind::Subscribed, entry.filter);
   return static_cast<ReasonCode>(granted);
 }
 
@@ -179,6 +180,7 @@ ReasonCode Link::unsubscribe(std::string_view filter, bool& stored) {
     shard_.parts.journal->unsubscribed(session_->client_id(), filter,
                                        shard_.transactions.open_batch());
   }
+  note(ClientEvent::Kind::Unsubscribed, filter);
   return ReasonCode::Success;
 }
 

@@ -38,9 +38,13 @@ void OwedMessages::route_restored() {
 void OwedMessages::route(const OwedMessage& owed) {
   if (!owed.share.empty())
     return shard_.share_groups.give_back(owed.share, owed.message, owed.number);
+  Publication publication(owed.message);
+  if (owed.number == 0) {
+    shard_.router.publish(publication, {}, nullptr);
+    return;
+  }
   Batch records;
   shard_.parts.journal->routed(owed.number, records);
-  Publication publication(owed.message);
   shard_.router.publish(publication, {}, &records);
 }
 

@@ -29,8 +29,10 @@ class OwedMessages {
   void after_restore();
   void route_restored();
 
- private:
+  /// A message that is in the store, or need not be (number 0).
   void route(const OwedMessage& owed);
+
+ private:
 
   Shard& shard_;
   std::unordered_map<std::uint64_t, OwedMessage> storing_;

@@ -23,6 +23,7 @@ class Publication {
   bool retain() const { return parts_.retain; }
   Instant expires_at() const { return parts_.expires_at; }
   std::uint64_t publisher_session() const { return parts_.publisher_session; }
+  std::uint8_t hops() const { return parts_.hops; }
   const MessageParts& parts() const { return parts_; }
 
   const MessageRef& shared() {
@@ -33,12 +34,23 @@ class Publication {
     return message_;
   }
 
+  /// What a message does not say about its publisher, for services; empty: not known. The texts
+  /// outlive the publication.
+  std::string_view principal() const { return principal_; }
+  std::string_view peer() const { return peer_; }
+  void set_publisher(std::string_view principal, std::string_view peer) {
+    principal_ = principal;
+    peer_ = peer;
+  }
+
   /// A message of its own for another thread: references are counted without atomics.
   MessageRef copy_for_mail() const { return Message::make(parts_); }
 
  private:
   MessageParts parts_;
   MessageRef message_;
+  std::string_view principal_;
+  std::string_view peer_;
 };
 
 }  // namespace twinmq::core

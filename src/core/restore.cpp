@@ -75,6 +75,7 @@ Result<void> ShardCore::restore(Store& store, Now now) {
     if (auto restored = shard.parts.retained->restore(store, now, mine); !restored) return restored;
     shard.count_retained();
   }
+  if (auto restored = shard.services.restore(store, now); !restored) return restored;
   if (shard.parts.journal) {
     Restorer restorer(shard);
     const auto mine = [&](std::string_view client_id) {

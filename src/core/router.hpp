@@ -2,12 +2,14 @@
 // A message -> deliveries here, mail elsewhere, one transaction around them.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "core/mail.hpp"
+#include "core/services.hpp"
 #include "core/subscriber.hpp"
 #include "core/topic_tree.hpp"
 #include "core/transactions.hpp"
@@ -40,6 +42,12 @@ class Router {
   void on_return_to_share(const ReturnToShare& letter);
   void on_publish_at_home(ShardId from, PublishAtHome& letter);
   void on_published_at_home(const PublishedAtHome& letter);
+  void on_publish_within(PublishWithin& letter);
+
+  /// A transaction that no message began.
+  void react(const std::function<void(Reaction&)>& action);
+  /// Closes a part that a service held open.
+  void resume(const PartOf& part, const std::function<void(Reaction&)>& action);
 
  private:
   /// Working memory of one routing call; calls nest when a delivery sets off another publish.
@@ -53,14 +61,26 @@ class Router {
       std::vector<std::uint32_t> subscription_ids;
     };
     std::vector<Overlap> overlaps;
+    Reactions reactions;
+    std::vector<std::pair<ShardId, Letter>> letters;  ///< of what services published; parts are open
+
+    void clear();
   };
   class Depth;
 
+  ShardId home_for(const Publication& publication) const;
+  void enter(Publication& publication, Scratch& scratch, Batch& records);
+  void call_services(const Publication& publication, const Route& route, Reactions& reactions);
+  void gather(Scratch& scratch, Batch& records);
+  std::unique_ptr<Afterwards> afterwards(Reactions& reactions, Batch& records);
+  bool may_outlive(const Message& message);
   void route_here(Publication& publication, Scratch& scratch);
   void deliver_single(Publication& publication, std::span<const Subscription> list, Route& route);
   void deliver_overlapping(Publication& publication, Scratch& scratch);
   void open_for(Scratch& scratch, Publication& publication, Batch* records);
   void close_part(Scratch& scratch, Publication& publication, const PartOf& part);
+  void close_entered_part(Scratch& scratch, Publication& publication, const PartOf& part,
+                          Batch records);
 
   Shard& shard_;
   std::vector<std::unique_ptr<Scratch>> scratch_;

@@ -47,6 +47,7 @@ void Shard::read(ShardId from, Letter& letter) {
     void operator()(PartCommitted& mail) const {
       shard.transactions.on_part_committed(from, mail.transaction);
     }
+    void operator()(PublishWithin& mail) const { shard.router.on_publish_within(mail); }
     void operator()(PublishAtHome& mail) const { shard.router.on_publish_at_home(from, mail); }
     void operator()(PublishedAtHome& mail) const { shard.router.on_published_at_home(mail); }
     void operator()(Interest& mail) const { shard.subscriptions.on_interest(from, mail); }

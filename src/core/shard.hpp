@@ -22,6 +22,7 @@
 #include "core/retained_replay.hpp"
 #include "core/router.hpp"
 #include "core/session.hpp"
+#include "core/services.hpp"
 #include "core/session_table.hpp"
 #include "core/shard_core.hpp"
 #include "core/share_groups.hpp"
@@ -97,6 +98,7 @@ struct Shard {
   ServedReplays served_replays{*this};
   EndedSessions ended_sessions{*this};
   OwedMessages owed_messages{*this};
+  Services services{*this};
   SessionTable sessions{*this};
   std::string scratch;  ///< for decode_publish
   std::string packet;   ///< for building packets that are not hot

@@ -14,7 +14,9 @@ constexpr std::size_t kReplayStepsPerTurn = 16'384;
 constexpr std::size_t kExpiredPerTurn = 64;
 }  // namespace
 
-ShardCore::ShardCore(ShardParts parts) : shard_(std::make_unique<Shard>(std::move(parts))) {}
+ShardCore::ShardCore(ShardParts parts) : shard_(std::make_unique<Shard>(std::move(parts))) {
+  shard_->services.attach(std::move(shard_->parts.services));
+}
 ShardCore::~ShardCore() = default;
 
 void ShardCore::begin_turn(Now now) {
@@ -30,6 +32,7 @@ void ShardCore::end_turn() {
     shard.parts.retained->expire(shard.now, kExpiredPerTurn, shard.transactions.open_batch());
     shard.count_retained();
   }
+  shard.services.tell_client_events();
   shard.transactions.seal();
   shard.mail_backlog = false;
   shard.for_each_other(
@@ -40,7 +43,7 @@ Effects& ShardCore::effects() {
   return shard_->effects;
 }
 Instant ShardCore::next_deadline() const {
-  return shard_->wheel.next_deadline();
+  return std::min(shard_->wheel.next_deadline(), shard_->services.next_deadline());
 }
 
 bool ShardCore::wants_turn() const {
@@ -161,6 +164,7 @@ void ShardCore::on_time() {
       static_cast<Session*>(timer->owner())->on_timer();
     }
   }
+  shard.services.on_time();
 }
 
 void ShardCore::on_authenticated(LinkKey key, std::uint64_t question,
@@ -174,6 +178,10 @@ void ShardCore::publish(const MessageParts& message, std::uint64_t token) {
   if (token != 0) waiter = {Waiter::Kind::Host, 0, {}, token};
   if (const auto outcome = shard_->router.publish(publication, waiter, nullptr))
     shard_->answer(waiter, *outcome);
+}
+
+Service* ShardCore::service(std::string_view name) {
+  return shard_->services.find(name);
 }
 
 bool ShardCore::kick(std::string_view client_id, ReasonCode code) {

@@ -16,6 +16,7 @@
 #include <twinmq/delivery.hpp>
 #include <twinmq/reason_code.hpp>
 #include <twinmq/retained.hpp>
+#include <twinmq/service.hpp>
 #include <twinmq/session_journal.hpp>
 #include <twinmq/statistics.hpp>
 #include <twinmq/time.hpp>
@@ -51,6 +52,7 @@ struct ShardParts {
   DeliveryFilter* delivery_filter = nullptr;
   std::unique_ptr<RetainedMessages> retained;
   std::unique_ptr<SessionJournal> journal;
+  std::vector<std::unique_ptr<Service>> services;
   base::Counters* counters = nullptr;
   PostErrand post;
   std::function<void(const LogLine&)> log;
@@ -122,6 +124,9 @@ class ShardCore {
   /// Publishes for the host or a module. The outcome comes in Effects::published when token is not
   /// 0.
   void publish(const MessageParts& message, std::uint64_t token);
+
+  /// The service of that name, for errands of the host; null: there is none. Calls belong to a turn.
+  Service* service(std::string_view name);
 
   bool kick(std::string_view client_id, ReasonCode code);
   /// Says goodbye to every client: DISCONNECT with the code for MQTT 5, then close.

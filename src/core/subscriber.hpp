@@ -29,25 +29,40 @@ struct Kept {
   std::uint64_t sequence = 0;
 };
 
+class ServiceSeat;
+
+/// A service of this shard whose turn comes once the message is routed.
+struct ServiceCall {
+  ServiceSeat* service;
+  std::size_t first_tag;  ///< in Route::tags
+  std::size_t tags;
+};
+
 /// What the routing of one message on one shard found.
 struct Route {
   std::uint32_t matched = 0;
   bool refused = false;
+  bool enters_here = false;  ///< services see a message where it enters the broker, once
   std::vector<Kept> kept;
   std::vector<std::pair<ShardId, DeliverToMember>>
       forwards;  ///< messages are filled in by the router
+  std::vector<ServiceCall> calls;
+  std::vector<std::uint32_t> tags;
 
   void clear() {
     matched = 0;
     refused = false;
+    enters_here = false;
     kept.clear();
     forwards.clear();
+    calls.clear();
+    tags.clear();
   }
 };
 
 class Subscriber {
  public:
-  enum class Kind : std::uint8_t { Session, ShareGroup };
+  enum class Kind : std::uint8_t { Session, ShareGroup, Service };
 
   explicit Subscriber(Kind kind) : kind_(kind) {}
   Subscriber(const Subscriber&) = delete;

@@ -52,11 +52,17 @@ void Transactions::close_if_complete(TransactionId id) {
   Transaction& transaction = at(id);
   if (transaction.own_part_open || transaction.out != 0) return;
   // Nothing to write: the answer need not wait for anybody's commit.
-  if (transaction.records.empty() && transaction.kept.empty()) resolve(transaction);
+  std::unique_ptr<Afterwards> afterwards;
+  if (transaction.records.empty() && transaction.kept.empty()) {
+    for (const ShardId shard : transaction.participants) shard_.post(shard, PartCommitted{id});
+    afterwards = std::move(transaction.afterwards);
+    resolve(transaction);
+  }
   while (!transactions_.empty() && transactions_.front().resolved) {
     transactions_.pop_front();
     ++first_;
   }
+  run(std::move(afterwards));
 }
 
 void Transactions::resolve(Transaction& transaction) {
@@ -115,10 +121,12 @@ void Transactions::settle(Transaction& transaction, TransactionId id) {
       session->on_delivery_written(kept.sequence);
   for (const ShardId shard : transaction.participants) shard_.post(shard, PartCommitted{id});
   resolve(transaction);
+  run(std::move(transaction.afterwards));
 }
 
-void Transactions::remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept) {
-  remote_parts_.push_back({opener, id, std::move(kept)});
+void Transactions::remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept,
+                                 std::unique_ptr<Afterwards> afterwards) {
+  remote_parts_.push_back({opener, id, std::move(kept), std::move(afterwards)});
 }
 
 void Transactions::on_part_committed(ShardId opener, TransactionId id) {
@@ -128,6 +136,7 @@ void Transactions::on_part_committed(ShardId opener, TransactionId id) {
       });
   if (part == remote_parts_.end()) return;
   const std::vector<Kept> kept = std::move(part->kept);
+  std::unique_ptr<Afterwards> afterwards = std::move(part->afterwards);
   remote_parts_.erase(part);
   for (const Kept& item : kept) {
     if (Session* session = shard_.sessions.find(item.session)) {
@@ -136,6 +145,7 @@ void Transactions::on_part_committed(ShardId opener, TransactionId id) {
       shard_.ended_sessions.on_delivery_written(item.session, item.sequence);
     }
   }
+  run(std::move(afterwards));
 }
 
 std::size_t Transactions::remote_records(SessionKey session) const {
@@ -143,6 +153,12 @@ std::size_t Transactions::remote_records(SessionKey session) const {
   for (const RemotePart& part : remote_parts_)
     for (const Kept& kept : part.kept) records += kept.session == session;
   return records;
+}
+
+void Transactions::run(std::unique_ptr<Afterwards> afterwards) {
+  if (!afterwards) return;
+  for (const OwedMessage& message : afterwards->owed) shard_.owed_messages.route(message);
+  for (const auto& action : afterwards->actions) action();
 }
 
 void Transactions::run(const AfterCommit& note) {

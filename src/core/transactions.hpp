@@ -5,8 +5,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
+
+#include <twinmq/session_journal.hpp>
 
 #include "core/mail.hpp"
 #include "core/subscriber.hpp"
@@ -39,6 +42,12 @@ struct Outcome {
   std::uint32_t matched = 0;
 };
 
+/// What services want to happen once a transaction is safe.
+struct Afterwards {
+  std::vector<OwedMessage> owed;  ///< to be published; those with a number are in the store
+  std::vector<std::function<void()>> actions;
+};
+
 /// Something that may happen only once a batch is safe.
 struct AfterCommit {
   enum class Kind : std::uint8_t {
@@ -64,11 +73,15 @@ class Transactions {
   /// The weight to send with a part that another shard will close.
   Weight grant(TransactionId id);
   Batch& records(TransactionId id) { return at(id).records; }
+  void set_afterwards(TransactionId id, std::unique_ptr<Afterwards> afterwards) {
+    at(id).afterwards = std::move(afterwards);
+  }
   void close_own_part(TransactionId id, const Route& route);
   void on_part_closed(ShardId from, PartClosed letter);
 
   /// Parts of transactions that other shards opened: what this shard wrote for them.
-  void remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept);
+  void remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept,
+                     std::unique_ptr<Afterwards> afterwards);
   void on_part_committed(ShardId opener, TransactionId id);
   /// Records of that session in parts that are not committed.
   std::size_t remote_records(SessionKey session) const;
@@ -96,11 +109,13 @@ class Transactions {
     Batch records;
     std::vector<Kept> kept;
     std::vector<ShardId> participants;  ///< shards that want to know the outcome
+    std::unique_ptr<Afterwards> afterwards;
   };
   struct RemotePart {
     ShardId opener;
     TransactionId id;
     std::vector<Kept> kept;
+    std::unique_ptr<Afterwards> afterwards;
   };
 
   Transaction& at(TransactionId id) { return transactions_[static_cast<std::size_t>(id - first_)]; }
@@ -108,6 +123,7 @@ class Transactions {
   void resolve(Transaction& transaction);
   void settle(Transaction& transaction, TransactionId id);
   void run(const AfterCommit& note);
+  void run(std::unique_ptr<Afterwards> afterwards);
 
   Shard& shard_;
   TransactionId first_ = 1;               ///< id of the front

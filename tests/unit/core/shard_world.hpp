@@ -71,6 +71,7 @@ struct WorldOptions {
   Authenticator* authenticator = nullptr;
   Authorizer* authorizer = nullptr;
   DeliveryFilter* delivery_filter = nullptr;
+  std::function<std::unique_ptr<Service>(ShardId)> service = {};
 };
 
 class World;
@@ -129,6 +130,7 @@ class World {
       parts.delivery_filter = options.delivery_filter;
       if (options.retained) parts.retained = std::make_unique<PlainRetained>();
       if (options.sessions) parts.journal = std::make_unique<PlainJournal>();
+      if (options.service) parts.services.push_back(options.service(id));
       parts.counters = &place->counters;
       parts.post = [errands = place->errands](std::function<void(ShardCore&)> errand) {
         errands->push_back(std::move(errand));
