@@ -18,10 +18,11 @@ namespace twinmq::base {
 /// different shards act at once. Batches from one shard to another arrive in the order they were handed over,
 /// each exactly once. Where one thread runs all shards and never waits, as in a simulation, sleep(), awake() and
 /// wake_sleepers() need not be called.
-template <typename Letter>
+/// `BatchOf` holds letters: empty(), size(), capacity() and clear() as in a vector.
+template <typename Letter, typename BatchOf = std::vector<Letter>>
 class MailExchange {
  public:
-  using Batch = std::vector<Letter>;
+  using Batch = BatchOf;
   static constexpr unsigned kShardsMax = 64;
 
   explicit MailExchange(unsigned shards)
@@ -76,7 +77,7 @@ class MailExchange {
     Pair& post = pair(from, to);
     TWINMQ_ASSERT(batch == post.inbox);
     batch->clear();
-    if (batch->capacity() > kKeptLetters && post.taken < batch->capacity() / 8) Batch().swap(*batch);
+    if (batch->capacity() > kKeptLetters && post.taken < batch->capacity() / 8) *batch = Batch();
   }
 
   /// Whether any shard handed over letters that `self` has not taken.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -37,6 +38,21 @@ struct Deliver {
   PartOf part;
 };
 
+/// Messages one behind the other in the batch that holds this letter.
+struct DeliverRun {
+  std::size_t at = 0;
+  std::size_t count = 0;
+};
+
+/// What a share group gives a member with the message.
+struct MemberCopy {
+  SessionKey member;
+  QoS qos = QoS::AtMostOnce;
+  bool retain_as_published = false;
+  std::uint32_t subscription_id = 0;
+  std::string_view share;
+};
+
 /// A message for a member of a share group that lives on the receiving shard.
 struct DeliverToMember {
   MessageRef message;
@@ -51,6 +67,7 @@ struct DeliverToMember {
 /// A part is closed: what it wrote and how it went.
 struct PartClosed {
   TransactionId transaction = 0;
+  std::uint32_t more = 0;  ///< parts of as many transactions behind that one are closed just so
   Weight weight = 0;
   std::uint32_t matched = 0;
   bool refused = false;            ///< a session under the policy `reject` was full
@@ -155,7 +172,7 @@ struct ReturnToShare {
   PartOf part;             ///< of the publish it still belongs to
 };
 
-using Letter = std::variant<Deliver, DeliverToMember, PartClosed, PartCommitted, PublishWithin, PublishAtHome,
+using Letter = std::variant<Deliver, DeliverRun, DeliverToMember, PartClosed, PartCommitted, PublishWithin, PublishAtHome,
                             PublishedAtHome, Interest, Fence, FencePassed, RetainedWanted,
                             RetainedNext, RetainedFound, RetainedSliceEnd, JoinShare, LeaveShare,
                             MemberConnected, ReturnToShare>;

@@ -76,12 +76,9 @@ std::optional<Outcome> Router::publish(Publication& publication, const Waiter& w
                       later || !scratch.reactions.held.empty();
   if (!writes && !(waits && elsewhere)) {
     for (std::uint64_t rest = scratch.matches.shards; rest != 0; rest &= rest - 1)
-      shard_.post(static_cast<ShardId>(std::countr_zero(rest)),
-                  Deliver{publication.copy_for_mail(), {}});
-    for (auto& [shard, letter] : route.forwards) {
-      letter.message = publication.copy_for_mail();
-      shard_.post(shard, std::move(letter));
-    }
+      shard_.post_delivery(static_cast<ShardId>(std::countr_zero(rest)), publication, {});
+    for (auto& [shard, letter] : route.forwards)
+      shard_.post_delivery(shard, publication, {}, std::move(letter));
     for (auto& [shard, letter] : scratch.letters) shard_.post(shard, std::move(letter));
     return outcome_of(route.matched, route.refused);
   }
@@ -93,13 +90,9 @@ std::optional<Outcome> Router::publish(Publication& publication, const Waiter& w
   if (later) shard_.transactions.set_afterwards(id, std::move(later));
   const auto part = [&] { return PartOf{shard_.id, id, shard_.transactions.grant(id)}; };
   for (std::uint64_t rest = scratch.matches.shards; rest != 0; rest &= rest - 1)
-    shard_.post(static_cast<ShardId>(std::countr_zero(rest)),
-                Deliver{publication.copy_for_mail(), part()});
-  for (auto& [shard, letter] : route.forwards) {
-    letter.message = publication.copy_for_mail();
-    letter.part = part();
-    shard_.post(shard, std::move(letter));
-  }
+    shard_.post_delivery(static_cast<ShardId>(std::countr_zero(rest)), publication, part());
+  for (auto& [shard, letter] : route.forwards)
+    shard_.post_delivery(shard, publication, part(), std::move(letter));
   for (auto& [shard, letter] : scratch.letters) {
     set_part(letter, part());
     shard_.post(shard, std::move(letter));
@@ -162,41 +155,37 @@ void Router::open_for(Scratch& scratch, Publication& publication, Batch* records
   if (route.kept.empty() && route.forwards.empty() && !records) return;
   const TransactionId id = shard_.transactions.open({});
   if (records) shard_.transactions.records(id).append(*records);
-  for (auto& [shard, letter] : route.forwards) {
-    letter.message = publication.copy_for_mail();
-    letter.part = {shard_.id, id, shard_.transactions.grant(id)};
-    shard_.post(shard, std::move(letter));
-  }
+  for (auto& [shard, letter] : route.forwards)
+    shard_.post_delivery(shard, publication, {shard_.id, id, shard_.transactions.grant(id)},
+                         std::move(letter));
   shard_.transactions.close_own_part(id, route);
 }
 
 // --- On other shards than the publisher's
 // ----------------------------------------------------------------
 
-void Router::on_deliver(const Deliver& letter) {
+void Router::on_deliver(Publication& publication, const PartOf& part) {
   Depth depth(*this);
-  Publication publication(letter.message);
   route_here(publication, *depth);
-  close_part(*depth, publication, letter.part);
+  close_part(*depth, publication, part);
 }
 
-void Router::on_deliver_to_member(const DeliverToMember& letter) {
+void Router::on_deliver_to_member(Publication& publication, const PartOf& part,
+                                  const MemberCopy& copy) {
   Depth depth(*this);
   Scratch& scratch = *depth;
-  Publication publication(letter.message);
-  if (Session* member = shard_.sessions.find(letter.member)) {
+  if (Session* member = shard_.sessions.find(copy.member)) {
     const std::span<const std::uint32_t> ids =
-        letter.subscription_id != 0 ? std::span<const std::uint32_t>(&letter.subscription_id, 1)
-                                    : std::span<const std::uint32_t>();
-    const bool retain = letter.retain_as_published && letter.message->retain();
-    member->deliver({publication, letter.qos, retain, ids, letter.share}, scratch.route);
-    return close_part(scratch, publication, letter.part);
+        copy.subscription_id != 0 ? std::span<const std::uint32_t>(&copy.subscription_id, 1)
+                                  : std::span<const std::uint32_t>();
+    const bool retain = copy.retain_as_published && publication.retain();
+    member->deliver({publication, copy.qos, retain, ids, copy.share}, scratch.route);
+    return close_part(scratch, publication, part);
   }
   // The member went while the message was on its way: the next one's turn, in the same transaction.
-  ReturnToShare back{letter.share, {}, 0, letter.part};
-  if (letter.qos == QoS::AtMostOnce) return close_part(scratch, publication, letter.part);
-  back.message = publication.copy_for_mail();
-  const ShardId home = home_of(letter.share, shard_.shards());
+  if (copy.qos == QoS::AtMostOnce) return close_part(scratch, publication, part);
+  ReturnToShare back{std::string(copy.share), publication.copy_for_mail(), 0, part};
+  const ShardId home = home_of(back.share, shard_.shards());
   if (home == shard_.id) return on_return_to_share(back);
   shard_.post(home, std::move(back));
 }
@@ -220,10 +209,10 @@ void Router::close_part(Scratch& scratch, Publication& publication, const PartOf
   Weight rest = part.weight;
   const Weight each = rest / (route.forwards.size() + 1);
   for (auto& [shard, letter] : route.forwards) {
-    letter.message = publication.copy_for_mail();
-    if (part.transaction != 0) letter.part = {part.opener, part.transaction, each};
+    const PartOf share =
+        part.transaction != 0 ? PartOf{part.opener, part.transaction, each} : PartOf{};
     rest -= each;
-    shard_.post(shard, std::move(letter));
+    shard_.post_delivery(shard, publication, share, std::move(letter));
   }
   if (part.transaction == 0) {
     if (!route.kept.empty())
@@ -243,7 +232,7 @@ void Router::close_part(Scratch& scratch, Publication& publication, const PartOf
         session->write_delivery(kept.sequence, *closed.records);
     shard_.transactions.remember_part(part.opener, part.transaction, route.kept, nullptr);
   }
-  shard_.post(part.opener, std::move(closed));
+  shard_.post_closed(part.opener, std::move(closed));
 }
 
 // --- Services
@@ -406,13 +395,9 @@ void Router::close_entered_part(Scratch& scratch, Publication& publication, cons
     return PartOf{part.opener, part.transaction, each};
   };
   for (std::uint64_t rest = scratch.matches.shards; rest != 0; rest &= rest - 1)
-    shard_.post(static_cast<ShardId>(std::countr_zero(rest)),
-                Deliver{publication.copy_for_mail(), share()});
-  for (auto& [shard, letter] : route.forwards) {
-    letter.message = publication.copy_for_mail();
-    letter.part = share();
-    shard_.post(shard, std::move(letter));
-  }
+    shard_.post_delivery(static_cast<ShardId>(std::countr_zero(rest)), publication, share());
+  for (auto& [shard, letter] : route.forwards)
+    shard_.post_delivery(shard, publication, share(), std::move(letter));
   for (auto& [shard, letter] : scratch.letters) {
     set_part(letter, share());
     shard_.post(shard, std::move(letter));
@@ -429,7 +414,7 @@ void Router::close_entered_part(Scratch& scratch, Publication& publication, cons
     closed.wants_outcome = true;
     shard_.transactions.remember_part(part.opener, part.transaction, route.kept, std::move(later));
   }
-  shard_.post(part.opener, std::move(closed));
+  shard_.post_closed(part.opener, std::move(closed));
 }
 
 // --- Matching

@@ -37,8 +37,8 @@ class Router {
   /// A message for one receiver outside the tree: a retained replay.
   void deliver_to_one(Subscriber& subscriber, const Delivery& delivery);
 
-  void on_deliver(const Deliver& letter);
-  void on_deliver_to_member(const DeliverToMember& letter);
+  void on_deliver(Publication& publication, const PartOf& part);
+  void on_deliver_to_member(Publication& publication, const PartOf& part, const MemberCopy& copy);
   void on_return_to_share(const ReturnToShare& letter);
   void on_publish_at_home(ShardId from, PublishAtHome& letter);
   void on_published_at_home(const PublishedAtHome& letter);

@@ -35,12 +35,45 @@ void Shard::post(ShardId to, Letter letter) {
   parts.mail->outbox(id, to).push_back(std::move(letter));
 }
 
+void Shard::post_delivery(ShardId to, const Publication& publication, const PartOf& part) {
+  if (!LetterBatch::fits(publication.parts()))
+    return post(to, Deliver{publication.copy_for_mail(), part});
+  counters.add(Metric::MailSent);
+  parts.mail->outbox(id, to).deliver(publication.parts(), part);
+}
+
+void Shard::post_delivery(ShardId to, const Publication& publication, const PartOf& part,
+                          DeliverToMember letter) {
+  if (to == id || !LetterBatch::fits(publication.parts())) {
+    letter.message = publication.copy_for_mail();
+    letter.part = part;
+    return post(to, std::move(letter));
+  }
+  counters.add(Metric::MailSent);
+  parts.mail->outbox(id, to).deliver_to_member(publication.parts(), part, letter);
+}
+
+void Shard::post_closed(ShardId to, PartClosed closed) {
+  if (to == id || closed.records || closed.wants_outcome) return post(to, std::move(closed));
+  counters.add(Metric::MailSent);
+  parts.mail->outbox(id, to).close_part(closed);
+}
+
 void Shard::read(ShardId from, Letter& letter) {
   struct Reader {
     Shard& shard;
     ShardId from;
-    void operator()(Deliver& mail) const { shard.router.on_deliver(mail); }
-    void operator()(DeliverToMember& mail) const { shard.router.on_deliver_to_member(mail); }
+    void operator()(Deliver& mail) const {
+      Publication publication(std::move(mail.message));
+      shard.router.on_deliver(publication, mail.part);
+    }
+    void operator()(DeliverRun&) const {}  // its batch reads it
+    void operator()(DeliverToMember& mail) const {
+      Publication publication(std::move(mail.message));
+      shard.router.on_deliver_to_member(
+          publication, mail.part,
+          {mail.member, mail.qos, mail.retain_as_published, mail.subscription_id, mail.share});
+    }
     void operator()(PartClosed& mail) const {
       shard.transactions.on_part_closed(from, std::move(mail));
     }

@@ -46,6 +46,11 @@ struct Shard {
 
   /// To this very shard, too: such a letter is read at once.
   void post(ShardId to, Letter letter);
+  /// The message for whoever matches there, or for one member of a share group. `to` is another shard.
+  void post_delivery(ShardId to, const Publication& publication, const PartOf& part);
+  void post_delivery(ShardId to, const Publication& publication, const PartOf& part,
+                     DeliverToMember letter);
+  void post_closed(ShardId to, PartClosed closed);
   void read(ShardId from, Letter& letter);
 
   /// The outcome of a publish, for whoever waits.

@@ -133,13 +133,37 @@ base::ChunkPool& ShardCore::chunks() {
 // --- The rest of the world
 // -------------------------------------------------------------------------------
 
+namespace {
+
+struct MailReader {
+  Shard& shard;
+  ShardId from;
+
+  void read(Letter& letter) const {
+    shard.counters.add(Metric::MailReceived);
+    shard.read(from, letter);
+  }
+  void deliver(const MessageParts& message, const PartOf& part) const {
+    shard.counters.add(Metric::MailReceived);
+    Publication publication(message);
+    shard.router.on_deliver(publication, part);
+  }
+  void deliver_to_member(const MessageParts& message, const PartOf& part,
+                         const MemberCopy& copy) const {
+    shard.counters.add(Metric::MailReceived);
+    Publication publication(message);
+    shard.router.on_deliver_to_member(publication, part, copy);
+  }
+};
+
+}  // namespace
+
 void ShardCore::on_mail() {
   Shard& shard = *shard_;
   shard.for_each_other([&](ShardId other) {
     Mail::Batch* const letters = shard.parts.mail->take(shard.id, other);
     if (!letters) return;
-    shard.counters.add(Metric::MailReceived, letters->size());
-    for (Letter& letter : *letters) shard.read(other, letter);
+    letters->read(MailReader{shard, other});
     shard.parts.mail->give_back(shard.id, other, letters);
   });
   // Links that waited for room in the mail, or for their next turn, go on now.

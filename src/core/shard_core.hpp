@@ -26,6 +26,7 @@
 #include "base/out_buffer.hpp"
 #include "core/effects.hpp"
 #include "core/ids.hpp"
+#include "core/letter_batch.hpp"
 #include "core/mail.hpp"
 
 namespace twinmq::core {
@@ -33,7 +34,7 @@ namespace twinmq::core {
 class ShardCore;
 struct Shard;
 
-using Mail = base::MailExchange<Letter>;
+using Mail = base::MailExchange<Letter, LetterBatch>;
 
 /// Runs the errand on the thread that owns the shard, in a later turn. Callable from any thread;
 /// after the shard is gone it does nothing.

@@ -37,15 +37,17 @@ void Transactions::close_own_part(TransactionId id, const Route& route) {
 }
 
 void Transactions::on_part_closed(ShardId from, PartClosed letter) {
-  if (letter.transaction < first_) return;
-  Transaction& transaction = at(letter.transaction);
-  TWINMQ_ASSERT(transaction.out >= letter.weight);
-  transaction.out -= letter.weight;
-  transaction.matched += letter.matched;
-  transaction.refused |= letter.refused;
-  if (letter.records) transaction.records.append(*letter.records);
-  if (letter.wants_outcome) transaction.participants.push_back(from);
-  close_if_complete(letter.transaction);
+  const TransactionId last = letter.transaction + letter.more;
+  for (TransactionId id = std::max(letter.transaction, first_); id <= last; ++id) {
+    Transaction& transaction = at(id);
+    TWINMQ_ASSERT(transaction.out >= letter.weight);
+    transaction.out -= letter.weight;
+    transaction.matched += letter.matched;
+    transaction.refused |= letter.refused;
+    if (letter.records) transaction.records.append(*letter.records);
+    if (letter.wants_outcome) transaction.participants.push_back(from);
+    close_if_complete(id);
+  }
 }
 
 void Transactions::close_if_complete(TransactionId id) {

@@ -105,16 +105,40 @@ class StaleRetained final : public RetainedMessages {
   std::map<std::string, MessageRef, std::less<>> former_;
 };
 
+// The letters of a batch one by one, the small messages too; put back afterwards.
+void with_letters(core::LetterBatch& batch,
+                  const std::function<void(std::vector<core::Letter>&)>& change) {
+  struct Unpack {
+    std::vector<core::Letter>& letters;
+    void read(core::Letter& letter) const { letters.push_back(std::move(letter)); }
+    void deliver(const MessageParts& message, const core::PartOf& part) const {
+      letters.push_back(core::Deliver{Message::make(message), part});
+    }
+    void deliver_to_member(const MessageParts& message, const core::PartOf& part,
+                           const core::MemberCopy& copy) const {
+      letters.push_back(core::DeliverToMember{Message::make(message), part, copy.member, copy.qos,
+                                              copy.retain_as_published, copy.subscription_id,
+                                              std::string(copy.share)});
+    }
+  };
+  std::vector<core::Letter> letters;
+  batch.read(Unpack{letters});
+  batch.clear();
+  change(letters);
+  for (core::Letter& letter : letters) batch.push_back(std::move(letter));
+}
+
 // Two messages on their way to the same shard change places.
 void swap_messages(core::Mail& mail, core::ShardId from, base::Prng& random) {
   for (core::ShardId to = 0; to < mail.shards(); ++to) {
     if (to == from) continue;
-    auto& letters = mail.outbox(from, to);
-    for (std::size_t i = 1; i < letters.size(); ++i) {
-      if (std::holds_alternative<core::Deliver>(letters[i - 1]) &&
-          std::holds_alternative<core::Deliver>(letters[i]) && random.chance(0.05))
-        std::swap(letters[i - 1], letters[i]);
-    }
+    with_letters(mail.outbox(from, to), [&](std::vector<core::Letter>& letters) {
+      for (std::size_t i = 1; i < letters.size(); ++i) {
+        if (std::holds_alternative<core::Deliver>(letters[i - 1]) &&
+            std::holds_alternative<core::Deliver>(letters[i]) && random.chance(0.05))
+          std::swap(letters[i - 1], letters[i]);
+      }
+    });
   }
 }
 
@@ -128,11 +152,13 @@ class GreedyMember {
     }
     for (core::ShardId to = 0; to < mail.shards(); ++to) {
       if (to == from) continue;
-      for (const core::Letter& each : mail.outbox(from, to)) {
-        const auto* const letter = std::get_if<core::DeliverToMember>(&each);
-        if (letter && random.chance(0.05))
-          given_.push_back({from, to, letter->share, Message::make(letter->message->parts())});
-      }
+      with_letters(mail.outbox(from, to), [&](std::vector<core::Letter>& letters) {
+        for (const core::Letter& each : letters) {
+          const auto* const letter = std::get_if<core::DeliverToMember>(&each);
+          if (letter && random.chance(0.05))
+            given_.push_back({from, to, letter->share, Message::make(letter->message->parts())});
+        }
+      });
     }
   }
 
@@ -150,12 +176,16 @@ class GreedyMember {
 void lose_letter(core::Mail& mail, core::ShardId from, base::Prng& random) {
   for (core::ShardId to = 0; to < mail.shards(); ++to) {
     if (to == from) continue;
-    auto& letters = mail.outbox(from, to);
-    for (std::size_t i = 0; i < letters.size(); ++i) {
-      if (!std::holds_alternative<core::FencePassed>(letters[i]) || !random.chance(0.05)) continue;
-      letters.erase(letters.begin() + static_cast<std::ptrdiff_t>(i));
-      return;
-    }
+    bool lost = false;
+    with_letters(mail.outbox(from, to), [&](std::vector<core::Letter>& letters) {
+      for (std::size_t i = 0; i < letters.size() && !lost; ++i) {
+        if (!std::holds_alternative<core::FencePassed>(letters[i]) || !random.chance(0.05))
+          continue;
+        letters.erase(letters.begin() + static_cast<std::ptrdiff_t>(i));
+        lost = true;
+      }
+    });
+    if (lost) return;
   }
 }
 
