@@ -132,8 +132,7 @@ Service* Services::find(std::string_view name) {
   return nullptr;
 }
 
-std::optional<ShardId> Services::home_of_topic(std::string_view topic) const {
-  if (topic.empty() || topic.front() != '$') return std::nullopt;
+std::optional<ShardId> Services::ask_home(std::string_view topic) const {
   for (const auto& seat : seats_)
     if (const std::string_view key = seat->service().home_key(topic); !key.empty())
       return home_of(key, shard_.shards());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,7 +72,10 @@ class Services {
   Service* find(std::string_view name);
 
   /// The shard whose service handles the topic; empty: no service cares where.
-  std::optional<ShardId> home_of_topic(std::string_view topic) const;
+  std::optional<ShardId> home_of_topic(std::string_view topic) const {
+    if (seats_.empty() || topic.empty() || topic.front() != '$') return std::nullopt;
+    return ask_home(topic);
+  }
   /// Whether clients may not publish that.
   bool forbid(std::string_view topic, bool retain) const;
   /// Services are told at the end of the turn.
@@ -87,6 +91,8 @@ class Services {
   PartOf release(HeldTransaction held);
 
  private:
+  std::optional<ShardId> ask_home(std::string_view topic) const;
+
   Shard& shard_;
   std::vector<std::unique_ptr<ServiceSeat>> seats_;
   /// A ClientEvent with texts of its own.
