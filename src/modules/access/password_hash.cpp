@@ -6,6 +6,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include "modules/access/base64.hpp"
@@ -113,6 +114,41 @@ bool verify_password(const PasswordHash& hash, std::string_view password) {
 bool verify_password(std::string_view entry, std::string_view password) {
   const Result<PasswordHash, HashFault> hash = parse_password_hash(entry);
   return hash && verify_password(*hash, password);
+}
+
+namespace {
+
+using MarkDigest = std::array<std::uint8_t, 32>;
+
+std::optional<MarkDigest> mark_of(std::string_view password) {
+  static const std::optional<MarkDigest> secret = [] {
+    MarkDigest bytes{};
+    return RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) == 1 ? std::optional(bytes)
+                                                                         : std::nullopt;
+  }();
+  MarkDigest digest{};
+  unsigned size = 0;
+  if (!secret ||
+      !HMAC(EVP_sha256(), secret->data(), static_cast<int>(secret->size()),
+            reinterpret_cast<const unsigned char*>(password.data()), password.size(),
+            digest.data(), &size))
+    return std::nullopt;
+  return digest;
+}
+
+}  // namespace
+
+bool PasswordMark::is(std::string_view password) const {
+  if (!set_) return false;
+  const auto digest = mark_of(password);
+  return digest && CRYPTO_memcmp(digest->data(), digest_.data(), digest_.size()) == 0;
+}
+
+void PasswordMark::set(std::string_view password) {
+  if (const auto digest = mark_of(password)) {
+    digest_ = *digest;
+    set_ = true;
+  }
 }
 
 std::string hash_password(std::string_view password) {

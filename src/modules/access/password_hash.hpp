@@ -42,6 +42,19 @@ bool verify_password(const PasswordHash& hash, std::string_view password);
 /// The same for an entry as written; false when it does not parse.
 bool verify_password(std::string_view entry, std::string_view password);
 
+/// What a password that was verified once is recognised by, in memory alone: clients that come back
+/// after a restart of their network are not hashed again at full cost.
+class PasswordMark {
+ public:
+  /// Empty while nothing is marked; wrong passwords still cost a whole hash.
+  bool is(std::string_view password) const;
+  void set(std::string_view password);
+
+ private:
+  bool set_ = false;
+  std::array<std::uint8_t, 32> digest_{};  ///< keyed by a secret of this process
+};
+
 /// A new entry ($7$, kIterations, 12 random bytes of salt as mosquitto_passwd uses). Empty when the
 /// system has no random bytes to give.
 std::string hash_password(std::string_view password);

@@ -1,4 +1,7 @@
 #include "modules/access/password_file.hpp"
+#include "modules/access/base64.hpp"
+
+#include <openssl/evp.h>
 
 #include <catch2/catch.hpp>
 
@@ -118,6 +121,26 @@ TEST_CASE("a user with the right password is accepted under its name, anybody el
     CHECK(result.code == ReasonCode::BadUserNameOrPassword);
     CHECK(result.principal.empty());
   }
+}
+
+// Hashed each time, these logins take minutes.
+TEST_CASE("a client that comes back is not hashed anew, and a wrong password is still refused") {
+  std::string entry = hash_password("pw");
+  REQUIRE(entry.starts_with("$7$10000$"));
+  const std::string salt = entry.substr(9, entry.find('$', 9) - 9);
+  std::array<unsigned char, 64> digest{};
+  const std::string raw = *decode_base64(salt);
+  REQUIRE(PKCS5_PBKDF2_HMAC("pw", 2, reinterpret_cast<const unsigned char*>(raw.data()),
+                            static_cast<int>(raw.size()), 500'000, EVP_sha512(),
+                            static_cast<int>(digest.size()), digest.data()) == 1);
+  const auto file =
+      parsed("u:$7$500000$" + salt + "$" +
+             encode_base64({reinterpret_cast<const char*>(digest.data()), digest.size()}) + "\n");
+  for (int i = 0; i < 3000; ++i)
+    REQUIRE(ask(*file, credentials_of("u", "pw")).code == ReasonCode::Success);
+  CHECK(ask(*file, credentials_of("u", "pw2")).code == ReasonCode::BadUserNameOrPassword);
+  CHECK(ask(*file, credentials_of("u", "")).code == ReasonCode::BadUserNameOrPassword);
+  CHECK(ask(*file, credentials_of("u", "pw")).code == ReasonCode::Success);
 }
 
 TEST_CASE("a user name without password is refused even if the password is empty") {
