@@ -113,6 +113,11 @@ class ServiceHost {
   /// Goes on with a held transaction and closes it, unless the action holds it again.
   virtual void resume(HeldTransaction held, const std::function<void(Reaction&)>& action) = 0;
 
+  /// Reads from the store without waiting for it: `done` is called in a later turn, once, with a state
+  /// of the store that holds at least everything that was committed when it was asked for. It is
+  /// destroyed without a call when the shard ends. Two reads may overtake each other.
+  virtual void read(StoreRange range, std::function<void(Result<StoreEntries>)> done) = 0;
+
   /// Whether the identity may do that; true while nothing is restricted.
   virtual bool may(const Identity& identity, Action action, std::string_view topic, QoS qos,
                    bool retain) const = 0;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <twinmq/result.hpp>
@@ -63,6 +64,19 @@ class Batch {
   std::vector<Place> changes_;
 };
 
+/// What to read: every entry with from <= key < to, from the first on, as many as the limits allow.
+struct StoreRange {
+  std::string from;
+  std::string to;  ///< empty: no upper end
+  std::size_t entries_max = 1000;
+  std::size_t bytes_max = 1 << 20;  ///< of keys and values; the first entry is always read
+};
+
+struct StoreEntries {
+  std::vector<std::pair<std::string, std::string>> entries;  ///< ascending
+  bool more = false;  ///< a limit ended the reading; go on behind the last entry
+};
+
 /// One figure a store tells about itself: "sst_bytes", 1048576.
 struct StoreFigure {
   std::string name;
@@ -87,6 +101,9 @@ class Store {
 
   /// Every entry with from <= key < to, in ascending byte order, as of one moment. An empty `to` has no upper end.
   virtual Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) = 0;
+
+  /// The entries of the range as of one moment, copied.
+  Result<StoreEntries> read(const StoreRange& range);
 
   /// The value of the key, if it is there.
   virtual Result<std::optional<std::string>> get(std::string_view key) {

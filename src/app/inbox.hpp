@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <twinmq/store.hpp>
+
 #include "core/effects.hpp"
 #include "net/connection.hpp"
 #include "net/event_loop.hpp"
@@ -30,6 +32,11 @@ struct CommitAnswer {
   bool durable = false;
 };
 
+struct ReadAnswer {
+  std::uint64_t id = 0;
+  Result<StoreEntries> found;
+};
+
 /// Lives as long as anybody may post; once closed it drops what comes. Every call may come from any
 /// thread.
 class Inbox {
@@ -39,6 +46,7 @@ class Inbox {
   /// Everything that was left since the last take().
   struct Mail {
     std::vector<CommitAnswer> answers;
+    std::vector<ReadAnswer> reads;
     std::vector<Arrival> arrivals;
     std::vector<Errand> errands;
     std::vector<Errand> orders;
@@ -57,6 +65,9 @@ class Inbox {
   }
   bool answer(CommitAnswer answer) {
     return leave([&](Mail& mail) { mail.answers.push_back(answer); });
+  }
+  bool answer(ReadAnswer answer) {
+    return leave([&](Mail& mail) { mail.reads.push_back(std::move(answer)); });
   }
   bool arrive(Arrival arrival) {
     return leave([&](Mail& mail) { mail.arrivals.push_back(std::move(arrival)); });

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Milliseconds kReopenDelay{1000};
 constexpr Milliseconds kQuietStep{2};
+constexpr unsigned kReaders = 2;
 
 }  // namespace
 
@@ -51,7 +52,7 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
             group->log({LogLevel::Error, "commit failed", "reason=\"" + failure + "\""});
           }
           for (const auto& answer : answers)
-            group->inboxes[answer.shard]->answer({answer.id, answer.durable});
+            group->inboxes[answer.shard]->answer(CommitAnswer{answer.id, answer.durable});
         },
         storage::RoomWatch{set->plan_.free_bytes_min,
                                    [set = set.get()](bool full, std::uint64_t bytes) {
@@ -59,6 +60,16 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
                                    }});
     set->group_.submit = [queue = set->queue_.get()](core::ShardId shard, core::Commit commit) {
       queue->submit(shard, commit.id, std::move(commit.batch));
+    };
+  }
+  if (set->queue_ && !set->plan_.store_is_memory) {
+    set->readers_ = std::make_unique<storage::ReaderPool>(
+        *set->plan_.store, kReaders, [group = &set->group_](storage::ReaderPool::Answer answer) {
+          group->inboxes[answer.shard]->answer(ReadAnswer{answer.id, std::move(answer.found)});
+        });
+    set->group_.read = [readers = set->readers_.get()](core::ShardId shard, std::uint64_t id,
+                                                       StoreRange range) {
+      readers->submit({shard, id, std::move(range)});
     };
   }
   if (set->plan_.sys && set->plan_.sys_interval > Seconds(0)) {
@@ -218,6 +229,7 @@ void ShardSet::stop(Milliseconds deadline) {
   }
   // What was submitted is written, whether anybody still waits for it or not.
   if (queue_) queue_->stop();
+  if (readers_) readers_->stop();
   for (const auto& shard : shards_) shard->halt();
   const std::scoped_lock lock(stop_mutex_);
   stopped_ = true;

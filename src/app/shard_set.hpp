@@ -21,6 +21,7 @@
 #include "core/shard_core.hpp"
 #include "net/listener.hpp"
 #include "storage/commit_queue.hpp"
+#include "storage/reader_pool.hpp"
 
 namespace twinmq::app {
 
@@ -126,6 +127,7 @@ class ShardSet {
   std::vector<std::unique_ptr<net::Listener>> gone_listeners_;  ///< for the connections they count
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::unique_ptr<storage::CommitQueue> queue_;
+  std::unique_ptr<storage::ReaderPool> readers_;  ///< null: a store in memory is read at once
   std::atomic<bool> recovering_{false};
   std::atomic<bool> store_full_{false};
   std::atomic<unsigned> halted_{0};

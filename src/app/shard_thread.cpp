@@ -86,6 +86,7 @@ void ShardThread::halt() {
     if (each.gauge) counters_.subtract(each.metric, counters_[each.metric]);
   }
   commits_open_ = 0;
+  reads_open_.clear();
   in_turn_ = false;
 }
 
@@ -138,6 +139,7 @@ int ShardThread::patience() {
   if (stopping_.load(std::memory_order_relaxed)) return 0;
   if (core_) {
     if (core_->wants_turn() || connections_.wants_turn()) return 0;
+    if (!core_->effects().reads.empty()) return 0;
     if (!mail_->sleep(id_)) return 0;
   }
   const Instant deadline = next_deadline();
@@ -192,13 +194,17 @@ void ShardThread::take_mail(Inbox::Mail mail) {
     for (Inbox::Errand& errand : mail.errands) inbox_->post(std::move(errand));
     return;
   }
-  if (mail.answers.empty() && mail.arrivals.empty() && mail.errands.empty()) return;
+  if (mail.answers.empty() && mail.reads.empty() && mail.arrivals.empty() && mail.errands.empty()) return;
   enter_turn();
   for (const CommitAnswer& answer : mail.answers) {
     if (commits_open_ == 0) continue;
     --commits_open_;
     core_->on_committed(answer.id, answer.durable);
     if (core_->effects().reload) group_.reload();
+  }
+  for (ReadAnswer& answer : mail.reads) {
+    if (const auto asked = reads_open_.extract(answer.id))
+      core_->on_read(asked.mapped(), std::move(answer.found));
   }
   for (Arrival& arrival : mail.arrivals) {
     auto* const peer = static_cast<LocalPeer*>(arrival.parts.peer.get());
@@ -268,6 +274,7 @@ void ShardThread::finish_turn() {
       core_->end_turn();
     }
     commit();
+    read();
     core::Effects& effects = core_->effects();
     const auto published = std::exchange(effects.published, {});
     for (const core::HostPublished& outcome : published) {
@@ -298,6 +305,19 @@ void ShardThread::commit() {
     core_->begin_turn(now_);
     core_->on_committed(commit.id, done.has_value());
     core_->end_turn();
+  }
+}
+
+void ShardThread::read() {
+  if (core_->effects().reads.empty()) return;
+  for (core::Read& wanted : std::exchange(core_->effects().reads, {})) {
+    if (group_.read) {
+      reads_open_.emplace(++last_read_, wanted.ticket);
+      group_.read(id_, last_read_, std::move(wanted.range));
+    } else {
+      enter_turn();
+      core_->on_read(wanted.ticket, group_.inline_store->read(wanted.range));
+    }
   }
 }
 

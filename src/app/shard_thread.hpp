@@ -49,6 +49,8 @@ struct ShardGroup {
   /// thread.
   std::function<void(core::ShardId, core::Commit)> submit;
   Store* inline_store = nullptr;
+  /// Hands a read to the reading threads, who answer the inbox; empty: `inline_store` is read at once.
+  std::function<void(core::ShardId, std::uint64_t id, StoreRange)> read;
   /// A commit failed: the broker must build every shard anew. Any thread, any number of times.
   std::function<void()> reload;
 };
@@ -135,6 +137,7 @@ class ShardThread final : public net::Links {
   void accepted(net::Descriptor socket, net::Listener& listener, net::Caller caller);
   void finish_turn();
   void commit();
+  void read();
   void move_links();
   void flush_touched();
   void enter_turn();
@@ -153,6 +156,8 @@ class ShardThread final : public net::Links {
   bool in_turn_ = false;
   bool closing_down_ = false;
   std::uint64_t commits_open_ = 0;
+  std::uint64_t last_read_ = 0;  ///< never used again: answers may come when the core is another
+  std::unordered_map<std::uint64_t, std::uint64_t> reads_open_;  ///< to the core's ticket
   Milliseconds interval_{0};
   std::function<void(ShardThread&)> job_;
   Instant job_at_ = kNever;

@@ -24,4 +24,24 @@ void Batch::add(Kind kind, std::string_view key, std::string_view value) {
   text_.append(key).append(value);
 }
 
+Result<StoreEntries> Store::read(const StoreRange& range) {
+  StoreEntries found;
+  std::size_t bytes = 0;
+  const Result<void> done =
+      scan(range.from, range.to, [&](std::string_view key, std::string_view value) {
+        const bool full =
+            found.entries.size() >= range.entries_max ||
+            (!found.entries.empty() && bytes + key.size() + value.size() > range.bytes_max);
+        if (full) {
+          found.more = true;
+          return false;
+        }
+        bytes += key.size() + value.size();
+        found.entries.emplace_back(key, value);
+        return true;
+      });
+  if (!done) return done.error();
+  return found;
+}
+
 }  // namespace twinmq

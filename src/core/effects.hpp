@@ -41,6 +41,14 @@ struct Commit {
   Batch batch;
 };
 
+/// A range of the store that the shard wants to see. Answer with ShardCore::on_read(ticket, …) in any
+/// later turn and any order, from a state of the store that holds at least every commit answered so
+/// far.
+struct Read {
+  std::uint64_t ticket = 0;
+  StoreRange range;
+};
+
 /// The end of a publish that the host asked for.
 struct HostPublished {
   std::uint64_t token = 0;
@@ -54,6 +62,7 @@ struct Effects {
   /// The key in `moved.link` is no longer known to the core.
   std::vector<MovedLink> moved;
   std::optional<Commit> commit;
+  std::vector<Read> reads;
   std::vector<HostPublished> published;
   /// A commit failed: the store must be reopened and every shard built anew from it.
   bool reload = false;

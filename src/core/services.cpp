@@ -100,6 +100,10 @@ void ServiceSeat::resume(HeldTransaction held, const std::function<void(Reaction
   shard_.router.resume(shard_.services.release(held), action);
 }
 
+void ServiceSeat::read(StoreRange range, std::function<void(Result<StoreEntries>)> done) {
+  shard_.reads.ask(std::move(range), std::move(done));
+}
+
 bool ServiceSeat::may(const Identity& identity, Action action, std::string_view topic, QoS qos,
                       bool retain) const {
   return !shard_.authorizer || shard_.authorizer->may(identity, action, topic, qos, retain);

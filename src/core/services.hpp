@@ -52,6 +52,7 @@ class ServiceSeat final : public Subscriber, public ServiceHost {
   void unsubscribe(std::string_view filter) override;
   void react(const std::function<void(Reaction&)>& action) override;
   void resume(HeldTransaction held, const std::function<void(Reaction&)>& action) override;
+  void read(StoreRange range, std::function<void(Result<StoreEntries>)> done) override;
   bool may(const Identity& identity, Action action, std::string_view topic, QoS qos,
            bool retain) const override;
   void log(LogLevel level, std::string_view event, const std::string& detail) const override;

@@ -19,6 +19,7 @@
 #include "core/ended_sessions.hpp"
 #include "core/link.hpp"
 #include "core/owed_messages.hpp"
+#include "core/reads.hpp"
 #include "core/retained_replay.hpp"
 #include "core/router.hpp"
 #include "core/session.hpp"
@@ -96,6 +97,7 @@ struct Shard {
   base::Prng random;
   base::SlotMap<Link> links;
   TopicTree tree;
+  Reads reads{effects.reads};
   Transactions transactions{*this};
   Router router{*this};
   ShareGroups share_groups{*this};

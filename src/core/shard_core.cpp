@@ -179,6 +179,10 @@ void ShardCore::on_committed(std::uint64_t commit, bool durable) {
   shard_->transactions.on_committed(commit, durable);
 }
 
+void ShardCore::on_read(std::uint64_t ticket, Result<StoreEntries> found) {
+  shard_->reads.on_read(ticket, std::move(found));
+}
+
 void ShardCore::on_time() {
   Shard& shard = *shard_;
   while (base::Timer* timer = shard.wheel.pop_due(shard.now.steady)) {

@@ -118,6 +118,8 @@ class ShardCore {
   // ---------------------------------------------------------------------------
   void on_mail();
   void on_committed(std::uint64_t commit, bool durable);
+  /// The answer to one of Effects::reads.
+  void on_read(std::uint64_t ticket, Result<StoreEntries> found);
   void on_time();
   /// The authenticator's answer to the question a link asked it.
   void on_authenticated(LinkKey link, std::uint64_t question, const AuthenticationResult& result);

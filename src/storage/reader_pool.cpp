@@ -1,5 +1,7 @@
 #include "storage/reader_pool.hpp"
 
+#include <utility>
+
 namespace twinmq::storage {
 
 ReaderPool::ReaderPool(Store& store, unsigned threads, Answered answered)
@@ -34,28 +36,8 @@ void ReaderPool::serve() {
       request = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    answered_(read(request));
+    answered_({request.shard, request.id, store_.read(request.range)});
   }
-}
-
-ReaderPool::Answer ReaderPool::read(const Request& request) {
-  Answer answer{request.shard, request.id, {}, false, {}};
-  std::size_t bytes = 0;
-  const Result<void> done =
-      store_.scan(request.from, request.to, [&](std::string_view key, std::string_view value) {
-        const bool full =
-            answer.entries.size() >= request.entries_max ||
-            (!answer.entries.empty() && bytes + key.size() + value.size() > request.bytes_max);
-        if (full) {
-          answer.more = true;
-          return false;
-        }
-        bytes += key.size() + value.size();
-        answer.entries.emplace_back(key, value);
-        return true;
-      });
-  if (!done) answer.failure = done.error().detail;
-  return answer;
 }
 
 }  // namespace twinmq::storage

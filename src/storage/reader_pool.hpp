@@ -6,9 +6,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include <twinmq/store.hpp>
@@ -22,17 +20,12 @@ class ReaderPool {
   struct Request {
     unsigned shard = 0;
     std::uint64_t id = 0;
-    std::string from;
-    std::string to;  ///< the first key that is no longer wanted; empty: no end
-    std::size_t entries_max = 1000;
-    std::size_t bytes_max = 1 << 20;  ///< of keys and values; the first entry is always read
+    StoreRange range;
   };
   struct Answer {
     unsigned shard = 0;
     std::uint64_t id = 0;
-    std::vector<std::pair<std::string, std::string>> entries;
-    bool more = false;    ///< a limit ended the reading; go on behind the last entry
-    std::string failure;  ///< empty unless the store failed; entries hold what came before
+    Result<StoreEntries> found;
   };
   /// Called on a reading thread, once per request. A read sees at least what was committed when it
   /// was submitted; answers of one shard may overtake each other.
@@ -48,7 +41,6 @@ class ReaderPool {
 
  private:
   void serve();
-  Answer read(const Request& request);
 
   Store& store_;
   const Answered answered_;

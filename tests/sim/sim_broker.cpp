@@ -125,6 +125,7 @@ void SimBroker::turn(core::ShardId shard, bool everything) {
   accept(post, everything);
   receive(post, everything);
   answer(post, everything);
+  read(post, everything);
   if (post.core->next_deadline() <= clock_.now().steady) post.core->on_time();
   flush_blocked(post);
   finish(post);
@@ -208,6 +209,26 @@ void SimBroker::answer(Post& post, bool everything) {
     post.answers.pop_front();
     ++activity_;
     post.core->on_committed(answer.id, answer.durable);
+  }
+}
+
+// As readers do: each read sees the store of some moment after it was asked for, and they overtake
+// each other.
+void SimBroker::read(Post& post, bool everything) {
+  for (core::Read& wanted : std::exchange(post.core->effects().reads, {}))
+    post.reads.push_back({wanted.ticket, std::move(wanted.range), std::nullopt});
+  if (!post.reads.empty()) ++activity_;
+  for (std::size_t i = 0; i < post.reads.size();) {
+    Reading& reading = post.reads[i];
+    if (!reading.found && (everything || random_.chance(0.3)))
+      reading.found = store_.read(reading.range);
+    if (!reading.found || !(everything || random_.chance(0.3))) {
+      ++i;
+      continue;
+    }
+    Reading done = std::move(reading);
+    post.reads.erase(post.reads.begin() + static_cast<std::ptrdiff_t>(i));
+    post.core->on_read(done.ticket, std::move(*done.found));
   }
 }
 
@@ -383,6 +404,8 @@ std::string SimBroker::unrest() const {
     for (core::ShardId to = 0; to < posts_.size(); ++to)
       if (to != post->id && mail_->backlog(post->id, to) > 0) return shard + " has letters to post";
     if (post->core->wants_turn()) return shard + " wants a turn";
+    if (!post->reads.empty() || !post->core->effects().reads.empty())
+      return shard + " waits for a read";
     if (!post->arrivals.empty()) return shard + " has links that arrive";
     for (const Line& line : post->lines) {
       const std::string name = shard + ", wire " + std::to_string(line.wire->number);

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -92,12 +93,18 @@ class SimBroker {
     core::LinkOrigin origin;
     std::string bytes;
   };
+  struct Reading {
+    std::uint64_t ticket;
+    StoreRange range;
+    std::optional<Result<StoreEntries>> found;  ///< read, not yet told
+  };
   struct Post {  // one shard and its shell
     core::ShardId id = 0;
     base::Counters counters;
     std::vector<Line> lines;
     std::vector<Arrival> arrivals;
     std::deque<SimStore::Answer> answers;
+    std::vector<Reading> reads;
     std::vector<std::function<void(core::ShardCore&)>> errands;
     std::unique_ptr<core::ShardCore> core;
     bool in_turn = false;
@@ -110,6 +117,7 @@ class SimBroker {
   void receive(Post& post, bool everything);
   void receive_from(Post& post, Line& line, bool everything);
   void answer(Post& post, bool everything);
+  void read(Post& post, bool everything);
   void move_links(Post& post);
   void finish(Post& post);
   void take_commit(Post& post);

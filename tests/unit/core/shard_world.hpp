@@ -66,6 +66,7 @@ struct WorldOptions {
   bool sessions = true;
   bool retained = true;
   bool hold_commits = false;  ///< World::answer_commits() says when
+  bool hold_reads = false;    ///< World::answer_reads() says when
   MqttConfig mqtt = {};
   LimitsConfig limits = {};
   Authenticator* authenticator = nullptr;
@@ -229,6 +230,16 @@ class World {
     write(shard, std::move(commit), durable);
   }
 
+  /// From what the store holds now.
+  void answer_reads() {
+    for (auto& [shard, read] : std::exchange(reads, {})) {
+      auto found = std::make_shared<Result<StoreEntries>>(store_->read(read.range));
+      places_[shard]->errands->push_back([ticket = read.ticket, found](ShardCore& core) {
+        core.on_read(ticket, std::move(*found));
+      });
+    }
+  }
+
   void pass(Milliseconds time) {
     now.steady += time;
     now.wall += time;
@@ -251,6 +262,7 @@ class World {
   WorldOptions options;
   Now now;
   std::deque<std::pair<ShardId, Commit>> held;
+  std::deque<std::pair<ShardId, Read>> reads;
   std::vector<HostPublished> published;
   bool wants_reload = false;
   std::string log;
@@ -291,6 +303,8 @@ class World {
         write(id, std::move(*effects.commit), true);
       }
     }
+    for (Read& read : effects.reads) reads.emplace_back(place.core->id(), std::move(read));
+    if (!options.hold_reads) answer_reads();
     for (const LinkKey link : effects.touched) flush(place, link);
   }
 

@@ -50,28 +50,30 @@ TEST_CASE("reads are answered with what they asked for, up to their limits") {
   REQUIRE(store.commit(batch, Durability::None));
   Answers answers;
   ReaderPool pool(store, 2, answers.sink());
-  pool.submit({.shard = 3, .id = 1, .from = "b", .to = "d"});
-  pool.submit({.id = 2, .from = "b", .entries_max = 2});
-  pool.submit({.id = 3, .from = "a", .bytes_max = 25});
-  pool.submit({.id = 4, .from = "a", .bytes_max = 1});
+  pool.submit({.shard = 3, .id = 1, .range = {.from = "b", .to = "d"}});
+  pool.submit({.id = 2, .range = {.from = "b", .to = {}, .entries_max = 2}});
+  pool.submit({.id = 3, .range = {.from = "a", .to = {}, .bytes_max = 25}});
+  pool.submit({.id = 4, .range = {.from = "a", .to = {}, .bytes_max = 1}});
   answers.wait_for(4);
-  CHECK(answers.all[1].shard == 3);
-  REQUIRE(answers.all[1].entries.size() == 2);
-  CHECK(answers.all[1].entries.back() == std::pair<std::string, std::string>("c", "cccccccccc"));
-  CHECK_FALSE(answers.all[1].more);
-  CHECK(answers.all[2].entries.size() == 2);
-  CHECK(answers.all[2].more);
-  CHECK(answers.all[3].entries.size() == 2);
-  CHECK(answers.all[4].entries.size() == 1);
+  CHECK(answers.all.at(1).shard == 3);
+  const auto found = [&](std::uint64_t id) { return *answers.all.at(id).found; };
+  REQUIRE(found(1).entries.size() == 2);
+  CHECK(found(1).entries.back() == std::pair<std::string, std::string>("c", "cccccccccc"));
+  CHECK_FALSE(found(1).more);
+  CHECK(found(2).entries.size() == 2);
+  CHECK(found(2).more);
+  CHECK(found(3).entries.size() == 2);
+  CHECK(found(4).entries.size() == 1);
 }
 
 TEST_CASE("a read that fails says why") {
   FailingStore store;
   Answers answers;
   ReaderPool pool(store, 1, answers.sink());
-  pool.submit({.id = 1});
+  pool.submit({.id = 1, .range = {}});
   answers.wait_for(1);
-  CHECK(answers.all[1].failure == "the card is gone");
+  REQUIRE_FALSE(answers.all.at(1).found);
+  CHECK(answers.all.at(1).found.error().detail == "the card is gone");
 }
 
 }  // namespace
