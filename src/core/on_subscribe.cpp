@@ -61,7 +61,7 @@ ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subs
     mqtt::SubscriptionOptions options = entry.options;
     options.qos = granted;
     replaced =
-        !session_->shared().insert_or_assign(share, Session::Shared{options, subscription_id}).second;
+        !session_->change_shared().insert_or_assign(share, Session::Shared{options, subscription_id}).second;
     if (!replaced) shard_.counters.add(Metric::SharedSubscriptions);
     shard_.share_groups.join(share, session_->key, granted, options.retain_as_published, true,
                              subscription_id);
@@ -162,7 +162,7 @@ void Link::on_unsubscribe(const mqtt::Frame& frame) {
 ReasonCode Link::unsubscribe(std::string_view filter, bool& stored) {
   if (mqtt::is_shared(filter)) {
     const std::string share(filter.substr(filter.find('/') + 1));
-    if (session_->shared().erase(share) == 0) return ReasonCode::NoSubscriptionExisted;
+    if (session_->change_shared().erase(share) == 0) return ReasonCode::NoSubscriptionExisted;
     shard_.share_groups.leave(share, session_->key);
     shard_.counters.subtract(Metric::SharedSubscriptions);
   } else {

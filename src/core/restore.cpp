@@ -35,7 +35,7 @@ class Restorer final : public SessionJournal::Visitor {
       mqtt::SubscriptionOptions options;
       options.qos = stored.qos;
       options.retain_as_published = stored.retain_as_published;
-      session_->shared().insert_or_assign(share, Session::Shared{options, stored.subscription_id});
+      session_->change_shared().insert_or_assign(share, Session::Shared{options, stored.subscription_id});
       shard_.share_groups.join(share, session_->key, stored.qos, stored.retain_as_published, false,
                                stored.subscription_id);
       shard_.counters.add(Metric::SharedSubscriptions);

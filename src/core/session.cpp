@@ -25,8 +25,8 @@ Session::Session(Shard& shard, std::string client_id, std::string principal)
 Session::~Session() {
   shard_.wheel.disarm(timer_);
   shard_.counters.subtract(Metric::Sessions);
-  shard_.counters.subtract(Metric::Subscriptions, filters_.size() + shared_.size());
-  shard_.counters.subtract(Metric::SharedSubscriptions, shared_.size());
+  shard_.counters.subtract(Metric::Subscriptions, filters_.size() + shared().size());
+  shard_.counters.subtract(Metric::SharedSubscriptions, shared().size());
   shard_.counters.subtract(Metric::QueuedMessages, live_);
   shard_.counters.subtract(Metric::QueuedBytes, queued_bytes_);
 }
@@ -47,7 +47,7 @@ void Session::attach(Link& link, std::uint32_t expiry_seconds, std::uint16_t inf
   for (ReceivedId& received : received_) received.carried = true;
   carried_ = static_cast<std::uint16_t>(received_.size());
   shard_.wheel.disarm(timer_);
-  for (const auto& [share, shared] : shared_) shard_.share_groups.member_connected(share, key, true);
+  for (const auto& [share, shared] : this->shared()) shard_.share_groups.member_connected(share, key, true);
 }
 
 void Session::resume() {
@@ -72,7 +72,7 @@ void Session::detach() {
   replays_.clear();
   if (will_ && will_->delay_seconds == 0) publish_will();
   if (!persistent()) return shard_.end_session(*this);
-  for (const auto& [share, shared] : shared_)
+  for (const auto& [share, shared] : this->shared())
     shard_.share_groups.member_connected(share, key, false);
   if (identity) judged_epoch_ = shard_.parts.authorizer->epoch();
   const Instant now = shard_.now.steady;
@@ -179,11 +179,23 @@ void Session::end() {
                              shard_.transactions.remote_records(key) + unsettled_.size());
 }
 
+const Session::SharedFilters& Session::shared() const {
+  static const SharedFilters kNone;
+  return shared_ ? *shared_ : kNone;
+}
+
+Session::SharedFilters& Session::change_shared() {
+  if (!shared_) shared_ = std::make_unique<SharedFilters>();
+  return *shared_;
+}
+
 void Session::leave_filters() {
-  for (const auto& [share, shared] : std::exchange(shared_, {})) {
-    shard_.share_groups.leave(share, key);
-    shard_.counters.subtract(Metric::SharedSubscriptions);
-    shard_.counters.subtract(Metric::Subscriptions);
+  if (const auto left = std::exchange(shared_, nullptr)) {
+    for (const auto& [share, shared] : *left) {
+      shard_.share_groups.leave(share, key);
+      shard_.counters.subtract(Metric::SharedSubscriptions);
+      shard_.counters.subtract(Metric::Subscriptions);
+    }
   }
   for (const FilterId filter : std::exchange(filters_, {})) {
     shard_.subscriptions.leave(filter, *this);
@@ -233,7 +245,7 @@ SessionInfo Session::describe() const {
   info.principal = principal_;
   info.connected = link_ != nullptr;
   info.expiry_seconds = expiry_seconds_;
-  info.subscriptions = filters_.size() + shared_.size();
+  info.subscriptions = filters_.size() + shared().size();
   info.queued_messages = live_;
   info.queued_bytes = queued_bytes_;
   info.inflight = inflight_;

@@ -114,7 +114,9 @@ class Session final : public Subscriber {
     std::uint32_t subscription_id = 0;
   };
   /// By "name/filter".
-  std::map<std::string, Shared, std::less<>>& shared() { return shared_; }
+  using SharedFilters = std::map<std::string, Shared, std::less<>>;
+  const SharedFilters& shared() const;
+  SharedFilters& change_shared();
   std::list<RetainedReplay>& replays() { return replays_; }
   void open_replay(RetainedReplay replay);
   /// The SUBSCRIBE they belong to is in force.
@@ -198,7 +200,7 @@ class Session final : public Subscriber {
   bool recorded_ = false;  ///< the store knows the session
   std::optional<WallTime> disconnected_at_;
   std::vector<FilterId> filters_;
-  std::map<std::string, Shared, std::less<>> shared_;
+  std::unique_ptr<SharedFilters> shared_;  ///< null: none, as for most sessions
   std::list<RetainedReplay> replays_;      ///< one SUBSCRIBE can bring thousands
   struct ReceivedId {
     mqtt::PacketId id;
