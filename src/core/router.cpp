@@ -73,8 +73,13 @@ std::optional<Outcome> Router::publish(Publication& publication, const Waiter& w
   const bool elsewhere =
       scratch.matches.shards != 0 || !route.forwards.empty() || !scratch.letters.empty();
   const bool writes = !own.empty() || (records && !records->empty()) || !route.kept.empty() ||
-                      later || !scratch.reactions.held.empty();
-  if (!writes && !(waits && elsewhere)) {
+                      !scratch.reactions.held.empty();
+  if (later && !writes && !elsewhere) {
+    // There is nothing to wait for.
+    shard_.transactions.run(std::move(later));
+    return outcome_of(route.matched, route.refused);
+  }
+  if (!writes && !later && !(waits && elsewhere)) {
     for (std::uint64_t rest = scratch.matches.shards; rest != 0; rest &= rest - 1)
       shard_.post_delivery(static_cast<ShardId>(std::countr_zero(rest)), publication, {});
     for (auto& [shard, letter] : route.forwards)

@@ -77,6 +77,8 @@ class Transactions {
     at(id).afterwards = std::move(afterwards);
   }
   void close_own_part(TransactionId id, const Route& route);
+  /// Does what waited for a commit; null: nothing.
+  void run(std::unique_ptr<Afterwards> afterwards);
   void on_part_closed(ShardId from, PartClosed letter);
 
   /// Parts of transactions that other shards opened: what this shard wrote for them.
@@ -123,7 +125,6 @@ class Transactions {
   void resolve(Transaction& transaction);
   void settle(Transaction& transaction, TransactionId id);
   void run(const AfterCommit& note);
-  void run(std::unique_ptr<Afterwards> afterwards);
 
   Shard& shard_;
   TransactionId first_ = 1;               ///< id of the front

@@ -23,6 +23,7 @@ class Answering final : public Service {
     host.subscribe("loop", 3);
     host.subscribe("$svc/#", 4);
     host.subscribe("full", 5);
+    host.subscribe("later", 6);
   }
   std::string_view home_key(std::string_view topic) const override {
     if (!topic.starts_with("$svc/")) return {};
@@ -47,6 +48,10 @@ class Answering final : public Service {
     }
     if (topic == "loop") return reaction.publish(answer);
     if (topic == "full") return reaction.refuse();
+    if (topic == "later") {
+      answer.topic = "out/later";
+      return reaction.publish_after_commit(answer);
+    }
     if (topic.ends_with("/slow")) {
       held_ = reaction.hold();
       key_ = home_key(topic);
@@ -225,6 +230,17 @@ TEST_CASE("a service can refuse a message for want of room") {
   client.said();
   client.publish("full", "", 1, 3);
   CHECK(client.said() == Words{"PUBACK 3 0x97"});
+}
+
+TEST_CASE("a message that is to wait for a commit waits for none where nothing is written") {
+  Served served(1, true);
+  Peer& client = served.world.client("c");
+  client.subscribe(1, "out/#", 0);
+  client.said();
+  client.publish("later", "x", 1, 3);
+  const Words said = client.said();
+  CHECK(holds(said, "PUBACK 3"));
+  CHECK(holds(said, "PUBLISH out/later=x q0"));
 }
 
 TEST_CASE("services hear of clients that come, subscribe and go") {
