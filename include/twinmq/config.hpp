@@ -110,6 +110,8 @@ struct ModulesConfig {
   bool retained = true;
   bool access = true;    ///< off: everybody may do everything
   bool sys = true;       ///< $SYS topics
+  bool shadow = true;    ///< device shadows
+  bool events = true;    ///< $aws/events: who connects, disconnects, subscribes
 };
 
 /// What the broker offers to clients; announced in CONNACK where MQTT 5 has a field.
@@ -173,6 +175,41 @@ struct AccessConfig {
   bool client_id_bound = true;    ///< a client identifier belongs to the principal that first used it
 };
 
+enum class ShadowProfile : std::uint8_t {
+  TwinMq,
+  Aws,  ///< with AWS's quotas where nothing else is set
+};
+
+/// Device shadows. What AWS documents is not for choice; the rest is.
+struct ShadowConfig {
+  ShadowProfile profile = ShadowProfile::TwinMq;
+  std::uint32_t document_bytes_max = 8192;      ///< desired and reported as compact JSON
+  std::uint32_t depth_max = 8;                  ///< levels of desired and reported, 1..256
+  std::uint32_t token_bytes_max = 64;
+  std::uint32_t payload_bytes_max = 131'072;    ///< of a request
+  std::optional<std::uint32_t> requests_per_second_max;  ///< of one shadow; 0: any; unset: by profile
+  std::optional<std::uint32_t> inflight_max;    ///< unanswered, of one client about one thing; as above
+  std::uint32_t tombstone_hours = 48;           ///< how long the version of a deleted shadow counts on
+  bool strict_state = false;           ///< members of state but desired, reported, delta are refused
+  bool first_version_one = false;      ///< version 1 may create a shadow, as 0 may
+  bool delta_metadata = false;         ///< a full document repeats the metadata of its delta
+  bool missing_names_thing = false;    ///< "thing~shadow" in the 404 of a named shadow
+  bool keep_null_objects = false;      ///< a new object of nulls only is kept as {}
+  std::uint64_t cache_bytes = 67'108'864;  ///< documents kept in memory, all shards together
+
+  bool operator==(const ShadowConfig&) const = default;
+};
+
+/// The HTTP listeners.
+struct HttpConfig {
+  std::uint32_t request_bytes_max = 8192;     ///< request line and headers, 1024..65536
+  std::uint32_t body_bytes_max = 1'048'576;
+  std::uint32_t request_timeout_seconds = 10; ///< from the first byte of a request to its last
+  std::uint32_t idle_timeout_seconds = 60;    ///< between requests of one connection
+
+  bool operator==(const HttpConfig&) const = default;
+};
+
 struct SysConfig {
   std::uint32_t interval_seconds = 10;
 };
@@ -201,6 +238,8 @@ struct Config {
   LimitsConfig limits;
   AccessConfig access;
   SysConfig sys;
+  ShadowConfig shadow;
+  HttpConfig http;
   AdminConfig admin;
   LogConfig log;
 

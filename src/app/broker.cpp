@@ -139,13 +139,13 @@ Result<AccessRules> HouseBroker::load_access(const Config& config) {
 
 core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
   core::ShardParts made;
-  ModulesConfig modules;
+  Config config;
   {
     const std::scoped_lock lock(mutex_);
     made.mqtt = config_.mqtt;
     made.limits = config_.limits;
     made.client_id_bound = config_.access.client_id_bound;
-    modules = config_.modules;
+    config = config_;
   }
   made.authenticator = authenticator_.get();
   made.delivery_filter = parts_.delivery_filter.get();
@@ -170,12 +170,12 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     }
     made.delivery_filter = doors.delivery_filter.get();
   }
-  if (modules.retained) {
+  if (config.modules.retained) {
     const auto shards = static_cast<unsigned>(doors_.size());
     made.retained = parts_.retained ? parts_.retained() : house_retained(made.limits, shards);
   }
-  if (modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
-  made.services = house_services(config_);
+  if (config.modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
+  made.services = house_services(config, static_cast<unsigned>(doors_.size()));
   for (const auto& service : parts_.services) made.services.push_back(service());
   return made;
 }
@@ -213,7 +213,7 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   if (!parts_.store) plan.free_bytes_min = storage::storage_sizes(config_.storage).free_bytes_min;
   plan.store_is_memory = store_is_memory_;
   plan.keeps_records = config_.modules.sessions || config_.modules.retained || !parts_.services.empty() ||
-                      !house_services(config_).empty();
+                      !house_services(config_, 1).empty();
   plan.parts = [this](core::ShardId shard) { return shard_parts(shard); };
   if (config_.modules.sys) plan.sys = parts_.sys ? parts_.sys() : house_system_topics();
   plan.sys_interval = Seconds(config_.sys.interval_seconds);

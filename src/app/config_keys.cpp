@@ -35,6 +35,8 @@ constexpr std::array<std::string_view, 4> kWords<TlsIdentity>{"none", "cn", "san
 template <>
 constexpr std::array<std::string_view, 2> kWords<TlsVersion>{"1.2", "1.3"};
 template <>
+constexpr std::array<std::string_view, 2> kWords<ShadowProfile>{"twinmq", "aws"};
+template <>
 constexpr std::array<std::string_view, 4> kWords<LogLevel>{"debug", "info", "warning", "error"};
 
 template <typename T>
@@ -136,7 +138,11 @@ std::vector<ConfigKey> make_keys() {
   using M = MqttConfig;
   using L = LimitsConfig;
   using A = AccessConfig;
+  using Sh = ShadowConfig;
+  using Ht = HttpConfig;
   constexpr auto node = &Config::node;
+  constexpr auto shadow = &Config::shadow;
+  constexpr auto http = &Config::http;
   constexpr auto unix_socket = &Li::unix_socket;
   constexpr auto tls = &Li::tls;
   constexpr auto storage = &Config::storage;
@@ -303,6 +309,9 @@ std::vector<ConfigKey> make_keys() {
       key_of<modules, &Mo::access>(
           "modules.access", "The checks under [access]; false: everybody may do everything."),
       key_of<modules, &Mo::sys>("modules.sys", "The $SYS topics with facts about the broker."),
+      key_of<modules, &Mo::shadow>("modules.shadow", "Device shadows."),
+      key_of<modules, &Mo::events>("modules.events",
+                                   "The $aws/events topics: who connects, disconnects, subscribes and unsubscribes."),
 
       number<mqtt, &M::receive_maximum>(
           "mqtt.receive_maximum", 1, 65535,
@@ -424,6 +433,48 @@ std::vector<ConfigKey> make_keys() {
       key_of<access, &A::client_id_bound>("access.client_id_bound",
                                           "Whether a client identifier belongs to the user who "
                                           "first used it while its session lives."),
+
+      key_of<shadow, &Sh::profile>(
+          "shadow.profile", "Whether requests have the quotas of AWS, where nothing else is set below."),
+      number<shadow, &Sh::document_bytes_max>("shadow.document_bytes_max", 64, 268'435'456,
+                                              "Bytes of a document: desired and reported as compact JSON."),
+      number<shadow, &Sh::depth_max>("shadow.depth_max", 1, 256, "Levels of desired and of reported."),
+      number<shadow, &Sh::token_bytes_max>("shadow.token_bytes_max", 1, 65'535, "Bytes of a clientToken."),
+      number<shadow, &Sh::payload_bytes_max>("shadow.payload_bytes_max", 64, kPacketBytesMax,
+                                             "Bytes of a request."),
+      with_example(number<shadow, &Sh::requests_per_second_max>(
+                       "shadow.requests_per_second_max", 0, kU32Max,
+                       "Requests about one shadow in a second, 0 for any number; not set: 20 with the profile aws, "
+                       "otherwise any number."),
+                   "20"),
+      with_example(number<shadow, &Sh::inflight_max>(
+                       "shadow.inflight_max", 0, kU32Max,
+                       "Requests of one client about one thing that wait for their answers, 0 for any number; not set: "
+                       "10 with the profile aws, otherwise any number."),
+                   "10"),
+      number<shadow, &Sh::tombstone_hours>("shadow.tombstone_hours", 0, 87'600,
+                                           "How long the version of a deleted shadow counts on, in hours."),
+      key_of<shadow, &Sh::strict_state>(
+          "shadow.strict_state", "Whether members of state other than desired, reported and delta are refused."),
+      key_of<shadow, &Sh::first_version_one>(
+          "shadow.first_version_one", "Whether a request with version 1 may create a shadow, as one with 0 may."),
+      key_of<shadow, &Sh::delta_metadata>("shadow.delta_metadata",
+                                          "Whether a full document repeats the metadata of its delta."),
+      key_of<shadow, &Sh::missing_names_thing>(
+          "shadow.missing_names_thing",
+          "Whether the 404 of a named shadow says 'thing~shadow' instead of 'shadow'."),
+      key_of<shadow, &Sh::keep_null_objects>(
+          "shadow.keep_null_objects", "Whether a new object with nothing but nulls in it is kept as {}."),
+      number<shadow, &Sh::cache_bytes>("shadow.cache_bytes", kCacheBytesMin, kI64Max,
+                                       "Bytes of documents kept in memory; the others are read when asked for."),
+
+      number<http, &Ht::request_bytes_max>("http.request_bytes_max", 1024, 65'536,
+                                           "Bytes of the request line and the headers of an HTTP request."),
+      number<http, &Ht::body_bytes_max>("http.body_bytes_max", 0, kPacketBytesMax, "Bytes of its body."),
+      number<http, &Ht::request_timeout_seconds>("http.request_timeout_seconds", 1, 3600,
+                                                 "Time from its first byte to its last, in seconds."),
+      number<http, &Ht::idle_timeout_seconds>("http.idle_timeout_seconds", 1, 86'400,
+                                              "Time between two requests of a connection, in seconds."),
 
       number<&Config::sys, &SysConfig::interval_seconds>(
           "sys.interval_seconds", 1, 86'400,

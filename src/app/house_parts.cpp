@@ -12,6 +12,7 @@
 #include "modules/access/password_file.hpp"
 #include "modules/retained/retained_module.hpp"
 #include "modules/sessions/session_module.hpp"
+#include "modules/shadow/shadow_service.hpp"
 #include "modules/sys/sys_module.hpp"
 #include "records/key_runs.hpp"
 #include "storage/memory_store.hpp"
@@ -92,8 +93,12 @@ std::unique_ptr<SystemTopics> house_system_topics() {
   return std::make_unique<sys::SysModule>(std::string(kVersion));
 }
 
-std::vector<std::unique_ptr<Service>> house_services(const Config&) {
-  return {};
+std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards) {
+  std::vector<std::unique_ptr<Service>> services;
+  if (config.modules.shadow) {
+    services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards));
+  }
+  return services;
 }
 
 std::string needs_restart(const Config& now, const Config& next) {
@@ -108,8 +113,11 @@ std::string needs_restart(const Config& now, const Config& next) {
   compare(now.storage == next.storage, "storage");
   compare(now.modules.sessions == next.modules.sessions &&
               now.modules.retained == next.modules.retained &&
-              now.modules.access == next.modules.access && now.modules.sys == next.modules.sys,
+              now.modules.access == next.modules.access && now.modules.sys == next.modules.sys &&
+              now.modules.shadow == next.modules.shadow && now.modules.events == next.modules.events,
           "modules");
+  compare(now.shadow == next.shadow, "shadow");
+  compare(now.http == next.http, "http");
   return keys;
 }
 

@@ -38,8 +38,8 @@ std::unique_ptr<SessionJournal> house_sessions();
 
 std::unique_ptr<SystemTopics> house_system_topics();
 
-/// Those the Config switches on, for one shard.
-std::vector<std::unique_ptr<Service>> house_services(const Config& config);
+/// Those the Config switches on, for one of that many shards.
+std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards);
 
 /// Keys that differ and that a reload does not change, with spaces between; empty: none.
 std::string needs_restart(const Config& now, const Config& next);

@@ -105,6 +105,8 @@ Outcome& ShadowMachine::handle(const ShadowRequest& request,
   outcome_.change = Outcome::Change::None;
   outcome_.record.clear();
   outcome_.version = 0;
+  outcome_.revived.reset();
+  outcome_.buried.reset();
   arena_.reset();
 
   if (!is_thing_name(request.shadow.thing)) {
@@ -154,11 +156,13 @@ bool ShadowMachine::is_forgotten(std::string_view record, EpochSeconds now) {
 Document ShadowMachine::load(std::optional<std::string_view> stored, EpochSeconds now,
                              bool& corrupt) {
   Document document;
+  buried_.reset();
   if (!stored) {
     document.deleted = true;
     return document;
   }
   corrupt = !read_record(*stored, arena_, document);
+  if (!corrupt && document.deleted) buried_ = document.changed;
   if (document.deleted && now - document.changed >= rules_.tombstone_seconds) {
     document = {};
     document.deleted = true;
@@ -202,6 +206,7 @@ void ShadowMachine::update(const ShadowRequest& request, const Document& documen
   write_record(after, outcome_.record);
   outcome_.change = Outcome::Change::Put;
   outcome_.version = after.version;
+  outcome_.revived = buried_;
   accept(request, update, document, after);
 }
 
@@ -253,6 +258,7 @@ void ShadowMachine::erase(const ShadowRequest& request, const Document& document
     remains.deleted = true;
     write_record(remains, outcome_.record);
     outcome_.change = Outcome::Change::Put;
+    outcome_.buried = request.now;
   } else {
     outcome_.change = Outcome::Change::Erase;
   }

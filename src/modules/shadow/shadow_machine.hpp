@@ -52,6 +52,10 @@ struct Outcome {
   Change change = Change::None;
   std::string record;        ///< Put: the value to store
   std::int64_t version = 0;  ///< after the request; of the deleted document for Delete
+  /// The record that is replaced was what remained of a shadow deleted then.
+  std::optional<EpochSeconds> revived;
+  /// What was stored is what remains of a shadow deleted now.
+  std::optional<EpochSeconds> buried;
 };
 
 class ShadowMachine {
@@ -86,6 +90,7 @@ class ShadowMachine {
   Arena arena_;
   JsonReader reader_;
   Outcome outcome_;
+  std::optional<EpochSeconds> buried_;  ///< when the shadow of the loaded record was deleted
 };
 
 }  // namespace twinmq::shadow

@@ -1,0 +1,324 @@
+#include "modules/shadow/shadow_service.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace twinmq::shadow {
+namespace {
+
+constexpr char kRecord = 'd';
+constexpr char kBuried = 'D';
+constexpr std::size_t kBuriedPerTurn = 256;
+// What an entry costs beside its text: a node, a bucket, a list element.
+constexpr std::size_t kEntryBytes = 160;
+
+// 'D', when it was deleted (big endian), the record's key: so that restoring reads these alone.
+std::string buried_key(EpochSeconds deleted, std::string_view key) {
+  std::string text(1, kBuried);
+  const auto seconds = static_cast<std::uint64_t>(std::max<EpochSeconds>(deleted, 0));
+  for (int shift = 56; shift >= 0; shift -= 8) text += static_cast<char>(seconds >> shift);
+  text += key;
+  return text;
+}
+
+std::optional<std::pair<EpochSeconds, std::string>> read_buried_key(std::string_view text) {
+  constexpr std::size_t kHead = 9;
+  if (text.size() < kHead + 2 || text.front() != kBuried) return std::nullopt;
+  std::uint64_t seconds = 0;
+  for (std::size_t i = 1; i < kHead; ++i)
+    seconds = seconds << 8 | static_cast<unsigned char>(text[i]);
+  return std::pair(static_cast<EpochSeconds>(seconds), std::string(text.substr(kHead)));
+}
+
+std::string_view thing_of(std::string_view key) {
+  return key.substr(1, key.find('\0') - 1);
+}
+
+DirectAnswer direct_answer(const Outcome& outcome) {
+  return {outcome.code, outcome.message, outcome.body, outcome.version};
+}
+
+MessageParts parts_of(const ShadowMessage& message) {
+  MessageParts parts;
+  parts.topic = message.topic;
+  parts.payload = message.payload;
+  parts.qos = QoS::AtLeastOnce;
+  return parts;
+}
+
+void tell(const Outcome& outcome, Reaction& reaction) {
+  for (const ShadowMessage& message : outcome.messages) reaction.publish(parts_of(message));
+}
+
+}  // namespace
+
+ShadowRules rules_of(const ShadowConfig& config) {
+  ShadowRules rules;
+  rules.request.payload_bytes_max = config.payload_bytes_max;
+  rules.request.token_bytes_max = config.token_bytes_max;
+  rules.request.depth_max = config.depth_max;
+  rules.request.strict_state = config.strict_state;
+  rules.merge.keep_null_objects = config.keep_null_objects;
+  rules.document_bytes_max = config.document_bytes_max;
+  rules.tombstone_seconds = std::int64_t{config.tombstone_hours} * 3600;
+  rules.first_version_one = config.first_version_one;
+  rules.delta_metadata = config.delta_metadata;
+  rules.missing_names_thing = config.missing_names_thing;
+  return rules;
+}
+
+std::string record_key(const ShadowName& shadow) {
+  std::string key;
+  key.reserve(shadow.thing.size() + shadow.name.size() + 2);
+  key += kRecord;
+  key += shadow.thing;
+  key += '\0';
+  key += shadow.name;
+  return key;
+}
+
+ShadowService::ShadowService(const ShadowConfig& config, std::size_t cache_bytes)
+    : cache_bytes_max_(cache_bytes),
+      per_second_max_(
+          config.requests_per_second_max.value_or(config.profile == ShadowProfile::Aws ? 20 : 0)),
+      inflight_max_(config.inflight_max.value_or(config.profile == ShadowProfile::Aws ? 10 : 0)),
+      machine_(rules_of(config)) {}
+
+void ShadowService::attach(ServiceHost& host) {
+  host_ = &host;
+  for (const std::string_view prefix : {"$aws/things/+/shadow/", "$aws/things/+/shadow/name/+/"})
+    for (const Operation operation : {Operation::Get, Operation::Update, Operation::Delete})
+      host.subscribe(std::string(prefix) + std::string(word(operation)), 0);
+}
+
+Result<void> ShadowService::restore(Store& store, Now) {
+  store_ = &store;
+  return store.scan(std::string(1, kBuried), std::string(1, kBuried + 1),
+                    [this](std::string_view text, std::string_view) {
+                      if (auto buried = read_buried_key(text);
+                          buried && host_->is_home(thing_of(buried->second)))
+                        buried_.emplace(std::move(*buried), true);
+                      return true;
+                    });
+}
+
+std::string_view ShadowService::home_key(std::string_view topic) const {
+  return read_topic(topic).shadow.thing;
+}
+
+bool ShadowService::forbids(std::string_view topic, bool retain) const {
+  switch (read_topic(topic).kind) {
+    case TopicKind::Other:
+      return false;
+    case TopicKind::Request:
+      return retain;
+    case TopicKind::Answer:
+    case TopicKind::Unknown:
+      return true;
+  }
+  return true;
+}
+
+void ShadowService::on_message(const ServiceMessage& message, Reaction& reaction) {
+  const ShadowTopic topic = read_topic(message.parts.topic);
+  if (topic.kind != TopicKind::Request) return;
+  const ShadowRequest request{topic.operation, topic.shadow, message.parts.payload, seconds(),
+                              false};
+  Documents::value_type* const document = find(record_key(topic.shadow));
+  if (document == nullptr)
+    return tell(machine_.refuse(request, 500, "Internal service failure"), reaction);
+  if (too_many(document->second, request.now) ||
+      !enter(message.parts.publisher, topic.shadow.thing)) {
+    tell(machine_.refuse(request, 429, "Too many requests"), reaction);
+    return trim();
+  }
+  perform(*document, request, message.parts.publisher, reaction, nullptr);
+}
+
+void ShadowService::ask(Operation operation, const ShadowName& shadow, std::string_view payload,
+                        std::function<void(const DirectAnswer&)> done) {
+  const ShadowRequest request{operation, shadow, payload, seconds(), true};
+  Documents::value_type* const document = find(record_key(shadow));
+  if (document == nullptr)
+    return done(direct_answer(machine_.refuse(request, 500, "Internal service failure")));
+  if (too_many(document->second, request.now)) {
+    done(direct_answer(machine_.refuse(request, 429, "Too many requests")));
+    return trim();
+  }
+  host_->react([&](Reaction& reaction) { perform(*document, request, {}, reaction, done); });
+}
+
+void ShadowService::perform(Documents::value_type& document, const ShadowRequest& request,
+                            std::string_view publisher, Reaction& reaction, const Done& done) {
+  std::optional<std::string_view> stored;
+  if (document.second.record) stored = *document.second.record;
+  Outcome& outcome = machine_.handle(request, stored);
+  std::function<void()> answered;
+  if (done) answered = [done, answer = direct_answer(outcome)] { done(answer); };
+  if (inflight_max_ > 0 && !publisher.empty())
+    answered = [this, place = std::string(publisher) + '\0' + std::string(request.shadow.thing)] {
+      leave(place);
+    };
+
+  if (outcome.change != Outcome::Change::None) {
+    for (const ShadowMessage& message : outcome.messages)
+      reaction.publish_after_commit(parts_of(message));
+    if (answered) reaction.after_commit(std::move(answered));
+    change(document, outcome, reaction);
+  } else if (document.second.pins > 0) {
+    // Nobody may see a version that a crash could still take back.
+    document.second.readers.push_back(
+        {document.second.pins, std::move(outcome.messages), std::move(answered)});
+    outcome.messages.clear();
+  } else {
+    for (const ShadowMessage& message : outcome.messages) reaction.publish(parts_of(message));
+    if (answered) answered();
+  }
+  trim();
+}
+
+void ShadowService::on_safe(Document& document) {
+  --document.pins;
+  std::vector<Reader> ready;
+  for (auto reader = document.readers.begin(); reader != document.readers.end();) {
+    if (--reader->changes > 0) {
+      ++reader;
+      continue;
+    }
+    ready.push_back(std::move(*reader));
+    reader = document.readers.erase(reader);
+  }
+  for (Reader& reader : ready) {
+    host_->react([&](Reaction& reaction) {
+      for (const ShadowMessage& message : reader.messages) reaction.publish(parts_of(message));
+    });
+    if (reader.done) reader.done();
+  }
+  trim();
+}
+
+void ShadowService::change(Documents::value_type& document, const Outcome& outcome,
+                           Reaction& reaction) {
+  const std::string& key = document.first;
+  cached_bytes_ -= weight(document);
+  if (outcome.revived) {
+    reaction.records().erase(buried_key(*outcome.revived, key));
+    buried_.erase({*outcome.revived, key});
+  }
+  if (outcome.change == Outcome::Change::Put) {
+    reaction.records().put(key, outcome.record);
+    document.second.record = outcome.record;
+  } else {
+    reaction.records().erase(key);
+    document.second.record.reset();
+  }
+  if (outcome.buried) {
+    reaction.records().put(buried_key(*outcome.buried, key), {});
+    buried_.emplace(std::pair(*outcome.buried, key), true);
+  }
+  cached_bytes_ += weight(document);
+  ++document.second.pins;
+  reaction.after_commit([this, &document] { on_safe(document.second); });
+}
+
+bool ShadowService::too_many(Document& document, EpochSeconds now) {
+  if (per_second_max_ == 0) return false;
+  if (document.second != now) {
+    document.second = now;
+    document.asked_in_second = 0;
+  }
+  return document.asked_in_second++ >= per_second_max_;
+}
+
+bool ShadowService::enter(std::string_view publisher, std::string_view thing) {
+  if (inflight_max_ == 0 || publisher.empty()) return true;
+  std::uint32_t& open = inflight_[std::string(publisher) + '\0' + std::string(thing)];
+  if (open >= inflight_max_) return false;
+  ++open;
+  return true;
+}
+
+void ShadowService::leave(const std::string& place) {
+  const auto found = inflight_.find(place);
+  if (found != inflight_.end() && --found->second == 0) inflight_.erase(found);
+}
+
+// --- Documents in memory
+
+ShadowService::Documents::value_type* ShadowService::find(const std::string& key) {
+  auto found = documents_.find(key);
+  if (found != documents_.end()) {
+    used_.splice(used_.begin(), used_, found->second.place);
+    return &*found;
+  }
+  std::optional<std::string> record;
+  if (store_ != nullptr) {
+    Result<std::optional<std::string>> read = store_->get(key);
+    if (!read) {
+      host_->log(LogLevel::Error, "shadow cannot be read",
+                 "reason=\"" + read.error().detail + "\"");
+      return nullptr;
+    }
+    record = std::move(*read);
+  }
+  found = documents_.emplace(key, Document{}).first;
+  found->second.record = std::move(record);
+  used_.push_front(&found->first);
+  found->second.place = used_.begin();
+  cached_bytes_ += weight(*found);
+  return &*found;
+}
+
+// The least used first; what the store does not know yet must stay.
+void ShadowService::trim() {
+  auto place = used_.end();
+  while (cached_bytes_ > cache_bytes_max_ && place != used_.begin()) {
+    --place;
+    const auto found = documents_.find(**place);
+    if (found->second.pins > 0) continue;
+    cached_bytes_ -= weight(*found);
+    place = used_.erase(place);
+    documents_.erase(found);
+  }
+}
+
+std::size_t ShadowService::weight(const Documents::value_type& document) const {
+  return kEntryBytes + document.first.size() +
+         (document.second.record ? document.second.record->size() : 0);
+}
+
+// --- What remains of deleted shadows
+
+Instant ShadowService::next_deadline() const {
+  if (buried_.empty()) return kNever;
+  const EpochSeconds due = buried_.begin()->first.first + machine_.rules().tombstone_seconds;
+  const Now now = host_->now();
+  const auto wall = std::chrono::duration_cast<Milliseconds>(now.wall.time_since_epoch());
+  return now.steady + std::max(Milliseconds(0), Milliseconds(due * 1000) - wall);
+}
+
+void ShadowService::on_time(Reaction& reaction) {
+  const EpochSeconds now = seconds();
+  for (std::size_t i = 0; i < kBuriedPerTurn && !buried_.empty(); ++i) {
+    const auto& [deleted, key] = buried_.begin()->first;
+    if (now - deleted < machine_.rules().tombstone_seconds) return;
+    reaction.records().erase(buried_key(deleted, key));
+    reaction.records().erase(key);
+    if (const auto found = documents_.find(key); found != documents_.end()) {
+      cached_bytes_ -= weight(*found);
+      found->second.record.reset();
+      cached_bytes_ += weight(*found);
+      ++found->second.pins;
+      reaction.after_commit([this, &document = found->second] { on_safe(document); });
+    }
+    buried_.erase(buried_.begin());
+  }
+}
+
+EpochSeconds ShadowService::seconds() const {
+  return std::chrono::duration_cast<std::chrono::seconds>(host_->now().wall.time_since_epoch())
+      .count();
+}
+
+}  // namespace twinmq::shadow

@@ -1,0 +1,108 @@
+#pragma once
+// The shadows of a broker, as one shard serves them: all requests about one thing are handled on
+// the shard where the thing's name is at home, one after the other. Documents lie in the store;
+// those lately used also in memory.
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <twinmq/config.hpp>
+#include <twinmq/service.hpp>
+
+#include "modules/shadow/shadow_machine.hpp"
+
+namespace twinmq::shadow {
+
+/// The rules that a configuration sets.
+ShadowRules rules_of(const ShadowConfig& config);
+
+/// The key of a shadow's record: 'd', the thing, a zero byte, the name.
+std::string record_key(const ShadowName& shadow);
+
+/// What a request of the host or of HTTP comes to.
+struct DirectAnswer {
+  int code = 500;
+  std::string message;  ///< of the error, when code is not 200
+  std::string body;     ///< a document
+  std::int64_t version = 0;
+};
+
+class ShadowService final : public Service {
+ public:
+  /// `cache_bytes`: of this shard alone.
+  ShadowService(const ShadowConfig& config, std::size_t cache_bytes);
+
+  std::string_view name() const override { return "shadow"; }
+  void attach(ServiceHost& host) override;
+  Result<void> restore(Store& store, Now now) override;
+  std::string_view home_key(std::string_view topic) const override;
+  bool forbids(std::string_view topic, bool retain) const override;
+  void on_message(const ServiceMessage& message, Reaction& reaction) override;
+  Instant next_deadline() const override;
+  void on_time(Reaction& reaction) override;
+
+  /// A request that is answered here and not by a message. On the shard's thread, at the thing's
+  /// home; `done` is called once, when a change is safe; never, if the store fails.
+  void ask(Operation operation, const ShadowName& shadow, std::string_view payload,
+           std::function<void(const DirectAnswer&)> done);
+
+  /// Bytes of documents in memory, with what keeps them.
+  std::size_t cached_bytes() const { return cached_bytes_; }
+
+ private:
+  /// An answer that tells of changes which are not yet safe: it waits for as many of them.
+  struct Reader {
+    std::uint32_t changes = 0;
+    std::vector<ShadowMessage> messages;
+    std::function<void()> done;
+  };
+  struct Document {
+    std::optional<std::string> record;
+    std::uint32_t pins =
+        0;  ///< changes that are not yet safe, so that the store knows less than this
+    std::vector<Reader> readers;
+    std::uint32_t asked_in_second = 0;
+    EpochSeconds second = 0;
+    std::list<const std::string*>::iterator place;  ///< in the order of use
+  };
+  using Documents = std::unordered_map<std::string, Document>;
+  using Done = std::function<void(const DirectAnswer&)>;
+
+  /// The document of that key, from memory or from the store; null: the store failed.
+  Documents::value_type* find(const std::string& key);
+  /// Carries out a request about a document that is at hand.
+  void perform(Documents::value_type& document, const ShadowRequest& request,
+               std::string_view publisher, Reaction& reaction, const Done& done);
+  void change(Documents::value_type& document, const Outcome& outcome, Reaction& reaction);
+  void on_safe(Document& document);
+  bool too_many(Document& document, EpochSeconds now);
+  bool enter(std::string_view publisher, std::string_view thing);
+  void leave(const std::string& place);
+  void trim();
+  std::size_t weight(const Documents::value_type& document) const;
+  EpochSeconds seconds() const;
+
+  const std::size_t cache_bytes_max_;
+  const std::uint32_t per_second_max_;
+  const std::uint32_t inflight_max_;
+  ShadowMachine machine_;
+  ServiceHost* host_ = nullptr;
+  Store* store_ = nullptr;
+  Documents documents_;
+  std::list<const std::string*> used_;  ///< keys, the latest first
+  std::size_t cached_bytes_ = 0;
+  std::map<std::pair<EpochSeconds, std::string>, bool>
+      buried_;  ///< what remains of deleted shadows, by time
+  std::unordered_map<std::string, std::uint32_t> inflight_;  ///< by client and thing
+};
+
+}  // namespace twinmq::shadow
