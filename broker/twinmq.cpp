@@ -20,6 +20,7 @@
 #include "modules/access/token_file.hpp"
 #include "password_file_entry.hpp"
 #include "password_prompt.hpp"
+#include "rule_commands.hpp"
 
 namespace {
 
@@ -90,12 +91,13 @@ int run(int argc, char** argv) {
       ->type_name("USER")
       ->required();
   const auto admin = add_admin_commands(app);
+  const auto rules = add_rule_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& outcome) {
     return app.exit(outcome) == 0 ? kExitSuccess : kExitUsage;
   }
-  if (int code = 0; run_admin_command(*admin, code)) return code;
+  if (int code = 0; run_admin_command(*admin, code) || run_rule_command(*rules, code)) return code;
   return token_command->parsed() ? token(token_options) : passwd(options);
 }
 

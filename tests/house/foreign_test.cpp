@@ -20,19 +20,19 @@ const std::vector<Library> kLibraries = {
     {"toml++/", {"app"}},
     {"CLI/", {"broker", "bench/load"}},
     {"asio", {"net", "include/twinmq/asio.hpp"}},
-    {"openssl/", {"net", "bench/forwarder", "modules/access", "storage"}},
+    {"openssl/", {"sql", "net", "bench/forwarder", "modules/access", "storage"}},
     {"rocksdb/", {"storage"}},
     {"flatbuffers/", {"records"}},
     {"http_parser.h", {"net"}},
-    {"simdjson", {"modules/rules"}},
-    {"re2/", {"modules/rules"}},
+    {"simdjson", {"json"}},
+    {"re2/", {"sql"}},
     {"rapidjson/", {"base", "modules/shadow"}},
     {"nlohmann/", {"app", "broker"}},
     {"prometheus/", {"app"}},
     {"benchmark/", {"bench/micro"}},
 };
 
-const std::set<std::string> kPure = {"include", "base", "mqtt", "records", "core", "modules/sessions",
+const std::set<std::string> kPure = {"include", "base", "json", "sql", "mqtt", "records", "core", "modules/sessions",
                                      "modules/retained", "modules/sys", "modules/shadow", "modules/rules"};
 
 // Headers of the operating system that hold plain types only.

@@ -1,0 +1,20 @@
+#pragma once
+// twinmq rule …: what needs no daemon.
+
+#include <memory>
+
+namespace CLI {
+class App;
+}
+
+namespace twinmq {
+
+class RuleCommands;
+
+/// Adds `rule test` to the command line.
+std::shared_ptr<RuleCommands> add_rule_commands(CLI::App& app);
+
+/// Runs what was asked for; false: it was none of these.
+bool run_rule_command(const RuleCommands& commands, int& exit_code);
+
+}  // namespace twinmq

@@ -1,0 +1,416 @@
+#include "sql/compiler.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "sql/conversion.hpp"
+#include "sql/functions.hpp"
+#include "sql/lexer.hpp"
+
+namespace twinmq::sql {
+namespace {
+
+using json::Value;
+
+class Compiler {
+ public:
+  Compiler(const Syntax& syntax, const CompileOptions& options)
+      : syntax_(syntax), options_(options), program_(std::make_unique<Program>()) {
+    program_->version = options.version;
+  }
+
+  Result<std::unique_ptr<Program>, SyntaxFault> run() {
+    program_->selects.resize(syntax_.selects.size());
+    for (const auto& [name, node] : syntax_.variables) {
+      program_->variables.push_back(block(node));
+      variables_.push_back(name);
+    }
+    select(0);
+    if (syntax_.foreach) foreach (*syntax_.foreach);
+    if (failed_) return fault_;
+    program_->stack_size = highest_ + 1;
+    return std::move(program_);
+  }
+
+ private:
+  enum class ScopeKind { Message, Element, Foreach };
+
+  struct Scope {
+    ScopeKind kind = ScopeKind::Message;
+    std::string_view alias;
+  };
+
+  void fail(std::size_t offset, std::string message) {
+    if (!failed_) fault_ = {offset, std::move(message)};
+    failed_ = true;
+  }
+
+  // ---- emitting
+
+  std::uint32_t here() const { return static_cast<std::uint32_t>(program_->code.size()); }
+
+  std::uint32_t emit(Instruction instruction, int change) {
+    height_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(height_) + change);
+    highest_ = std::max(highest_, height_);
+    program_->code.push_back(instruction);
+    return here() - 1;
+  }
+
+  std::uint32_t emit(Op op, int change, std::uint32_t a = 0, std::uint32_t b = 0) {
+    return emit(Instruction{op, 0, 0, a, b}, change);
+  }
+
+  void land(std::uint32_t jump) { program_->code[jump].a = here(); }
+
+  // A block of its own; the code around it jumps over.
+  std::uint32_t block(NodeId id) {
+    const std::uint32_t over = emit(Op::Jump, 0);
+    const std::uint32_t begin = here();
+    expression(id);
+    emit(Op::End, -1);
+    land(over);
+    return begin;
+  }
+
+  void constant(Value value) {
+    program_->constants.push_back(value);
+    emit(Op::Constant, 1, static_cast<std::uint32_t>(program_->constants.size() - 1));
+  }
+
+  Value text_constant(std::string_view text) {
+    return Value::string(text.empty() ? std::string_view("") : program_->arena.copy(text));
+  }
+
+  std::uint32_t key(const std::string& name) {
+    program_->keys.push_back(name);
+    return static_cast<std::uint32_t>(program_->keys.size() - 1);
+  }
+
+  // ---- clauses
+
+  void select(std::uint32_t index) {
+    const Select& from = syntax_.selects[index];
+    SelectPlan plan;
+    plan.value = from.value;
+    plan.items = items(from.items);
+    plan.whole = from.items.size() == 1 && from.items[0].alias.empty() &&
+                 syntax_[from.items[0].node].kind == NodeKind::Star;
+    if (from.where) plan.where = block(*from.where);
+    program_->selects[index] = std::move(plan);
+  }
+
+  std::vector<ItemPlan> items(const std::vector<Item>& from) {
+    std::vector<ItemPlan> plans;
+    for (const Item& item : from) {
+      ItemPlan plan;
+      plan.alias = item.alias;
+      if (item.star) {
+        plan.placing = Placing::Payload;
+        program_->asks_payload = true;
+      } else if (item.alias.empty()) {
+        plan.placing = Placing::Spread;
+      }
+      plan.block = block(item.node);
+      plans.push_back(std::move(plan));
+    }
+    return plans;
+  }
+
+  void foreach (const Foreach& from) {
+    ForeachPlan plan;
+    plan.list = block(from.list);
+    scopes_.push_back({ScopeKind::Foreach, from.alias});
+    plan.select.items = items(from.items);
+    if (from.incase) plan.incase = block(*from.incase);
+    scopes_.pop_back();
+    program_->foreach = std::move(plan);
+  }
+
+  // ---- expressions
+
+  void expression(NodeId id) {
+    const Node& node = syntax_[id];
+    switch (node.kind) {
+      case NodeKind::Null: return constant(Value::null());
+      case NodeKind::True: return constant(Value::boolean(true));
+      case NodeKind::False: return constant(Value::boolean(false));
+      case NodeKind::Number:
+        return constant(Value::number(
+            options_.version == Version::V2015 ? node.number : json::stripped(node.number), program_->arena));
+      case NodeKind::Text: return constant(text_constant(node.text));
+      case NodeKind::Star:
+        program_->asks_payload = true;
+        emit(Op::Star, 1);
+        return;
+      case NodeKind::Name:
+      case NodeKind::Member: return path(id);
+      case NodeKind::Variable: return variable(node);
+      case NodeKind::Index: return unary_like(node, Op::Index);
+      case NodeKind::Not: return unary_like(node, Op::Not);
+      case NodeKind::Negate: return negate(node);
+      case NodeKind::Binary: return binary(node);
+      case NodeKind::In: return unary_like(node, Op::In);
+      case NodeKind::Between: return unary_like(node, Op::Between);
+      case NodeKind::Like: return unary_like(node, Op::Like);
+      case NodeKind::Case: return simple_case(node);
+      case NodeKind::Searched: return searched_case(node);
+      case NodeKind::Call: return call(node);
+      case NodeKind::Cast:
+        expression(node.children[0]);
+        emit(Instruction{Op::Cast, static_cast<std::uint8_t>(cast_type_of(node.text)), 0, 0, 0}, 0);
+        return;
+      case NodeKind::Array:
+        for (const NodeId child : node.children) expression(child);
+        emit(Op::Array, 1 - static_cast<int>(node.children.size()), static_cast<std::uint32_t>(node.children.size()));
+        return;
+      case NodeKind::Object: return object(node);
+      case NodeKind::Query:
+      case NodeKind::Exists: return query(node);
+    }
+  }
+
+  // Takes its children from the stack and leaves one value.
+  void unary_like(const Node& node, Op op) {
+    for (const NodeId child : node.children) expression(child);
+    emit(op, 1 - static_cast<int>(node.children.size()));
+  }
+
+  void negate(const Node& node) {
+    const Node& operand = syntax_[node.children[0]];
+    if (operand.kind == NodeKind::Number) {
+      json::Decimal number = options_.version == Version::V2015 ? operand.number : json::stripped(operand.number);
+      number.coefficient = -number.coefficient;
+      return constant(Value::number(number, program_->arena));
+    }
+    unary_like(node, Op::Negate);
+  }
+
+  void binary(const Node& node) {
+    constexpr Op kOps[] = {Op::Or,      Op::And,          Op::Equal, Op::Unequal,  Op::Less,     Op::LessEqual, Op::Greater,
+                           Op::GreaterEqual, Op::Add, Op::Subtract, Op::Multiply, Op::Divide, Op::Remainder};
+    unary_like(node, kOps[static_cast<std::size_t>(node.operation)]);
+  }
+
+  // a.b.c in one instruction, from whatever its head means in this scope.
+  void path(NodeId id) {
+    std::vector<const Node*> members;
+    const Node* head = &syntax_[id];
+    for (; head->kind == NodeKind::Member; head = &syntax_[head->children[0]]) members.push_back(head);
+    std::reverse(members.begin(), members.end());
+    std::uint32_t first = static_cast<std::uint32_t>(program_->keys.size());
+    if (head->kind != NodeKind::Name) {
+      // What is no name compiles by itself.
+      const NodeId base = members.front()->children[0];
+      expression(base);
+      fields(members);
+      return;
+    }
+    if (!scopes_.empty() && !scopes_.back().alias.empty() && scopes_.back().alias == head->text) {
+      emit(Op::Element, 1, 0);
+      fields(members);
+      return;
+    }
+    if (scopes_.empty() || scopes_.back().kind == ScopeKind::Foreach) program_->asks_payload = true;
+    key(head->text);
+    for (const Node* member : members) key(member->text);
+    emit(Op::Path, 1, first, static_cast<std::uint32_t>(members.size() + 1));
+  }
+
+  void fields(const std::vector<const Node*>& members) {
+    for (const Node* member : members) emit(Op::Field, 0, key(member->text));
+  }
+
+  void variable(const Node& node) {
+    const auto found = std::find(variables_.begin(), variables_.end(), node.text);
+    if (found == variables_.end()) return fail(node.offset, "@" + node.text + " is not set before this place");
+    emit(Op::Variable, 1, static_cast<std::uint32_t>(found - variables_.begin()));
+  }
+
+  void simple_case(const Node& node) {
+    expression(node.children[0]);
+    const std::uint32_t undefined = emit(Op::JumpUndefined, 0);
+    std::vector<std::uint32_t> ends;
+    std::size_t at = 1;
+    for (; at + 1 < node.children.size(); at += 2) {
+      expression(node.children[at]);
+      const std::uint32_t next = emit(Op::CaseTest, -2);
+      expression(node.children[at + 1]);
+      ends.push_back(emit(Op::Jump, 0));
+      land(next);
+    }
+    emit(Op::Pop, -1);
+    otherwise(node, at, ends);
+    land(undefined);
+  }
+
+  void searched_case(const Node& node) {
+    std::vector<std::uint32_t> ends;
+    std::size_t at = 0;
+    for (; at + 1 < node.children.size(); at += 2) {
+      expression(node.children[at]);
+      const std::uint32_t next = emit(Op::JumpUnlessTrue, -1);
+      expression(node.children[at + 1]);
+      ends.push_back(emit(Op::Jump, -1));
+      land(next);
+    }
+    otherwise(node, at, ends);
+  }
+
+  void otherwise(const Node& node, std::size_t at, const std::vector<std::uint32_t>& ends) {
+    if (at < node.children.size()) {
+      expression(node.children[at]);
+    } else {
+      emit(Op::Undefined, 1);
+    }
+    for (const std::uint32_t end : ends) land(end);
+  }
+
+  void object(const Node& node) {
+    std::vector<std::uint32_t> keys;
+    for (const NodeId child : node.children) expression(child);
+    const std::uint32_t first = static_cast<std::uint32_t>(program_->keys.size());
+    for (const std::string& name : node.names) key(name);
+    const auto count = static_cast<std::uint32_t>(node.children.size());
+    emit(Op::Object, 1 - static_cast<int>(count), first, count);
+  }
+
+  void query(const Node& node) {
+    const Select& from = syntax_.selects[node.select];
+    expression(*from.source);
+    scopes_.push_back({ScopeKind::Element, from.alias});
+    select(node.select);
+    scopes_.pop_back();
+    emit(node.kind == NodeKind::Exists ? Op::Exists : Op::Query, 0, node.select);
+  }
+
+  void call(const Node& node) {
+    const Function* function = find_function(node.text);
+    const bool opened = function == nullptr && options_.dialect == Dialect::Twinmq && options_.open_functions;
+    if (function == nullptr && !opened) return unknown(node);
+    if (function != nullptr && function->superset && options_.dialect == Dialect::Aws)
+      return fail(node.offset, node.text + "() is no AWS IoT SQL; dialect \"twinmq\" has it");
+    const std::size_t count = node.children.size();
+    if (function != nullptr && !takes(*function, count)) return wrong_count(node, *function);
+    if (count > 250) return fail(node.offset, "a function takes at most 250 arguments");
+    if (opened) constant(text_constant(node.text));
+    for (const NodeId child : node.children) expression(child);
+    Instruction instruction{Op::Call, static_cast<std::uint8_t>(count + (opened ? 1 : 0)), 0, 0, 0};
+    std::uint32_t stars = 0;
+    const bool whole = scopes_.empty() || scopes_.back().kind != ScopeKind::Element;
+    for (std::size_t i = 0; whole && i < count && i < 32; ++i)
+      if (syntax_[node.children[i]].kind == NodeKind::Star) stars |= 1U << i;
+    int taken = instruction.count;
+    if (node.partition || node.when) {
+      if (function == nullptr || !function->remembers)
+        return fail(node.offset, node.text + "() remembers nothing and takes no OVER");
+      taken += over(node, instruction);
+    }
+    if (function != nullptr && function->remembers) {
+      instruction.flags |= kHasState;
+      instruction.b = program_->state_slots++;
+    } else {
+      instruction.b = stars;
+    }
+    const Function* run = opened ? find_function("call") : function;
+    instruction.a = static_cast<std::uint32_t>(run - all_functions().data());
+    emit(instruction, 1 - taken);
+  }
+
+  int over(const Node& node, Instruction& instruction) {
+    int taken = 0;
+    if (node.partition && !node.partition->empty()) {
+      for (const NodeId id : *node.partition) expression(id);
+      const auto keys = static_cast<std::uint32_t>(node.partition->size());
+      emit(Op::Array, 1 - static_cast<int>(keys), keys);
+      instruction.flags |= kPartitioned;
+      ++taken;
+    }
+    if (node.when) {
+      expression(*node.when);
+      instruction.flags |= kGuarded;
+      ++taken;
+    }
+    return taken;
+  }
+
+  static bool takes(const Function& function, std::size_t count) {
+    return count >= function.arguments_min && (function.arguments_max == kAnyNumber || count <= function.arguments_max);
+  }
+
+  void wrong_count(const Node& node, const Function& function) {
+    std::string wanted = std::to_string(function.arguments_min);
+    if (function.arguments_max == kAnyNumber)
+      wanted += " or more";
+    else if (function.arguments_max != function.arguments_min)
+      wanted += " to " + std::to_string(function.arguments_max);
+    fail(node.offset, node.text + "() takes " + wanted + (wanted == "1" ? " argument" : " arguments") + ", found " +
+                          std::to_string(node.children.size()));
+  }
+
+  // The nearest name, when only a letter or two are wrong.
+  void unknown(const Node& node) {
+    const std::string name = lower_case(node.text);
+    std::string_view nearest;
+    std::size_t best = 3;
+    for (const Function& function : all_functions()) {
+      if (function.superset && options_.dialect == Dialect::Aws) continue;
+      const std::size_t distance = distance_between(name, function.name, best);
+      if (distance < best) {
+        best = distance;
+        nearest = function.name;
+      }
+    }
+    fail(node.offset, "there is no function " + node.text.substr(0, 40) + "()" +
+                          (nearest.empty() ? std::string() : "; did you mean " + std::string(nearest) + "()?"));
+  }
+
+  static std::size_t distance_between(std::string_view a, std::string_view b, std::size_t limit) {
+    if (a.size() > b.size() + limit || b.size() > a.size() + limit) return limit;
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t i = 0; i <= b.size(); ++i) row[i] = i;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+      std::size_t corner = std::exchange(row[0], i);
+      for (std::size_t k = 1; k <= b.size(); ++k) {
+        const std::size_t above = row[k];
+        row[k] = std::min({above + 1, row[k - 1] + 1, corner + (a[i - 1] == b[k - 1] ? 0 : 1)});
+        corner = above;
+      }
+    }
+    return row[b.size()];
+  }
+
+  const Syntax& syntax_;
+  const CompileOptions& options_;
+  std::unique_ptr<Program> program_;
+  std::vector<std::string> variables_;
+  std::vector<Scope> scopes_;
+  std::size_t height_ = 0;
+  std::size_t highest_ = 0;
+  SyntaxFault fault_;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+std::string_view name_of(Version version) {
+  switch (version) {
+    case Version::V2015: return "2015-10-08";
+    case Version::V2016: return "2016-03-23";
+    case Version::Beta: return "beta";
+    case Version::Twinmq: return "twinmq";
+  }
+  return "";
+}
+
+std::optional<Version> version_of(std::string_view name) {
+  for (const Version version : {Version::V2015, Version::V2016, Version::Beta, Version::Twinmq})
+    if (name_of(version) == name) return version;
+  return std::nullopt;
+}
+
+Result<std::unique_ptr<Program>, SyntaxFault> compile(const Syntax& syntax, const CompileOptions& options) {
+  return Compiler(syntax, options).run();
+}
+
+}  // namespace twinmq::sql

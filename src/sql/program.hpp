@@ -1,0 +1,118 @@
+#pragma once
+// A statement as the evaluator runs it: one flat list of instructions for a machine with a stack of values.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "json/value.hpp"
+#include "sql/parser.hpp"
+#include "sql/syntax.hpp"
+
+namespace twinmq::sql {
+
+enum class Version : std::uint8_t {
+  V2015,   ///< 2015-10-08: decimals stay as written
+  V2016,   ///< 2016-03-23: a whole decimal is an Int
+  Beta,    ///< as 2016-03-23
+  Twinmq,  ///< as 2016-03-23, and < and > order texts
+};
+
+std::string_view name_of(Version version);
+std::optional<Version> version_of(std::string_view name);
+
+enum class Op : std::uint8_t {
+  Constant,       // a: constant
+  Star,           // the document of the scope
+  Element,        // a: how many scopes further out
+  Path,           // a: first key, b: how many; from the document of the scope
+  Field,          // a: key
+  Index,
+  Variable,       // a: variable
+  Not,
+  Negate,
+  And,
+  Or,
+  Equal,
+  Unequal,
+  Less,
+  LessEqual,
+  Greater,
+  GreaterEqual,
+  Add,
+  Subtract,
+  Multiply,
+  Divide,
+  Remainder,
+  In,
+  Between,
+  Like,
+  Cast,           // count: type
+  Array,          // a: how many
+  Object,         // a: first key, b: how many
+  Call,           // a: function, b: slot of its state, count: arguments, flags
+  Query,          // a: query
+  Exists,         // a: query
+  Jump,           // a: target
+  JumpUnlessTrue, // a: target; takes the condition
+  JumpUndefined,  // a: target; keeps the value
+  CaseTest,       // a: target when unequal; takes the value, and the subject too when equal
+  Pop,
+  Undefined,
+  End,
+};
+
+enum CallFlag : std::uint8_t { kPartitioned = 1, kGuarded = 2, kHasState = 4 };
+
+struct Instruction {
+  Op op = Op::End;
+  std::uint8_t count = 0;
+  std::uint8_t flags = 0;
+  std::uint32_t a = 0;
+  std::uint32_t b = 0;
+};
+
+constexpr std::uint32_t kNoBlock = UINT32_MAX;
+
+enum class Placing : std::uint8_t {
+  Named,    // under its alias
+  Spread,   // its keys on the top
+  Payload,  // the whole payload's keys on the top
+};
+
+struct ItemPlan {
+  Placing placing = Placing::Named;
+  std::uint32_t block = kNoBlock;
+  std::vector<std::string> alias;
+};
+
+struct SelectPlan {
+  bool value = false;
+  bool whole = false;  // SELECT * and nothing else
+  std::vector<ItemPlan> items;
+  std::uint32_t where = kNoBlock;
+};
+
+struct ForeachPlan {
+  std::uint32_t list = kNoBlock;
+  std::uint32_t incase = kNoBlock;
+  SelectPlan select;
+};
+
+struct Program {
+  Version version = Version::V2016;
+  std::vector<Instruction> code;
+  std::vector<json::Value> constants;
+  std::vector<std::string> keys;
+  std::vector<std::uint32_t> variables;  // the block of each
+  std::vector<SelectPlan> selects;       // [0]: the statement's own
+  std::optional<ForeachPlan> foreach;
+  std::size_t stack_size = 0;
+  std::uint32_t state_slots = 0;
+  bool asks_payload = false;
+  json::Arena arena;                     // the constants'
+};
+
+}  // namespace twinmq::sql
