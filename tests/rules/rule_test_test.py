@@ -57,7 +57,7 @@ class RuleTest(unittest.TestCase):
                 with self.subTest(vector["id"], sql=vector["sql"]):
                     if vector["confidence"] == "doubtful":
                         continue
-                    self.assertEqual((code, error), (0, ""))
+                    self.assertEqual(code, 0, error)
                     self.assertEqual(shown(output), exact["expected"])
 
     def test_a_person_reads_the_result_or_the_reason(self):
