@@ -8,6 +8,7 @@
 #include "app/config_validate.hpp"
 #include "app/host_client.hpp"
 #include "app/house_parts.hpp"
+#include "app/http_api.hpp"
 #include "app/listener_options.hpp"
 #include "app/stream.hpp"
 #include "mqtt/properties.hpp"
@@ -197,6 +198,23 @@ std::vector<ShardSet::ListenerPlan> HouseBroker::listener_plans(const Config& co
   return plans;
 }
 
+std::shared_ptr<const HttpDoors> HouseBroker::http_doors() {
+  const auto doors = std::make_shared<HttpDoors>();
+  doors->authenticator = [this](core::ShardId shard) -> Authenticator* {
+    if (doors_[shard].authenticator) return doors_[shard].authenticator.get();
+    return authenticator_.get();
+  };
+  doors->authorizer = [this](core::ShardId shard) { return authorizer_of(shard); };
+  doors->home = [this](std::string_view key) -> std::shared_ptr<Inbox> {
+    const auto set = running();
+    return set ? set->inbox(set->home_of(key)) : nullptr;
+  };
+  doors->publish = [this](HostPublish message, std::function<void(const PublishOutcome&)> done) {
+    publish(std::move(message), std::move(done));
+  };
+  return doors;
+}
+
 ShardSet::Plan HouseBroker::plan(bool on_caller) {
   ShardSet::Plan plan;
   plan.shards = config_.node.shards;
@@ -218,6 +236,15 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   if (config_.modules.sys) plan.sys = parts_.sys ? parts_.sys() : house_system_topics();
   plan.sys_interval = Seconds(config_.sys.interval_seconds);
   plan.complete_statistics = [this](Statistics& sum) { complete(sum); };
+  plan.http_options.request.head_bytes_max = config_.http.request_bytes_max;
+  plan.http_options.request.body_bytes_max = config_.http.body_bytes_max;
+  plan.http_options.request_time = Seconds(config_.http.request_timeout_seconds);
+  plan.http_options.idle_time = Seconds(config_.http.idle_timeout_seconds);
+  plan.http_options.handshake_time = Seconds(config_.limits.handshake_timeout_seconds);
+  plan.http = [doors = http_doors()](ShardThread& thread, net::HttpExchange exchange, net::HttpRequest request,
+                                           const net::HttpPeer& peer) {
+    serve_http(thread, doors, exchange, std::move(request), peer);
+  };
   plan.log = [log = log_](const LogLine& line) { (*log)(line); };
   return plan;
 }

@@ -25,6 +25,8 @@
 
 namespace twinmq::app {
 
+struct HttpDoors;
+
 /// What the log lines pass through: the level in force, then the host's function or the house's own
 /// sink.
 class LogDoor {
@@ -88,6 +90,7 @@ class HouseBroker final : public Broker {
   std::shared_ptr<Store> store() const;
   Result<void> start(bool on_caller);
   ShardSet::Plan plan(bool on_caller);
+  std::shared_ptr<const HttpDoors> http_doors();
   /// TLS must have been installed for the same listeners; without it the sockets can be opened.
   std::vector<ShardSet::ListenerPlan> listener_plans(const Config& config, bool with_tls);
   core::ShardParts shard_parts(core::ShardId shard);

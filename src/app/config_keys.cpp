@@ -208,7 +208,7 @@ std::vector<ConfigKey> make_keys() {
 
       key_of<&Li::url>("listener.url",
                        "mqtt://host:port, mqtts://host:port, ws://host:port/path, "
-                       "wss://host:port/path or unix:///path; port 0 picks a free one, which the "
+                       "wss://host:port/path, http://host:port, https://host:port or unix:///path; port 0 picks a free one, which the "
                        "log names."),
       key_of<&Li::name>("listener.name", "Name for logs and access rules; empty: the url."),
       with_example(
@@ -297,7 +297,7 @@ std::vector<ConfigKey> make_keys() {
       key_of<tls, &T::protocols>(
           "listener.tls.protocols",
           "Protocols a client that uses ALPN must name one of; empty: mqtt and "
-          "x-amzn-mqtt-ca, or http/1.1 with wss."),
+          "x-amzn-mqtt-ca, or http/1.1 and x-amzn-http-ca with wss and https."),
       key_of<tls, &T::tickets>("listener.tls.tickets",
                                "Whether clients may resume TLS sessions, for two hours."),
 

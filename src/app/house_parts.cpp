@@ -12,6 +12,7 @@
 #include "modules/access/password_file.hpp"
 #include "modules/retained/retained_module.hpp"
 #include "modules/sessions/session_module.hpp"
+#include "modules/shadow/lifecycle_events.hpp"
 #include "modules/shadow/shadow_service.hpp"
 #include "modules/sys/sys_module.hpp"
 #include "records/key_runs.hpp"
@@ -98,6 +99,7 @@ std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsig
   if (config.modules.shadow) {
     services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards));
   }
+  if (config.modules.events) services.push_back(std::make_unique<shadow::LifecycleEvents>());
   return services;
 }
 

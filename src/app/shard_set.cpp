@@ -20,6 +20,8 @@ constexpr unsigned kReaders = 2;
 ShardSet::ShardSet(Plan plan) : plan_(std::move(plan)), group_(plan_.connections_max, plan_.handshakes_max) {
   group_.handshake_limit = plan_.handshake_limit;
   group_.log = plan_.log;
+  group_.http_options = plan_.http_options;
+  group_.http = plan_.http;
   group_.reload = [this] { recover(); };
   group_.inline_store = plan_.store;
 }

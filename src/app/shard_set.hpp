@@ -50,6 +50,10 @@ class ShardSet {
     /// What the shard is built from, but for mail, counters and post.
     std::function<core::ShardParts(core::ShardId)> parts;
     std::function<void(const LogLine&)> log;
+    net::HttpServer::Options http_options;
+    /// See ShardGroup.
+    std::function<void(ShardThread&, net::HttpExchange, net::HttpRequest, const net::HttpPeer&)>
+        http;
     std::unique_ptr<SystemTopics> sys;  ///< null: none
     Seconds sys_interval{10};
     /// Adds what the shards do not count themselves.

@@ -9,6 +9,7 @@ namespace {
 
 // The low half of listeners' tags; those below net::Connections::kLingerTag are links.
 constexpr net::Tag kListenerTag = net::Connections::kLingerTag + 1;
+constexpr net::Tag kHttpTag = kListenerTag + 1;
 
 // Turns that may follow one another before others of the same loop get theirs.
 constexpr int kRoundsMax = 8;
@@ -77,6 +78,7 @@ void ShardThread::set_listeners(const std::vector<net::Listener*>& listeners) {
 void ShardThread::halt() {
   acceptor_.stop();
   connections_.drop_all();
+  if (http_) http_->drop_all();
   const auto outcomes = std::exchange(outcomes_, {});
   for (const auto& [token, done] : outcomes) done({token, ReasonCode::ServerUnavailable, 0});
   core_.reset();
@@ -96,6 +98,7 @@ void ShardThread::close_down() {
   if (!core_) return;
   enter_turn();
   core_->close_all(ReasonCode::ServerShuttingDown);
+  if (http_) http_->drop_all();
 }
 
 void ShardThread::start_thread() {
@@ -131,6 +134,7 @@ void ShardThread::turn() {
 Instant ShardThread::next_deadline() const {
   Instant first = std::min(connections_.next_deadline(), acceptor_.next_deadline());
   if (core_) first = std::min({first, job_at_, core_->next_deadline()});
+  if (core_ && http_) first = std::min(first, http_->next_deadline());
   return first;
 }
 
@@ -167,6 +171,8 @@ void ShardThread::take_turn(int patience_milliseconds) {
   for (const epoll_event& event : events) {
     if (static_cast<std::uint32_t>(event.data.u64) == kListenerTag) {
       acceptor_.on_event(event.data.u64);
+    } else if (event.data.u64 == kHttpTag) {
+      http_->turn(now_.steady);
     } else {
       connections_.on_event(event.data.u64, event.events);
     }
@@ -175,6 +181,7 @@ void ShardThread::take_turn(int patience_milliseconds) {
   if (core_->next_deadline() <= now_.steady) core_->on_time();
   connections_.on_time(now_.steady);
   acceptor_.on_time(now_.steady);
+  if (http_ && http_->next_deadline() <= now_.steady) http_->turn(now_.steady);
   if (job_at_ <= now_.steady) {
     job_at_ = now_.steady + interval_;
     job_(*this);
@@ -221,6 +228,7 @@ void ShardThread::take_mail(Inbox::Mail mail) {
 
 void ShardThread::accepted(net::Descriptor socket, net::Listener& listener, net::Caller caller) {
   counters_.add(Metric::ConnectionsAccepted);
+  if (listener.address().http()) return accept_http(std::move(socket), listener, std::move(caller));
   core::LinkOrigin origin;
   origin.peer = std::move(caller.address);
   origin.listener = listener.name();
@@ -236,6 +244,30 @@ void ShardThread::accepted(net::Descriptor socket, net::Listener& listener, net:
     core_->on_facts(link, facts);
   }
   connections_.add(link, std::move(parts));
+}
+
+void ShardThread::accept_http(net::Descriptor socket, net::Listener& listener,
+                              net::Caller caller) {
+  if (!http_) {
+    auto made = net::HttpServer::create(
+        group_.http_options, counters_, group_.connections, group_.handshakes,
+        [this](net::HttpExchange exchange, net::HttpRequest request, const net::HttpPeer& peer) {
+          group_.http(*this, exchange, std::move(request), peer);
+        });
+    if (made && loop_->watch((*made)->fd(), EPOLLIN, kHttpTag)) {
+      http_ = std::move(*made);
+    } else {
+      listener.connections().leave();
+      group_.connections.leave();
+      return log(LogLevel::Error, "http cannot be served", "reason=\"no descriptor\"");
+    }
+  }
+  http_->turn(now_.steady);
+  http_->accept(std::move(socket), listener, std::move(caller));
+}
+
+void ShardThread::answer(net::HttpExchange exchange, net::HttpResponse response) {
+  if (http_) http_->answer(exchange, std::move(response));
 }
 
 void ShardThread::open(std::unique_ptr<LocalPeer> peer, core::LinkOrigin origin) {
@@ -282,6 +314,7 @@ void ShardThread::finish_turn() {
     }
     if (effects.reload) return group_.reload();
     flush_touched();
+    if (http_) http_->flush();
     if (!in_turn_ && effects.touched.empty()) break;
   }
   if (in_turn_) {

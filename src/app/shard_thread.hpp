@@ -22,6 +22,7 @@
 #include "core/shard_core.hpp"
 #include "net/connection.hpp"
 #include "net/event_loop.hpp"
+#include "net/http_server.hpp"
 #include "net/listener.hpp"
 
 namespace twinmq::app {
@@ -34,6 +35,8 @@ class LocalPeer : public net::Peer {
 };
 
 Now read_clocks();
+
+class ShardThread;
 
 /// What the shards of one broker have in common. Outlives them.
 struct ShardGroup {
@@ -51,6 +54,9 @@ struct ShardGroup {
   Store* inline_store = nullptr;
   /// Hands a read to the reading threads, who answer the inbox; empty: `inline_store` is read at once.
   std::function<void(core::ShardId, std::uint64_t id, StoreRange)> read;
+  net::HttpServer::Options http_options;
+  /// What is asked over HTTP; leads to ShardThread::answer().
+  std::function<void(ShardThread&, net::HttpExchange, net::HttpRequest, const net::HttpPeer&)> http;
   /// A commit failed: the broker must build every shard anew. Any thread, any number of times.
   std::function<void()> reload;
 };
@@ -108,6 +114,8 @@ class ShardThread final : public net::Links {
   void open(std::unique_ptr<LocalPeer> peer, core::LinkOrigin origin);
   /// Publishes; `done` is called on this thread, once.
   void publish(const MessageParts& message, std::function<void(const core::HostPublished&)> done);
+  /// Answers a request that came to this shard over HTTP.
+  void answer(net::HttpExchange exchange, net::HttpResponse response);
   /// No link, no commit and no outcome is open any more.
   bool quiet() const;
 
@@ -135,6 +143,7 @@ class ShardThread final : public net::Links {
   void take_turn(int patience_milliseconds);
   void take_mail(Inbox::Mail mail);
   void accepted(net::Descriptor socket, net::Listener& listener, net::Caller caller);
+  void accept_http(net::Descriptor socket, net::Listener& listener, net::Caller caller);
   void finish_turn();
   void commit();
   void read();
@@ -150,6 +159,7 @@ class ShardThread final : public net::Links {
   std::shared_ptr<Inbox> inbox_;
   net::Connections connections_;
   net::Acceptor acceptor_;
+  std::unique_ptr<net::HttpServer> http_;  ///< made with the first connection
   std::shared_ptr<core::Mail> mail_;
   std::unique_ptr<core::ShardCore> core_;
   Now now_;

@@ -40,7 +40,7 @@ Result<TlsListeners::Renewal> TlsListeners::prepare(
       renewal.parts[name] = {known->second, std::move(*contexts)};
       continue;
     }
-    const bool websocket = listeners[i].url.starts_with("wss:");
+    const bool websocket = listeners[i].url.starts_with("wss:") || listeners[i].url.starts_with("https:");
     auto server = net::TlsServer::open(listeners[i].tls, websocket);
     if (!server) return fault(server.error());
     renewal.parts[name] = {std::move(*server), nullptr};

@@ -5,6 +5,7 @@
 
 #include "core/home_topics.hpp"
 #include "core/pending_connect.hpp"
+#include "core/reserved_topics.hpp"
 #include "core/shard.hpp"
 
 namespace twinmq::core {
@@ -206,6 +207,10 @@ void ShardCore::publish(const MessageParts& message, std::uint64_t token) {
   if (token != 0) waiter = {Waiter::Kind::Host, 0, {}, token};
   if (const auto outcome = shard_->router.publish(publication, waiter, nullptr))
     shard_->answer(waiter, *outcome);
+}
+
+bool ShardCore::reserved(std::string_view topic, bool retain) const {
+  return is_reserved_for_broker(topic) || shard_->services.forbid(topic, retain);
 }
 
 Service* ShardCore::service(std::string_view name) {

@@ -128,6 +128,8 @@ class ShardCore {
   /// 0.
   void publish(const MessageParts& message, std::uint64_t token);
 
+  /// Whether clients may not publish that.
+  bool reserved(std::string_view topic, bool retain) const;
   /// The service of that name, for errands of the host; null: there is none. Calls belong to a turn.
   Service* service(std::string_view name);
 

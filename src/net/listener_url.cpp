@@ -12,13 +12,9 @@ namespace {
 Error not_a_url(std::string_view url, std::string_view why) {
   return {ErrorCode::InvalidConfig,
           "found " + quoted(url) + ", " + std::string(why) +
-              "; allowed: mqtt://host:port, mqtts://host:port, ws://host:port/path or "
-              "wss://host:port/path with a port from 0 to 65535 and "
+              "; allowed: mqtt://host:port, mqtts://host:port, http://host:port, https://host:port, "
+              "ws://host:port/path or wss://host:port/path with a port from 0 to 65535 and "
               "an IPv6 address in brackets, or unix:///path"};
-}
-
-bool known_elsewhere(std::string_view scheme) {
-  return scheme == "http" || scheme == "https";
 }
 
 bool plain(std::string_view text) {
@@ -63,9 +59,7 @@ Result<ListenerUrl> parse_listener_url(std::string_view url) {
   parsed.scheme = url.substr(0, mark);
   std::string_view rest = url.substr(mark + 3);
   if (parsed.scheme == "unix") return unix_url(url, rest);
-  if (known_elsewhere(parsed.scheme))
-    return not_a_url(url, "a transport this version does not serve");
-  if (parsed.scheme != "mqtt" && !parsed.encrypted() && !parsed.websocket())
+  if (parsed.scheme != "mqtt" && !parsed.encrypted() && !parsed.websocket() && !parsed.http())
     return not_a_url(url, "whose scheme is unknown");
 
   if (rest.starts_with('[')) {

@@ -9,7 +9,7 @@
 
 namespace twinmq::net {
 
-/// "mqtt://host:port", "ws://host:port/path", "unix:///path".
+/// "mqtt://host:port", "ws://host:port/path", "http://host:port", "unix:///path".
 struct ListenerUrl {
   std::string scheme;
   std::string host;        ///< a name or an address; an IPv6 address without its brackets
@@ -18,7 +18,8 @@ struct ListenerUrl {
 
   bool unix_socket() const { return scheme == "unix"; }
   bool websocket() const { return scheme == "ws" || scheme == "wss"; }
-  bool encrypted() const { return scheme == "mqtts" || scheme == "wss"; }
+  bool http() const { return scheme == "http" || scheme == "https"; }
+  bool encrypted() const { return scheme == "mqtts" || scheme == "wss" || scheme == "https"; }
   /// Whether only this machine can reach it.
   bool loopback() const;
   /// The URL again.

@@ -308,7 +308,7 @@ Result<SSL_CTX*> TlsLoading::new_context() {
 
   made_.protocols_ = config.protocols;
   if (made_.protocols_.empty()) {
-    made_.protocols_ = websocket_ ? std::vector<std::string>{"http/1.1"}
+    made_.protocols_ = websocket_ ? std::vector<std::string>{"http/1.1", "x-amzn-http-ca"}
                                   : std::vector<std::string>{"mqtt", "x-amzn-mqtt-ca"};
   }
   SSL_CTX_set_alpn_select_cb(context, &TlsContexts::on_protocols, &made_);

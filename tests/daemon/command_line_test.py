@@ -21,7 +21,7 @@ class CommandLine(unittest.TestCase):
 
     def test_wrong_usage_exits_with_2(self):
         for arguments in (["--no-such-option"], ["stray"], ["--set"], ["--set", "mqtt.qos_max=7"], ["--log-level", "loud"],
-                          ["--config", "/does/not/exist.toml"], ["--listen", "http://127.0.0.1:1"]):
+                          ["--config", "/does/not/exist.toml"], ["--listen", "gopher://127.0.0.1:1"]):
             code, _, err = run("twinmqd", *arguments)
             self.assertEqual(code, 2, arguments)
             self.assertNotEqual(err, "", arguments)

@@ -217,7 +217,7 @@ class Shadow(unittest.TestCase):
                 for topic in ("other/shadow/update", "other/shadow/get", "other/shadow/delete",
                               "mine/../other/shadow/get", "Mine/shadow/get", "other/shadow/name/mine/update"):
                     self.assertEqual(mine.publish_acknowledged("$aws/things/" + topic, '{"state":{}}'), 0x87, topic)
-                self.assertEqual(mine.publish_acknowledged("$aws/things/mine/shadow/update", '{"state":{}}'), 0)
+                mine.publish("$aws/things/mine/shadow/update", '{"state":{}}')
                 seen = set()
                 while "$aws/things/mine/shadow/update/accepted" not in seen:
                     seen.add(mine.receive()[0])
@@ -346,7 +346,7 @@ class Shadow(unittest.TestCase):
                     break
                 if sum(accepted) % 300 > 290:
                     enough.set()
-        except Closed:
+        except (Closed, OSError):
             pass
 
     @staticmethod

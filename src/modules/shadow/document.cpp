@@ -266,4 +266,8 @@ bool read_record(std::string_view record, Arena& arena, Document& document) {
   return reader.good() && reader.at_end();
 }
 
+bool is_deleted(std::string_view record) {
+  return record.size() > 1 && (static_cast<std::uint8_t>(record[1]) & kDeleted) != 0;
+}
+
 }  // namespace twinmq::shadow

@@ -51,4 +51,7 @@ void write_record(const Document& document, std::string& out);
 /// record.
 bool read_record(std::string_view record, Arena& arena, Document& document);
 
+/// Whether a record is what remains of a deleted shadow.
+bool is_deleted(std::string_view record);
+
 }  // namespace twinmq::shadow

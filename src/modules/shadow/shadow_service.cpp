@@ -93,7 +93,6 @@ void ShadowService::attach(ServiceHost& host) {
 }
 
 Result<void> ShadowService::restore(Store& store, Now) {
-  store_ = &store;
   return store.scan(std::string(1, kBuried), std::string(1, kBuried + 1),
                     [this](std::string_view text, std::string_view) {
                       if (auto buried = read_buried_key(text);
@@ -123,30 +122,79 @@ bool ShadowService::forbids(std::string_view topic, bool retain) const {
 void ShadowService::on_message(const ServiceMessage& message, Reaction& reaction) {
   const ShadowTopic topic = read_topic(message.parts.topic);
   if (topic.kind != TopicKind::Request) return;
-  const ShadowRequest request{topic.operation, topic.shadow, message.parts.payload, seconds(),
-                              false};
-  Documents::value_type* const document = find(record_key(topic.shadow));
-  if (document == nullptr)
-    return tell(machine_.refuse(request, 500, "Internal service failure"), reaction);
-  if (too_many(document->second, request.now) ||
-      !enter(message.parts.publisher, topic.shadow.thing)) {
-    tell(machine_.refuse(request, 429, "Too many requests"), reaction);
-    return trim();
+  const std::string key = record_key(topic.shadow);
+  if (Documents::value_type* const document = find(key)) {
+    const ShadowRequest request{topic.operation, topic.shadow, message.parts.payload, seconds(),
+                                false};
+    return serve(*document, request, message.parts.publisher, reaction, nullptr);
   }
-  perform(*document, request, message.parts.publisher, reaction, nullptr);
+  wait_for(key, {topic.operation, std::string(topic.shadow.thing), std::string(topic.shadow.name),
+                 std::string(message.parts.payload), std::string(message.parts.publisher),
+                 reaction.hold(), nullptr});
 }
 
 void ShadowService::ask(Operation operation, const ShadowName& shadow, std::string_view payload,
                         std::function<void(const DirectAnswer&)> done) {
-  const ShadowRequest request{operation, shadow, payload, seconds(), true};
-  Documents::value_type* const document = find(record_key(shadow));
-  if (document == nullptr)
-    return done(direct_answer(machine_.refuse(request, 500, "Internal service failure")));
-  if (too_many(document->second, request.now)) {
-    done(direct_answer(machine_.refuse(request, 429, "Too many requests")));
-    return trim();
+  const std::string key = record_key(shadow);
+  if (Documents::value_type* const document = find(key)) {
+    const ShadowRequest request{operation, shadow, payload, seconds(), true};
+    return host_->react([&](Reaction& reaction) { serve(*document, request, {}, reaction, done); });
   }
-  host_->react([&](Reaction& reaction) { perform(*document, request, {}, reaction, done); });
+  wait_for(key, {operation,
+                 std::string(shadow.thing),
+                 std::string(shadow.name),
+                 std::string(payload),
+                 {},
+                 0,
+                 std::move(done)});
+}
+
+void ShadowService::wait_for(const std::string& key, Waiting waiting) {
+  std::vector<Waiting>& queue = waiting_[key];
+  queue.push_back(std::move(waiting));
+  if (queue.size() > 1) return;
+  host_->read({key, key + '\0', 1},
+              [this, key](Result<StoreEntries> found) { on_read(key, found); });
+}
+
+void ShadowService::on_read(const std::string& key, const Result<StoreEntries>& found) {
+  const std::vector<Waiting> queue = std::move(waiting_.extract(key).mapped());
+  Documents::value_type* document = nullptr;
+  if (found) {
+    std::optional<std::string> record;
+    if (!found->entries.empty()) record = found->entries.front().second;
+    document = &add(key, std::move(record));
+    document->second.busy = true;
+  } else {
+    host_->log(LogLevel::Error, "shadow cannot be read", "reason=\"" + found.error().detail + "\"");
+  }
+  for (const Waiting& each : queue) {
+    const ShadowRequest request{
+        each.operation, {each.thing, each.name}, each.payload, seconds(), each.held == 0};
+    const auto action = [&](Reaction& reaction) {
+      if (document != nullptr)
+        return serve(*document, request, each.publisher, reaction, each.done);
+      const Outcome& outcome = machine_.refuse(request, 500, "Internal service failure");
+      tell(outcome, reaction);
+      if (each.done) each.done(direct_answer(outcome));
+    };
+    if (each.held != 0) {
+      host_->resume(each.held, action);
+    } else {
+      host_->react(action);
+    }
+  }
+  if (document != nullptr) document->second.busy = false;
+  trim();
+}
+
+void ShadowService::serve(Documents::value_type& document, const ShadowRequest& request,
+                          std::string_view publisher, Reaction& reaction, const Done& done) {
+  if (!too_many(document.second, request.now) && enter(publisher, request.shadow.thing))
+    return perform(document, request, publisher, reaction, done);
+  const Outcome& outcome = machine_.refuse(request, 429, "Too many requests");
+  tell(outcome, reaction);
+  if (done) done(direct_answer(outcome));
 }
 
 void ShadowService::perform(Documents::value_type& document, const ShadowRequest& request,
@@ -247,27 +295,20 @@ void ShadowService::leave(const std::string& place) {
 // --- Documents in memory
 
 ShadowService::Documents::value_type* ShadowService::find(const std::string& key) {
-  auto found = documents_.find(key);
-  if (found != documents_.end()) {
-    used_.splice(used_.begin(), used_, found->second.place);
-    return &*found;
-  }
-  std::optional<std::string> record;
-  if (store_ != nullptr) {
-    Result<std::optional<std::string>> read = store_->get(key);
-    if (!read) {
-      host_->log(LogLevel::Error, "shadow cannot be read",
-                 "reason=\"" + read.error().detail + "\"");
-      return nullptr;
-    }
-    record = std::move(*read);
-  }
-  found = documents_.emplace(key, Document{}).first;
-  found->second.record = std::move(record);
-  used_.push_front(&found->first);
-  found->second.place = used_.begin();
-  cached_bytes_ += weight(*found);
+  const auto found = documents_.find(key);
+  if (found == documents_.end()) return nullptr;
+  used_.splice(used_.begin(), used_, found->second.place);
   return &*found;
+}
+
+ShadowService::Documents::value_type& ShadowService::add(const std::string& key,
+                                                         std::optional<std::string> record) {
+  auto& document = *documents_.emplace(key, Document{}).first;
+  document.second.record = std::move(record);
+  used_.push_front(&document.first);
+  document.second.place = used_.begin();
+  cached_bytes_ += weight(document);
+  return document;
 }
 
 // The least used first; what the store does not know yet must stay.
@@ -276,7 +317,7 @@ void ShadowService::trim() {
   while (cached_bytes_ > cache_bytes_max_ && place != used_.begin()) {
     --place;
     const auto found = documents_.find(**place);
-    if (found->second.pins > 0) continue;
+    if (found->second.pins > 0 || found->second.busy) continue;
     cached_bytes_ -= weight(*found);
     place = used_.erase(place);
     documents_.erase(found);
@@ -286,6 +327,33 @@ void ShadowService::trim() {
 std::size_t ShadowService::weight(const Documents::value_type& document) const {
   return kEntryBytes + document.first.size() +
          (document.second.record ? document.second.record->size() : 0);
+}
+
+// --- Names
+
+void ShadowService::list(std::string_view thing, std::string_view after, std::size_t count,
+                         std::function<void(Result<std::vector<std::string>>, bool more)> done) {
+  const std::string prefix = record_key({thing, {}});
+  StoreRange range{prefix + std::string(after) + '\0', prefix, 256};
+  range.to.back() = '\1';
+  collect(std::move(range), count, {}, std::move(done));
+}
+
+void ShadowService::collect(StoreRange range, std::size_t count, std::vector<std::string> names,
+                            std::function<void(Result<std::vector<std::string>>, bool more)> done) {
+  const auto take = [this, range, count, names = std::move(names),
+                     done](Result<StoreEntries> found) mutable {
+    if (!found) return done(found.error(), false);
+    for (const auto& [key, record] : found->entries) {
+      if (is_deleted(record)) continue;
+      if (names.size() == count) return done(std::move(names), true);
+      names.push_back(key.substr(key.find('\0') + 1));
+    }
+    if (!found->more) return done(std::move(names), false);
+    range.from = found->entries.back().first + '\0';
+    collect(std::move(range), count, std::move(names), std::move(done));
+  };
+  host_->read(range, take);
 }
 
 // --- What remains of deleted shadows

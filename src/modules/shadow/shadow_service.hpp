@@ -55,6 +55,13 @@ class ShadowService final : public Service {
   void ask(Operation operation, const ShadowName& shadow, std::string_view payload,
            std::function<void(const DirectAnswer&)> done);
 
+  /// The names of a thing's named shadows that follow `after` in byte order, at most `count`, and
+  /// whether there are more. `done` is called once; never, if the shard ends.
+  void list(std::string_view thing, std::string_view after, std::size_t count,
+            std::function<void(Result<std::vector<std::string>>, bool more)> done);
+
+  ServiceHost& host() { return *host_; }
+
   /// Bytes of documents in memory, with what keeps them.
   std::size_t cached_bytes() const { return cached_bytes_; }
 
@@ -68,7 +75,8 @@ class ShadowService final : public Service {
   struct Document {
     std::optional<std::string> record;
     std::uint32_t pins =
-        0;  ///< changes that are not yet safe, so that the store knows less than this
+        0;              ///< changes that are not yet safe, so that the store knows less than this
+    bool busy = false;  ///< requests that waited for it are being served
     std::vector<Reader> readers;
     std::uint32_t asked_in_second = 0;
     EpochSeconds second = 0;
@@ -77,8 +85,25 @@ class ShadowService final : public Service {
   using Documents = std::unordered_map<std::string, Document>;
   using Done = std::function<void(const DirectAnswer&)>;
 
-  /// The document of that key, from memory or from the store; null: the store failed.
+  /// A request that waits until its document is read.
+  struct Waiting {
+    Operation operation;
+    std::string thing;
+    std::string name;
+    std::string payload;
+    std::string publisher;
+    HeldTransaction held = 0;  ///< 0: answered by `done`
+    Done done;
+  };
+
+  /// The document of that key, if it is in memory.
   Documents::value_type* find(const std::string& key);
+  Documents::value_type& add(const std::string& key, std::optional<std::string> record);
+  void wait_for(const std::string& key, Waiting waiting);
+  void on_read(const std::string& key, const Result<StoreEntries>& found);
+  /// Carries out a request, or refuses it for its number.
+  void serve(Documents::value_type& document, const ShadowRequest& request,
+             std::string_view publisher, Reaction& reaction, const Done& done);
   /// Carries out a request about a document that is at hand.
   void perform(Documents::value_type& document, const ShadowRequest& request,
                std::string_view publisher, Reaction& reaction, const Done& done);
@@ -90,13 +115,16 @@ class ShadowService final : public Service {
   void trim();
   std::size_t weight(const Documents::value_type& document) const;
   EpochSeconds seconds() const;
+  void collect(StoreRange range, std::size_t count, std::vector<std::string> names,
+               std::function<void(Result<std::vector<std::string>>, bool more)> done);
 
   const std::size_t cache_bytes_max_;
   const std::uint32_t per_second_max_;
   const std::uint32_t inflight_max_;
   ShadowMachine machine_;
   ServiceHost* host_ = nullptr;
-  Store* store_ = nullptr;
+  std::unordered_map<std::string, std::vector<Waiting>>
+      waiting_;  ///< by the key that is being read
   Documents documents_;
   std::list<const std::string*> used_;  ///< keys, the latest first
   std::size_t cached_bytes_ = 0;
