@@ -300,6 +300,33 @@ class Shadow(unittest.TestCase):
             self.assertEqual(client.receive()[0], "$aws/things/T/shadow/get")
             self.assertIsNone(client.receive(patience=0.2))
 
+    def test_what_goes_beyond_aws_has_topics_of_its_own(self):
+        for shards in (1, 4):
+            with self.daemon(shards=shards) as daemon:
+                port = daemon.ports()[0]
+                thing = Thing(port, "own")
+                own = Client(port, "own-watcher", clean=True)
+                own.subscribe("$twinmq/things/own/shadow/#", 1)
+                thing.update({"state": {"desired": {"l": [1, 2], "k": 1}}})
+                asker = Client(port, "own-asker", clean=True)
+
+                def ask(operation, payload, ending):
+                    asker.publish("$twinmq/things/own/shadow/" + operation, json.dumps(payload))
+                    while True:
+                        topic, text = own.receive()[:2]
+                        if topic == "$twinmq/things/own/shadow/" + ending:
+                            return json.loads(text)
+
+                self.assertEqual(ask("patch", {"patch": [{"op": "add", "path": "/desired/l/0", "value": 0}]},
+                                     "patch/accepted")["version"], 2)
+                self.assertEqual(ask("update", {"state": {"desired": {"k": None}}, "if": {"desired": {"k": 2}}},
+                                     "update/rejected")["code"], 409)
+                self.assertEqual(ask("update", {"state": {"desired": {"k": None}}, "if": {"desired": {"k": 1}}},
+                                     "removed")["state"], {"k": None})
+                self.assertEqual(thing.get()["state"]["desired"], {"l": [0, 1, 2]})
+                for topic in ("removed", "patch/accepted", "get", "x"):
+                    self.assertEqual(asker.publish_acknowledged("$twinmq/things/own/shadow/" + topic, "{}"), 0x87)
+
     def test_no_accepted_version_is_lost_when_the_broker_dies(self):
         """Writers note every accepted version; after each kill the shadow is at that version or later, never earlier,
         and holds what that version wrote."""

@@ -86,13 +86,15 @@ void run(std::string_view input) {
     if ((choice & 16) != 0 && now % 5 == 0) request.operation = Operation::Delete;
     request.payload = input.substr(0, end);
     request.now = now;
+    request.extended =
+        read.kind == TopicKind::Request && read.extended && request.operation != Operation::Delete;
     input = end == input.npos ? std::string_view() : input.substr(end + 1);
     const std::optional<std::string> before = stored;
     const Outcome& outcome = machine.handle(request, before);
     check_outcome(outcome, rules);
     if (outcome.change == Outcome::Change::Put) {
       stored = outcome.record;
-      if (request.operation == Operation::Update) {
+      if (request.operation != Operation::Delete) {
         TWINMQ_REQUIRE(outcome.version > version || rules.tombstone_seconds == 0 || now > 1100);
         version = outcome.version;
       }

@@ -232,6 +232,45 @@ std::optional<Node> difference(const std::optional<Node>& desired,
   return reported ? object_difference(*desired, *reported, arena) : desired;
 }
 
+std::optional<Node> vanished(const std::optional<Node>& before, const std::optional<Node>& after,
+                             Arena& arena) {
+  if (!before) return std::nullopt;
+  Members members;
+  for (const Node& member : before->children()) {
+    const Node* const now = after ? find(*after, member.name()) : nullptr;
+    if (now == nullptr) {
+      Node null;
+      null.key = member.key;
+      null.key_size = member.key_size;
+      null.holds_null = true;
+      members.push_back(null);
+    } else if (member.is_object() && now->is_object()) {
+      if (const std::optional<Node> inner = vanished(member, *now, arena))
+        members.push_back(*inner);
+    }
+  }
+  if (members.empty()) return std::nullopt;
+  Node object = *before;
+  hold(object, members, arena);
+  return object;
+}
+
+bool meets(const std::optional<Node>& section, const Node& condition) {
+  for (const Node& wanted : condition.children()) {
+    const Node* const present = section ? find(*section, wanted.name()) : nullptr;
+    if (wanted.kind == Kind::Null) {
+      if (present != nullptr) return false;
+    } else if (present == nullptr) {
+      return false;
+    } else if (wanted.is_object() && present->is_object()) {
+      if (!meets(*present, wanted)) return false;
+    } else if (!same_value(*present, wanted)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::size_t document_bytes(const Document& document) {
   return (document.desired ? value_bytes(*document.desired) : 0) +
          (document.reported ? value_bytes(*document.reported) : 0);

@@ -41,6 +41,15 @@ std::optional<Node> merged(const std::optional<Node>& old, const SectionChange& 
 std::optional<Node> difference(const std::optional<Node>& desired,
                                const std::optional<Node>& reported, Arena& arena);
 
+/// What `before` held and `after` does not, as nulls in the form of the tree; none when nothing
+/// vanished.
+std::optional<Node> vanished(const std::optional<Node>& before, const std::optional<Node>& after,
+                             Arena& arena);
+
+/// Whether the section holds all that the condition names with the same values; null stands for
+/// absent.
+bool meets(const std::optional<Node>& section, const Node& condition);
+
 /// Bytes of both sections as compact JSON, as limits count them.
 std::size_t document_bytes(const Document& document);
 

@@ -1,5 +1,7 @@
 #include "modules/shadow/shadow_machine.hpp"
 
+#include "modules/shadow/json_patch.hpp"
+
 #include <utility>
 
 namespace twinmq::shadow {
@@ -82,14 +84,16 @@ void write_echo(const UpdateRequest& update, EpochSeconds now, std::string& out)
   }
 }
 
-ShadowMessage& add_message(const ShadowRequest& request, std::string_view suffix,
-                           Outcome& outcome) {
+// `operation` and `extended` say below which topic: what tells of a change is AWS's whoever asked
+// for it.
+ShadowMessage& add_message(const ShadowRequest& request, std::string_view suffix, Outcome& outcome,
+                           Operation operation, bool extended) {
   ShadowMessage& message = outcome.messages.emplace_back();
   message.topic.reserve(32 + request.shadow.thing.size() + request.shadow.name.size() +
                         suffix.size());
-  write_prefix(request.shadow, message.topic);
+  write_prefix(request.shadow, message.topic, extended);
   message.topic += '/';
-  message.topic += word(request.operation);
+  message.topic += word(operation);
   message.topic += suffix;
   return message;
 }
@@ -128,6 +132,7 @@ Outcome& ShadowMachine::handle(const ShadowRequest& request,
       get(request, document);
       break;
     case Operation::Update:
+    case Operation::Patch:
       update(request, document);
       break;
     case Operation::Delete:
@@ -181,26 +186,26 @@ void ShadowMachine::get(const ShadowRequest& request, const Document& document) 
   write_member("timestamp", request.now, outcome_.body);
   write_end(token, outcome_.body);
   if (!request.answered_directly)
-    add_message(request, "/accepted", outcome_).payload = outcome_.body;
+    add_message(request, "/accepted", outcome_, request.operation, request.extended).payload =
+        outcome_.body;
 }
 
 void ShadowMachine::update(const ShadowRequest& request, const Document& document) {
   UpdateRequest update;
+  const bool patch = request.operation == Operation::Patch;
   if (const Refusal refusal =
-          read_update(request.payload, request.now, rules_.request, reader_, arena_, update))
+          request.extended
+              ? read_extended(request.payload, request.now, patch, rules_.request, reader_, arena_,
+                              update)
+              : read_update(request.payload, request.now, rules_.request, reader_, arena_, update))
     return reject(request, refusal, update.token);
-  const bool fresh = document.deleted && document.version == 0;
-  const bool agrees = !update.version || *update.version == document.version ||
-                      (fresh && rules_.first_version_one && *update.version == 1);
-  if (!agrees) return reject(request, {409, "Version conflict"}, update.token);
-  if (document.version == INT64_MAX)
-    return reject(request, {500, "Internal service failure"}, update.token);
-
+  if (const Refusal refusal = judge(update, document))
+    return reject(request, refusal, update.token);
   Document after;
   after.version = document.version + 1;
   after.changed = request.now;
-  after.desired = merged(document.desired, update.desired, rules_.merge, arena_);
-  after.reported = merged(document.reported, update.reported, rules_.merge, arena_);
+  if (const Refusal refusal = apply(request, update, document, after))
+    return reject(request, refusal, update.token);
   if (document_bytes(after) > rules_.document_bytes_max)
     return reject(request, {413, "The payload exceeds the maximum size allowed"}, update.token);
   write_record(after, outcome_.record);
@@ -210,10 +215,65 @@ void ShadowMachine::update(const ShadowRequest& request, const Document& documen
   accept(request, update, document, after);
 }
 
+Refusal ShadowMachine::judge(const UpdateRequest& update, const Document& document) const {
+  const bool fresh = document.deleted && document.version == 0;
+  const bool agrees = !update.version || *update.version == document.version ||
+                      (fresh && rules_.first_version_one && *update.version == 1);
+  if (!agrees) return {409, "Version conflict"};
+  if (update.condition) {
+    for (const Node& section : update.condition->children())
+      if (!meets(section.name() == "desired" ? document.desired : document.reported, section))
+        return {409, "Condition not met"};
+  }
+  if (document.version == INT64_MAX) return {500, "Internal service failure"};
+  return {};
+}
+
+Refusal ShadowMachine::apply(const ShadowRequest& request, const UpdateRequest& update,
+                             const Document& before, Document& after) {
+  if (!update.patch) {
+    after.desired = merged(before.desired, update.desired, rules_.merge, arena_);
+    after.reported = merged(before.reported, update.reported, rules_.merge, arena_);
+    return {};
+  }
+  Node root = patch_root(before, arena_);
+  std::string fault;
+  if (!apply_patch(*update.patch, request.now, arena_, root, fault)) return {400, fault};
+  for (const Node& section : root.children()) {
+    if (section.name() != "desired" && section.name() != "reported")
+      return {400, "State contains an invalid node: '" + std::string(section.name()) + "'"};
+    if (!section.is_object())
+      return {400, section.name() == "desired" ? "Desired node must be an object"
+                                               : "Reported node must be an object"};
+    if (section.holds_null) return {400, "State contains an invalid node"};
+    if (section.depth > rules_.request.depth_max)
+      return {400, "JSON contains too many levels of nesting; maximum is 6"};
+    if (section.size > 0) (section.name() == "desired" ? after.desired : after.reported) = section;
+  }
+  return {};
+}
+
+void ShadowMachine::tell_removed(const ShadowRequest& request, const Document& before,
+                                 const std::optional<Node>& desired, std::int64_t version,
+                                 std::optional<std::string_view> token) {
+  const std::optional<Node> gone = vanished(before.desired, desired, arena_);
+  if (!gone) return;
+  ShadowMessage& message = outcome_.messages.emplace_back();
+  write_prefix(request.shadow, message.topic, true);
+  message.topic += "/removed";
+  std::string& out = message.payload;
+  out += '{';
+  write_member("version", version, out);
+  write_member("timestamp", request.now, out);
+  write_key("state", out);
+  write_value(*gone, out);
+  write_end(token, out);
+}
+
 void ShadowMachine::accept(const ShadowRequest& request, const UpdateRequest& update,
                            const Document& before, const Document& after) {
   if (const std::optional<Node> delta = difference(after.desired, after.reported, arena_)) {
-    std::string& out = add_message(request, "/delta", outcome_).payload;
+    std::string& out = add_message(request, "/delta", outcome_, Operation::Update, false).payload;
     out += '{';
     write_member("version", after.version, out);
     write_member("timestamp", request.now, out);
@@ -223,7 +283,8 @@ void ShadowMachine::accept(const ShadowRequest& request, const UpdateRequest& up
     write_metadata(*delta, out);
     write_end(update.token, out);
   }
-  std::string& documents = add_message(request, "/documents", outcome_).payload;
+  std::string& documents =
+      add_message(request, "/documents", outcome_, Operation::Update, false).payload;
   documents += '{';
   write_key("previous", documents);
   if (before.deleted) {
@@ -238,11 +299,18 @@ void ShadowMachine::accept(const ShadowRequest& request, const UpdateRequest& up
   write_member("timestamp", request.now, documents);
   write_end(update.token, documents);
 
-  write_echo(update, request.now, outcome_.body);
+  if (update.patch) {
+    outcome_.body += '{';
+  } else {
+    write_echo(update, request.now, outcome_.body);
+  }
   write_member("version", after.version, outcome_.body);
   write_member("timestamp", request.now, outcome_.body);
   write_end(update.token, outcome_.body);
-  add_message(request, "/accepted", outcome_).payload = outcome_.body;
+  if (update.patch || update.desired.kind != SectionChange::Kind::Untouched)
+    tell_removed(request, before, after.desired, after.version, update.token);
+  add_message(request, "/accepted", outcome_, request.operation, request.extended).payload =
+      outcome_.body;
 }
 
 void ShadowMachine::erase(const ShadowRequest& request, const Document& document) {
@@ -266,7 +334,9 @@ void ShadowMachine::erase(const ShadowRequest& request, const Document& document
   write_member("version", document.version, outcome_.body);
   write_member("timestamp", request.now, outcome_.body);
   write_end(token, outcome_.body);
-  add_message(request, "/accepted", outcome_).payload = outcome_.body;
+  tell_removed(request, document, std::nullopt, document.version, token);
+  add_message(request, "/accepted", outcome_, request.operation, request.extended).payload =
+      outcome_.body;
 }
 
 void ShadowMachine::reject(const ShadowRequest& request, const Refusal& refusal,
@@ -282,7 +352,8 @@ void ShadowMachine::reject(const ShadowRequest& request, const Refusal& refusal,
   // AWS's 404 was seen without a time; the other answers show one.
   if (refusal.code != 404) write_member("timestamp", request.now, out);
   write_end(token, out);
-  if (!request.answered_directly) add_message(request, "/rejected", outcome_).payload = out;
+  if (!request.answered_directly)
+    add_message(request, "/rejected", outcome_, request.operation, request.extended).payload = out;
 }
 
 Refusal ShadowMachine::missing(const ShadowName& shadow) const {

@@ -31,6 +31,7 @@ struct ShadowRequest {
   ShadowName shadow;
   std::string_view payload;
   EpochSeconds now = 0;
+  bool extended = false;  ///< asked below $twinmq, and answered there
   bool answered_directly =
       false;  ///< HTTP, embedder: refusals and documents read are not published
 };
@@ -79,6 +80,12 @@ class ShadowMachine {
   Document load(std::optional<std::string_view> stored, EpochSeconds now, bool& corrupt);
   void get(const ShadowRequest& request, const Document& document);
   void update(const ShadowRequest& request, const Document& document);
+  Refusal judge(const UpdateRequest& update, const Document& document) const;
+  Refusal apply(const ShadowRequest& request, const UpdateRequest& update, const Document& before,
+                Document& after);
+  void tell_removed(const ShadowRequest& request, const Document& before,
+                    const std::optional<Node>& desired, std::int64_t version,
+                    std::optional<std::string_view> token);
   void erase(const ShadowRequest& request, const Document& document);
   void accept(const ShadowRequest& request, const UpdateRequest& update, const Document& before,
               const Document& after);

@@ -86,6 +86,15 @@ Refusal read_state(const Node& root, const RequestLimits& limits, UpdateRequest&
   return check_nodes(*state, request, limits);
 }
 
+Refusal read_version(const Node& root, UpdateRequest& request) {
+  const Node* const node = find_value(root, "version");
+  if (node == nullptr) return {};
+  std::int64_t version = 0;
+  if (!read_integer(*node, version) || version < 0) return refuse(400, "Invalid version");
+  request.version = version;
+  return {};
+}
+
 }  // namespace
 
 Refusal read_update(std::string_view payload, EpochSeconds now, const RequestLimits& limits,
@@ -94,12 +103,32 @@ Refusal read_update(std::string_view payload, EpochSeconds now, const RequestLim
   if (Refusal refusal = read_object(payload, now, limits, reader, arena, root)) return refusal;
   if (Refusal refusal = read_token(root, limits, request.token)) return refusal;
   if (Refusal refusal = read_state(root, limits, request)) return refusal;
-  if (const Node* const node = find_value(root, "version")) {
-    std::int64_t version = 0;
-    if (!read_integer(*node, version) || version < 0) return refuse(400, "Invalid version");
-    request.version = version;
+  return read_version(root, request);
+}
+
+Refusal read_extended(std::string_view payload, EpochSeconds now, bool patch,
+                      const RequestLimits& limits, JsonReader& reader, Arena& arena,
+                      UpdateRequest& request) {
+  Node root;
+  if (Refusal refusal = read_object(payload, now, limits, reader, arena, root)) return refusal;
+  if (Refusal refusal = read_token(root, limits, request.token)) return refusal;
+  // Trees are walked by recursion from here on.
+  if (root.depth > limits.depth_max + 4) return refuse(400, kTooDeep);
+  if (patch) {
+    const Node* const node = find(root, "patch");
+    if (node == nullptr) return refuse(400, "Missing required node: patch");
+    request.patch = *node;
+  } else if (Refusal refusal = read_state(root, limits, request)) {
+    return refusal;
   }
-  return {};
+  if (const Node* const node = find_value(root, "if")) {
+    if (!node->is_object()) return refuse(400, "Invalid condition");
+    for (const Node& section : node->children())
+      if (!section.is_object() || (section.name() != "desired" && section.name() != "reported"))
+        return refuse(400, "Invalid condition");
+    request.condition = *node;
+  }
+  return read_version(root, request);
 }
 
 Refusal read_get(std::string_view payload, const RequestLimits& limits, JsonReader& reader,

@@ -34,12 +34,20 @@ struct UpdateRequest {
   SectionChange desired;
   SectionChange reported;
   std::optional<std::int64_t> version;
+  // What goes beyond AWS, in requests below $twinmq.
+  std::optional<Node> condition;  ///< "if": values that desired and reported must have
+  std::optional<Node> patch;      ///< of a Patch, in the place of the state
 };
 
 /// Reads an update. What could be read is in `request` also when it is refused, so that its token
 /// can be echoed.
 Refusal read_update(std::string_view payload, EpochSeconds now, const RequestLimits& limits,
                     JsonReader& reader, Arena& arena, UpdateRequest& request);
+
+/// Reads an update or a patch below $twinmq.
+Refusal read_extended(std::string_view payload, EpochSeconds now, bool patch,
+                      const RequestLimits& limits, JsonReader& reader, Arena& arena,
+                      UpdateRequest& request);
 
 /// Reads the payload of a get: empty, or an object that may hold a clientToken.
 Refusal read_get(std::string_view payload, const RequestLimits& limits, JsonReader& reader,

@@ -90,6 +90,10 @@ void ShadowService::attach(ServiceHost& host) {
   for (const std::string_view prefix : {"$aws/things/+/shadow/", "$aws/things/+/shadow/name/+/"})
     for (const Operation operation : {Operation::Get, Operation::Update, Operation::Delete})
       host.subscribe(std::string(prefix) + std::string(word(operation)), 0);
+  for (const std::string_view prefix :
+       {"$twinmq/things/+/shadow/", "$twinmq/things/+/shadow/name/+/"})
+    for (const Operation operation : {Operation::Update, Operation::Patch})
+      host.subscribe(std::string(prefix) + std::string(word(operation)), 0);
 }
 
 Result<void> ShadowService::restore(Store& store, Now) {
@@ -124,23 +128,24 @@ void ShadowService::on_message(const ServiceMessage& message, Reaction& reaction
   if (topic.kind != TopicKind::Request) return;
   const std::string key = record_key(topic.shadow);
   if (Documents::value_type* const document = find(key)) {
-    const ShadowRequest request{topic.operation, topic.shadow, message.parts.payload, seconds(),
-                                false};
+    const ShadowRequest request{topic.operation, topic.shadow,   message.parts.payload,
+                                seconds(),       topic.extended, false};
     return serve(*document, request, message.parts.publisher, reaction, nullptr);
   }
-  wait_for(key, {topic.operation, std::string(topic.shadow.thing), std::string(topic.shadow.name),
-                 std::string(message.parts.payload), std::string(message.parts.publisher),
-                 reaction.hold(), nullptr});
+  wait_for(key, {topic.operation, topic.extended, std::string(topic.shadow.thing),
+                 std::string(topic.shadow.name), std::string(message.parts.payload),
+                 std::string(message.parts.publisher), reaction.hold(), nullptr});
 }
 
 void ShadowService::ask(Operation operation, const ShadowName& shadow, std::string_view payload,
                         std::function<void(const DirectAnswer&)> done) {
   const std::string key = record_key(shadow);
   if (Documents::value_type* const document = find(key)) {
-    const ShadowRequest request{operation, shadow, payload, seconds(), true};
+    const ShadowRequest request{operation, shadow, payload, seconds(), false, true};
     return host_->react([&](Reaction& reaction) { serve(*document, request, {}, reaction, done); });
   }
   wait_for(key, {operation,
+                 false,
                  std::string(shadow.thing),
                  std::string(shadow.name),
                  std::string(payload),
@@ -169,8 +174,8 @@ void ShadowService::on_read(const std::string& key, const Result<StoreEntries>& 
     host_->log(LogLevel::Error, "shadow cannot be read", "reason=\"" + found.error().detail + "\"");
   }
   for (const Waiting& each : queue) {
-    const ShadowRequest request{
-        each.operation, {each.thing, each.name}, each.payload, seconds(), each.held == 0};
+    const ShadowRequest request{each.operation, {each.thing, each.name}, each.payload,
+                                seconds(),      each.extended,           each.held == 0};
     const auto action = [&](Reaction& reaction) {
       if (document != nullptr)
         return serve(*document, request, each.publisher, reaction, each.done);

@@ -88,6 +88,7 @@ class ShadowService final : public Service {
   /// A request that waits until its document is read.
   struct Waiting {
     Operation operation;
+    bool extended;
     std::string thing;
     std::string name;
     std::string payload;

@@ -6,6 +6,7 @@ namespace twinmq::shadow {
 namespace {
 
 constexpr std::string_view kThings = "$aws/things/";
+constexpr std::string_view kOwnThings = "$twinmq/things/";
 
 bool is_name_character(char character) {
   return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
@@ -36,12 +37,26 @@ TopicKind kind_of(std::string_view rest, Operation& operation) {
   return TopicKind::Unknown;
 }
 
+TopicKind own_kind_of(std::string_view rest, Operation& operation) {
+  if (rest == "removed") return TopicKind::Answer;
+  for (const Operation each : {Operation::Update, Operation::Patch}) {
+    const std::string_view verb = word(each);
+    if (!rest.starts_with(verb)) continue;
+    operation = each;
+    rest.remove_prefix(verb.size());
+    if (rest.empty()) return TopicKind::Request;
+    if (rest == "/accepted" || rest == "/rejected") return TopicKind::Answer;
+  }
+  return TopicKind::Unknown;
+}
+
 }  // namespace
 
 ShadowTopic read_topic(std::string_view topic) {
   ShadowTopic read;
-  if (!topic.starts_with(kThings)) return read;
-  topic.remove_prefix(kThings.size());
+  read.extended = topic.starts_with(kOwnThings);
+  if (!read.extended && !topic.starts_with(kThings)) return read;
+  topic.remove_prefix(read.extended ? kOwnThings.size() : kThings.size());
   read.shadow.thing = take_level(topic);
   if (topic == "shadow") {
     read.kind = TopicKind::Unknown;
@@ -54,8 +69,11 @@ ShadowTopic read_topic(std::string_view topic) {
     topic.remove_prefix(kNamed.size());
     read.shadow.name = take_level(topic);
   }
-  read.kind =
-      named && read.shadow.name.empty() ? TopicKind::Unknown : kind_of(topic, read.operation);
+  if (named && read.shadow.name.empty()) {
+    read.kind = TopicKind::Unknown;
+  } else {
+    read.kind = read.extended ? own_kind_of(topic, read.operation) : kind_of(topic, read.operation);
+  }
   return read;
 }
 
@@ -71,8 +89,8 @@ bool is_shadow_name(std::string_view text) {
          });
 }
 
-void write_prefix(const ShadowName& shadow, std::string& out) {
-  out += kThings;
+void write_prefix(const ShadowName& shadow, std::string& out, bool extended) {
+  out += extended ? kOwnThings : kThings;
   out += shadow.thing;
   out += "/shadow";
   if (shadow.name.empty()) return;
@@ -88,6 +106,8 @@ std::string_view word(Operation operation) {
       return "update";
     case Operation::Delete:
       return "delete";
+    case Operation::Patch:
+      return "patch";
   }
   return "";
 }

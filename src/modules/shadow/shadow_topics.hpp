@@ -1,5 +1,6 @@
 #pragma once
-// The names of things, shadows and their topics: $aws/things/{thing}/shadow[/name/{shadow}]/….
+// The names of things, shadows and their topics: $aws/things/{thing}/shadow[/name/{shadow}]/…, and
+// what goes beyond AWS below $twinmq in the place of $aws.
 
 #include <cstdint>
 #include <string>
@@ -7,7 +8,7 @@
 
 namespace twinmq::shadow {
 
-enum class Operation : std::uint8_t { Get, Update, Delete };
+enum class Operation : std::uint8_t { Get, Update, Delete, Patch };
 
 /// One shadow of one thing; views into the topic it was read from.
 struct ShadowName {
@@ -28,6 +29,7 @@ struct ShadowTopic {
   TopicKind kind = TopicKind::Other;
   Operation operation = Operation::Get;  ///< of a Request
   ShadowName shadow;                     ///< of a Request; its names may still be unsound
+  bool extended = false;                 ///< below $twinmq: not one of AWS's
 };
 
 /// What a topic name means to the shadow service.
@@ -38,10 +40,10 @@ bool is_thing_name(std::string_view text);
 /// 1 to 64 of the same and $
 bool is_shadow_name(std::string_view text);
 
-/// Appends "$aws/things/{thing}/shadow[/name/{name}]".
-void write_prefix(const ShadowName& shadow, std::string& out);
+/// Appends "$aws/things/{thing}/shadow[/name/{name}]", or the same below $twinmq.
+void write_prefix(const ShadowName& shadow, std::string& out, bool extended = false);
 
-/// "get", "update", "delete"
+/// "get", "update", "delete", "patch"
 std::string_view word(Operation operation);
 
 }  // namespace twinmq::shadow

@@ -13,7 +13,7 @@ struct Shadow {
 
   Outcome& ask(Operation operation, std::string_view payload) {
     const std::optional<std::string_view> before = stored;
-    Outcome& outcome = machine.handle({operation, name, payload, now, directly}, before);
+    Outcome& outcome = machine.handle({operation, name, payload, now, extended, directly}, before);
     if (outcome.change == Outcome::Change::Put) stored = outcome.record;
     if (outcome.change == Outcome::Change::Erase) stored.reset();
     return outcome;
@@ -46,6 +46,7 @@ struct Shadow {
   ShadowMachine machine;
   ShadowName name{"T", ""};
   EpochSeconds now = 1000;
+  bool extended = false;
   bool directly = false;
   std::optional<std::string> stored;
 };
@@ -260,7 +261,7 @@ TEST_CASE("what is answered directly is not published as well", "[shadow]") {
   CHECK(shadow.ask(Operation::Update, "x").messages.empty());
   CHECK(shadow.ask(Operation::Update, R"({"state":{"desired":{"a":1}}})").messages.size() == 3);
   CHECK(shadow.ask(Operation::Get, "").messages.empty());
-  CHECK(shadow.ask(Operation::Delete, "").messages.size() == 1);
+  CHECK(shadow.ask(Operation::Delete, "").messages.size() == 2);  // what was desired is removed
 }
 
 TEST_CASE("a damaged record is told as a failure of the service and stays as it is", "[shadow]") {
@@ -290,7 +291,7 @@ TEST_CASE("names that AWS does not know are refused", "[shadow]") {
 TEST_CASE("a request refused before it is looked at gets its token back", "[shadow]") {
   Shadow shadow;
   const Outcome& outcome = shadow.machine.refuse(
-      {Operation::Get, shadow.name, R"({"clientToken":"t"})", 5, false}, 429, "Too many requests");
+      {Operation::Get, shadow.name, R"({"clientToken":"t"})", 5}, 429, "Too many requests");
   REQUIRE(outcome.messages.size() == 1);
   CHECK(outcome.messages[0].topic == "$aws/things/T/shadow/get/rejected");
   CHECK(
@@ -315,6 +316,94 @@ TEST_CASE("a key called timestamp is a key like any other", "[shadow]") {
   CHECK(document["state"]["desired"] == Json::parse(R"({"x":{"timestamp":5,"y":6}})"));
   CHECK(document["metadata"]["desired"] ==
         Json::parse(R"({"x":{"timestamp":{"timestamp":1000},"y":{"timestamp":1010}}})"));
+}
+
+TEST_CASE("a device is told which desired keys vanished", "[shadow]") {
+  Shadow shadow;
+  const auto removed = [&](std::string_view payload) {
+    for (const ShadowMessage& message : shadow.ask(Operation::Update, payload).messages)
+      if (message.topic == "$twinmq/things/T/shadow/removed") return Json::parse(message.payload);
+    return Json();
+  };
+  CHECK(removed(R"({"state":{"desired":{"a":1,"b":{"c":1,"d":2},"e":3}}})").is_null());
+  CHECK(removed(R"({"state":{"desired":{"a":2,"e":{"f":1}},"reported":{"a":1}}})").is_null());
+  CHECK(
+      removed(R"({"state":{"desired":{"a":null,"b":{"c":null},"zzz":null}},"clientToken":"t"})") ==
+      Json::parse(
+          R"({"version":3,"timestamp":1000,"state":{"a":null,"b":{"c":null}},"clientToken":"t"})"));
+  CHECK(removed(R"({"state":{"reported":null}})").is_null());
+  CHECK(removed(R"({"state":{"desired":null}})")["state"] == Json::parse(R"({"b":null,"e":null})"));
+}
+
+TEST_CASE("an update below $twinmq may ask for values that must be there", "[shadow]") {
+  Shadow shadow;
+  shadow.update(R"({"state":{"desired":{"led":"on"},"reported":{"led":"off","n":1}}})");
+  shadow.extended = true;
+  const Outcome& refused = shadow.ask(
+      Operation::Update,
+      R"({"state":{"desired":{"x":1}},"if":{"reported":{"led":"on"}},"clientToken":"t"})");
+  CHECK(refused.code == 409);
+  REQUIRE(refused.messages.size() == 1);
+  CHECK(refused.messages[0].topic == "$twinmq/things/T/shadow/update/rejected");
+  CHECK(Json::parse(refused.body)["message"] == "Condition not met");
+  CHECK(Json::parse(refused.body)["clientToken"] == "t");
+  CHECK(shadow.update(R"({"state":{"desired":{"x":1}},"if":{"desired":{"x":2}}})")["code"] == 409);
+  CHECK(shadow.update(R"({"state":{"desired":{"x":1}},"if":{"reported":{"led":null}}})")["code"] ==
+        409);
+  for (const char* bad : {"1", "[]", R"({"state":{}})", R"({"desired":1})"})
+    CHECK(shadow.update(R"({"state":{},"if":)" + std::string(bad) + "}")["message"] ==
+          "Invalid condition");
+  const Outcome& accepted = shadow.ask(
+      Operation::Update,
+      R"({"state":{"desired":{"x":1}},"if":{"reported":{"n":1.0},"desired":{"x":null}}})");
+  CHECK(accepted.code == 200);
+  CHECK(accepted.messages.back().topic == "$twinmq/things/T/shadow/update/accepted");
+  CHECK(accepted.messages.front().topic == "$aws/things/T/shadow/update/delta");
+}
+
+TEST_CASE("a patch changes arrays element by element", "[shadow]") {
+  Shadow shadow;
+  shadow.update(R"({"state":{"desired":{"l":[1,2,3],"o":{"a/b":{"~":1}}}}})");
+  shadow.extended = true;
+  shadow.now = 1010;
+  const auto patch = [&](std::string_view operations) {
+    return Json::parse(
+        shadow
+            .ask(Operation::Patch, R"({"clientToken":"p","patch":)" + std::string(operations) + "}")
+            .body);
+  };
+  CHECK(
+      patch(
+          R"([{"op":"replace","path":"/desired/l/1","value":9},{"op":"add","path":"/desired/l/-","value":4},
+                  {"op":"remove","path":"/desired/l/0"},{"op":"add","path":"/reported/x","value":{"y":1}},
+                  {"op":"test","path":"/desired/l","value":[9,3,4.0]},
+                  {"op":"copy","from":"/reported/x/y","path":"/reported/z"},
+                  {"op":"move","from":"/desired/o/a~1b/~0","path":"/reported/m"}])") ==
+      Json::parse(R"({"version":2,"timestamp":1010,"clientToken":"p"})"));
+  shadow.extended = false;
+  const Json document = shadow.get();
+  CHECK(document["state"]["desired"] == Json::parse(R"({"l":[9,3,4],"o":{"a/b":{}}})"));
+  CHECK(document["state"]["reported"] == Json::parse(R"({"m":1,"x":{"y":1},"z":1})"));
+  CHECK(document["metadata"]["desired"]["l"][0]["timestamp"] == 1010);
+  shadow.extended = true;
+  for (
+      const char* bad :
+      {R"({})", R"([1])", R"([{"op":"add"}])", R"([{"op":"remove","path":"/desired/none"}])",
+       R"([{"op":"add","path":"/desired/l/9","value":1}])",
+       R"([{"op":"add","path":"/desired/l/01","value":1}])",
+       R"([{"op":"fly","path":"/desired/l"}])", R"([{"op":"add","path":"/other","value":1}])",
+       R"([{"op":"replace","path":"/desired","value":5}])",
+       R"([{"op":"add","path":"/desired/n","value":null}])",
+       R"([{"op":"test","path":"/desired/l","value":1}])",
+       R"([{"op":"move","from":"/desired","path":"/desired/x"}])",
+       R"([{"op":"replace","path":"","value":{}}])",
+       R"([{"op":"add","path":"/desired/~2","value":1}])",
+       R"([{"op":"add","path":"/desired/q","value":1},{"op":"test","path":"/desired/q","value":2}])"}) {
+    INFO(bad);
+    CHECK(patch(bad)["code"] == 400);
+  }
+  shadow.extended = false;
+  CHECK(shadow.get()["version"] == 2);
 }
 
 }  // namespace twinmq::shadow::test

@@ -63,4 +63,20 @@ TEST_CASE("a prefix is what it was read from", "[shadow]") {
   CHECK(out == "$aws/things/T/shadow/name/n");
 }
 
+TEST_CASE("what goes beyond AWS has topics of its own", "[shadow]") {
+  const ShadowTopic patch = read_topic("$twinmq/things/T/shadow/name/n/patch");
+  CHECK(patch.kind == TopicKind::Request);
+  CHECK(patch.operation == Operation::Patch);
+  CHECK(patch.extended);
+  CHECK(patch.shadow == ShadowName{"T", "n"});
+  CHECK(read_topic("$twinmq/things/T/shadow/update").operation == Operation::Update);
+  for (const char* rest :
+       {"removed", "patch/accepted", "patch/rejected", "update/accepted", "update/rejected"})
+    CHECK(read_topic(std::string("$twinmq/things/T/shadow/") + rest).kind == TopicKind::Answer);
+  for (const char* rest : {"get", "delete", "update/delta", "update/documents", "x", ""})
+    CHECK(read_topic(std::string("$twinmq/things/T/shadow/") + rest).kind == TopicKind::Unknown);
+  CHECK(read_topic("$aws/things/T/shadow/patch").kind == TopicKind::Unknown);
+  CHECK(read_topic("$twinmq/other").kind == TopicKind::Other);
+}
+
 }  // namespace twinmq::shadow::test

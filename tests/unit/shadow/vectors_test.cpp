@@ -83,6 +83,7 @@ struct World {
   void judge(const Json& step, const Outcome& outcome) {
     std::map<std::string, std::string> published;
     for (const ShadowMessage& message : outcome.messages) {
+      if (message.topic.starts_with("$twinmq/")) continue;
       INFO(message.topic << " was published twice");
       CHECK(published.emplace(message.topic, message.payload).second);
     }
