@@ -112,6 +112,7 @@ struct ModulesConfig {
   bool sys = true;       ///< $SYS topics
   bool shadow = true;    ///< device shadows
   bool events = true;    ///< $aws/events: who connects, disconnects, subscribes
+  bool rules = true;     ///< rules over messages, where there are any
 };
 
 /// What the broker offers to clients; announced in CONNACK where MQTT 5 has a field.
@@ -210,6 +211,53 @@ struct HttpConfig {
   bool operator==(const HttpConfig&) const = default;
 };
 
+/// What one evaluation of a rule may take.
+struct RulesConfig {
+  std::uint32_t steps_max = 500'000;            ///< instructions, and a share for each byte worked on
+  std::uint32_t memory_bytes_max = 4'194'304;
+  std::uint32_t state_cells_max = 100'000;      ///< remembered by one rule: a function's and a partition's each
+
+  bool operator==(const RulesConfig&) const = default;
+};
+
+enum class RuleActionKind : std::uint8_t {
+  Republish,  ///< publishes the result
+  Shadow,     ///< updates a device shadow with the result
+  Log,        ///< a line in the broker's log
+};
+
+/// What a rule does with its result. Texts marked T may hold ${expressions} over the message.
+struct RuleActionConfig {
+  RuleActionKind kind = RuleActionKind::Republish;
+  std::string topic;           ///< Republish, T; "$$" at its begin means "$"
+  std::string payload;         ///< Republish, T; empty: the result as JSON
+  std::uint8_t qos = 0;        ///< Republish
+  bool retain = false;         ///< Republish
+  std::string content_type;    ///< Republish, T; so are the next three
+  std::string response_topic;
+  std::string correlation_data;
+  std::vector<std::string> user_properties;  ///< "name=value"
+  std::string thing;           ///< Shadow, T
+  std::string shadow;          ///< Shadow, T; empty: the classic one
+  std::string message;         ///< Log, T; empty: the result
+
+  bool operator==(const RuleActionConfig&) const = default;
+};
+
+struct RuleConfig {
+  std::string name;            ///< letters, digits and _, 1..128
+  std::string sql;
+  std::string sql_version;     ///< empty: "twinmq" in the dialect twinmq, else 2016-03-23
+  std::string dialect = "twinmq";  ///< or "aws"
+  std::string description;
+  bool enabled = true;
+  bool persist = false;        ///< what its functions remember survives a restart
+  std::vector<RuleActionConfig> actions;        ///< at most 10
+  std::vector<RuleActionConfig> error_actions;  ///< at most one; it sees failures of the others
+
+  bool operator==(const RuleConfig&) const = default;
+};
+
 struct SysConfig {
   std::uint32_t interval_seconds = 10;
 };
@@ -240,6 +288,8 @@ struct Config {
   SysConfig sys;
   ShadowConfig shadow;
   HttpConfig http;
+  RulesConfig rules;
+  std::vector<RuleConfig> rule;  ///< those of the file
   AdminConfig admin;
   LogConfig log;
 

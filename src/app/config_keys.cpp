@@ -143,6 +143,8 @@ std::vector<ConfigKey> make_keys() {
   constexpr auto node = &Config::node;
   constexpr auto shadow = &Config::shadow;
   constexpr auto http = &Config::http;
+  constexpr auto rules = &Config::rules;
+  using Ru = RulesConfig;
   constexpr auto unix_socket = &Li::unix_socket;
   constexpr auto tls = &Li::tls;
   constexpr auto storage = &Config::storage;
@@ -312,6 +314,7 @@ std::vector<ConfigKey> make_keys() {
       key_of<modules, &Mo::shadow>("modules.shadow", "Device shadows."),
       key_of<modules, &Mo::events>("modules.events",
                                    "The $aws/events topics: who connects, disconnects, subscribes and unsubscribes."),
+      key_of<modules, &Mo::rules>("modules.rules", "The rules under [[rule]]; conf/rules.toml shows some."),
 
       number<mqtt, &M::receive_maximum>(
           "mqtt.receive_maximum", 1, 65535,
@@ -433,6 +436,14 @@ std::vector<ConfigKey> make_keys() {
       key_of<access, &A::client_id_bound>("access.client_id_bound",
                                           "Whether a client identifier belongs to the user who "
                                           "first used it while its session lives."),
+
+      number<rules, &Ru::steps_max>("rules.steps_max", 1000, kU32Max,
+                                    "Instructions that one evaluation of a rule may take."),
+      number<rules, &Ru::memory_bytes_max>("rules.memory_bytes_max", 65'536, kPacketBytesMax,
+                                           "Bytes that one evaluation of a rule may take."),
+      number<rules, &Ru::state_cells_max>(
+          "rules.state_cells_max", 16, 100'000'000,
+          "What functions such as lag() and once() of one rule may remember; beyond, the oldest goes."),
 
       key_of<shadow, &Sh::profile>(
           "shadow.profile", "Whether requests have the quotas of AWS, where nothing else is set below."),

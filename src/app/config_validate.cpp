@@ -8,6 +8,7 @@
 #include "app/config_keys.hpp"
 #include "storage/key_ring.hpp"
 #include "net/address_list.hpp"
+#include "modules/rules/compiled_rule.hpp"
 #include "net/listener_url.hpp"
 
 namespace twinmq {
@@ -158,6 +159,21 @@ void check_encryption(const Config& config, std::vector<ConfigComplaint>& compla
 
 }  // namespace
 
+namespace {
+
+void check_rules(const Config& config, std::vector<ConfigComplaint>& complaints) {
+  for (std::size_t i = 0; i < config.rule.size(); ++i) {
+    const RuleConfig& rule = config.rule[i];
+    const std::string key = fmt::format("rule[{}]", i);
+    for (std::size_t k = 0; k < i; ++k)
+      if (config.rule[k].name == rule.name) complaints.push_back({key, fmt::format("the name \"{}\" is taken", rule.name)});
+    if (const auto compiled = rules::CompiledRule::compile(rule); !compiled)
+      complaints.push_back({key, compiled.error().detail});
+  }
+}
+
+}  // namespace
+
 std::vector<ConfigComplaint> config_complaints(const Config& config) {
   std::vector<ConfigComplaint> complaints;
   check_ranges(config, complaints);
@@ -165,6 +181,7 @@ std::vector<ConfigComplaint> config_complaints(const Config& config) {
   check_access(config, complaints);
   check_encryption(config, complaints);
   check_proxies("access.trusted_proxies", config.access.trusted_proxies, complaints);
+  check_rules(config, complaints);
   return complaints;
 }
 

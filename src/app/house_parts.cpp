@@ -6,11 +6,13 @@
 #include <twinmq/version.hpp>
 
 #include "app/config_validate.hpp"
+#include "app/zone_files.hpp"
 #include "modules/access/access_sources.hpp"
 #include "modules/access/acl_file.hpp"
 #include "modules/access/current_access.hpp"
 #include "modules/access/password_file.hpp"
 #include "modules/retained/retained_module.hpp"
+#include "modules/rules/rules_service.hpp"
 #include "modules/sessions/session_module.hpp"
 #include "modules/shadow/lifecycle_events.hpp"
 #include "modules/shadow/shadow_service.hpp"
@@ -100,6 +102,8 @@ std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsig
     services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards));
   }
   if (config.modules.events) services.push_back(std::make_unique<shadow::LifecycleEvents>());
+  if (config.modules.rules && !config.rule.empty())
+    services.push_back(std::make_unique<rules::RulesService>(config.rules, config.rule, read_zone_file));
   return services;
 }
 
@@ -116,10 +120,12 @@ std::string needs_restart(const Config& now, const Config& next) {
   compare(now.modules.sessions == next.modules.sessions &&
               now.modules.retained == next.modules.retained &&
               now.modules.access == next.modules.access && now.modules.sys == next.modules.sys &&
-              now.modules.shadow == next.modules.shadow && now.modules.events == next.modules.events,
+              now.modules.shadow == next.modules.shadow && now.modules.events == next.modules.events &&
+              now.modules.rules == next.modules.rules,
           "modules");
   compare(now.shadow == next.shadow, "shadow");
   compare(now.http == next.http, "http");
+  compare(now.rules == next.rules && now.rule == next.rule, "rules");
   return keys;
 }
 

@@ -26,6 +26,7 @@ class Compiler {
       program_->variables.push_back(block(node));
       variables_.push_back(name);
     }
+    if (syntax_.grouping) group(*syntax_.grouping);
     select(0);
     if (syntax_.foreach) foreach (*syntax_.foreach);
     if (failed_) return fault_;
@@ -96,7 +97,11 @@ class Compiler {
     plan.items = items(from.items);
     plan.whole = from.items.size() == 1 && from.items[0].alias.empty() &&
                  syntax_[from.items[0].node].kind == NodeKind::Star;
-    if (from.where) plan.where = block(*from.where);
+    if (from.where) {
+      const bool outer = std::exchange(grouped_, false);
+      plan.where = block(*from.where);
+      grouped_ = outer;
+    }
     program_->selects[index] = std::move(plan);
   }
 
@@ -127,10 +132,99 @@ class Compiler {
     program_->foreach = std::move(plan);
   }
 
+  // ---- groups
+
+  void group(const Grouping& from) {
+    GroupPlan plan;
+    plan.window = *from.window;
+    if (plan.window.kind == WindowKind::Count && plan.window.step > 0)
+      return fail(plan.window.offset, "COUNT takes one number");
+    if (plan.window.event_time) plan.event_time = block(*plan.window.event_time);
+    for (const NodeId key : from.keys) plan.keys.push_back(block(key));
+    program_->group = std::move(plan);
+    grouped_ = true;
+    if (from.having) program_->group->having = block(*from.having);
+  }
+
+  bool same(NodeId a, NodeId b) const {
+    const Node& x = syntax_[a];
+    const Node& y = syntax_[b];
+    if (x.kind != y.kind || x.text != y.text || x.operation != y.operation || x.children.size() != y.children.size() ||
+        x.select != y.select || x.names != y.names || json::compare(x.number, y.number) != 0)
+      return false;
+    for (std::size_t i = 0; i < x.children.size(); ++i)
+      if (!same(x.children[i], y.children[i])) return false;
+    return true;
+  }
+
+  // Inside SELECT and HAVING of a statement with GROUP BY; true: the node is done.
+  bool grouped(NodeId id) {
+    const Node& node = syntax_[id];
+    const auto& keys = syntax_.grouping->keys;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (!same(id, keys[i])) continue;
+      emit(Op::GroupKey, 1, static_cast<std::uint32_t>(i));
+      return true;
+    }
+    if (node.kind == NodeKind::Call) {
+      const std::string name = lower_case(node.text);
+      if (const auto kind = aggregate_of(name)) {
+        aggregate(node, *kind);
+        return true;
+      }
+      if (name == "window_start" || name == "window_end") {
+        emit(name == "window_start" ? Op::WindowBegin : Op::WindowEnd, 1);
+        return true;
+      }
+    }
+    if (node.kind == NodeKind::Member) return false;
+    if (node.kind == NodeKind::Name || node.kind == NodeKind::Star || node.kind == NodeKind::Variable ||
+        node.kind == NodeKind::Query || node.kind == NodeKind::Exists) {
+      fail(node.offset, "this is neither a key of GROUP BY nor inside an aggregate: last(…) takes the newest value");
+      return true;
+    }
+    return false;
+  }
+
+  void aggregate(const Node& node, Aggregate kind) {
+    const std::size_t wanted = kind == Aggregate::Percentile ? 2 : 1;
+    const bool bare = kind == Aggregate::Count && node.children.empty();
+    if (!bare && node.children.size() != wanted)
+      return fail(node.offset, node.text + "() takes " + std::to_string(wanted) + (wanted == 1 ? " argument" : " arguments"));
+    AggregatePlan plan;
+    plan.kind = kind;
+    const bool star = !bare && syntax_[node.children[0]].kind == NodeKind::Star;
+    if (star && kind != Aggregate::Count) return fail(node.offset, "only count() takes *");
+    if (kind == Aggregate::Percentile) {
+      const Node& share = syntax_[node.children[1]];
+      if (share.kind != NodeKind::Number) return fail(share.offset, "the share is a number such as 0.95");
+      plan.parameter = json::to_double(share.number);
+    }
+    if (!bare && !star) plan.argument = argument(node.children[0], keeps_values(kind));
+    program_->group->aggregates.push_back(plan);
+    emit(Op::Aggregate, 1, static_cast<std::uint32_t>(program_->group->aggregates.size() - 1));
+  }
+
+  std::uint32_t argument(NodeId id, bool keep) {
+    auto& arguments = program_->group->arguments;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (!same(argument_nodes_[i], id)) continue;
+      arguments[i].keep = arguments[i].keep || keep;
+      return static_cast<std::uint32_t>(i);
+    }
+    const bool outer = std::exchange(grouped_, false);
+    const std::uint32_t begin = block(id);
+    grouped_ = outer;
+    argument_nodes_.push_back(id);
+    arguments.push_back({begin, keep});
+    return static_cast<std::uint32_t>(arguments.size() - 1);
+  }
+
   // ---- expressions
 
   void expression(NodeId id) {
     const Node& node = syntax_[id];
+    if (grouped_ && grouped(id)) return;
     switch (node.kind) {
       case NodeKind::Null: return constant(Value::null());
       case NodeKind::True: return constant(Value::boolean(true));
@@ -199,7 +293,7 @@ class Compiler {
     for (; head->kind == NodeKind::Member; head = &syntax_[head->children[0]]) members.push_back(head);
     std::reverse(members.begin(), members.end());
     std::uint32_t first = static_cast<std::uint32_t>(program_->keys.size());
-    if (head->kind != NodeKind::Name) {
+    if (head->kind != NodeKind::Name || grouped_) {
       // What is no name compiles by itself.
       const NodeId base = members.front()->children[0];
       expression(base);
@@ -385,6 +479,8 @@ class Compiler {
   std::unique_ptr<Program> program_;
   std::vector<std::string> variables_;
   std::vector<Scope> scopes_;
+  bool grouped_ = false;
+  std::vector<NodeId> argument_nodes_;
   std::size_t height_ = 0;
   std::size_t highest_ = 0;
   SyntaxFault fault_;
@@ -392,6 +488,17 @@ class Compiler {
 };
 
 }  // namespace
+
+std::optional<Aggregate> aggregate_of(std::string_view name) {
+  constexpr std::pair<std::string_view, Aggregate> kNames[] = {
+      {"count", Aggregate::Count},   {"sum", Aggregate::Sum},           {"avg", Aggregate::Avg},
+      {"min", Aggregate::Min},       {"max", Aggregate::Max},           {"stddev", Aggregate::Stddev},
+      {"median", Aggregate::Median}, {"percentile", Aggregate::Percentile}, {"first", Aggregate::First},
+      {"last", Aggregate::Last},     {"collect", Aggregate::Collect},   {"distinct", Aggregate::Distinct}};
+  for (const auto& [word, kind] : kNames)
+    if (word == name) return kind;
+  return std::nullopt;
+}
 
 std::string_view name_of(Version version) {
   switch (version) {

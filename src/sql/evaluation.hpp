@@ -51,6 +51,14 @@ class Caches {
   ByName<TimeZone> zones_;
 };
 
+/// What a closed window shows to SELECT and HAVING.
+struct GroupView {
+  std::span<const json::Value> aggregates;
+  std::span<const json::Value> keys;
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
 struct Evaluation {
   const Event& event;
   Payload& payload;
@@ -61,6 +69,7 @@ struct Evaluation {
   Version version;
   std::int64_t steps;    ///< how many are left
   bool lookup_failed = false;
+  const GroupView* group = nullptr;
 
   /// Takes steps from the budget; false: it is spent.
   bool spend(std::size_t count) {

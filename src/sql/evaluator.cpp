@@ -217,6 +217,10 @@ Value Machine::run(std::uint32_t at) {
         break;
       case Op::Pop: --top_; break;
       case Op::Undefined: push({}); break;
+      case Op::Aggregate: push(evaluation_.group->aggregates[instruction.a]); break;
+      case Op::GroupKey: push(evaluation_.group->keys[instruction.a]); break;
+      case Op::WindowBegin: push(Value::integer(evaluation_.group->begin)); break;
+      case Op::WindowEnd: push(Value::integer(evaluation_.group->end)); break;
       case Op::End: return *--top_;
     }
   }
@@ -353,6 +357,45 @@ Evaluated evaluate(const Program& program, const Event& event, Payload& payload,
   } else {
     result.value = machine.result_of(plan);
   }
+  if (const auto fault = fault_of(machine, evaluation)) return {*fault};
+  return result;
+}
+
+GroupInput evaluate_group_input(const Program& program, const Event& event, Payload& payload, World* world,
+                                State& state, Scratch& scratch, const Budget& budget) {
+  scratch.arena.set_limit(scratch.arena.used() + budget.memory);
+  Evaluation evaluation{event, payload, world, state, scratch.arena, scratch.caches, program.version, budget.steps};
+  Machine machine(program, evaluation, scratch);
+  machine.set_variables();
+  GroupInput input;
+  if (program.selects[0].where != kNoBlock) {
+    const Value condition = machine.run(program.selects[0].where);
+    if (!condition.is_true()) input.outcome = why_not(condition);
+  }
+  if (input.outcome == Outcome::Match) {
+    for (const std::uint32_t key : program.group->keys) input.keys.push_back(machine.run(key));
+    for (const ArgumentPlan& argument : program.group->arguments) input.arguments.push_back(machine.run(argument.block));
+    if (program.group->event_time != kNoBlock) input.event_time = machine.run(program.group->event_time);
+  }
+  if (const auto fault = fault_of(machine, evaluation)) input.outcome = *fault;
+  return input;
+}
+
+Evaluated evaluate_group(const Program& program, const GroupView& group, World* world, Scratch& scratch,
+                         const Budget& budget) {
+  scratch.arena.set_limit(scratch.arena.used() + budget.memory);
+  const Event event;
+  Payload payload(Value(), scratch.arena);
+  State state;
+  Evaluation evaluation{event, payload, world, state, scratch.arena, scratch.caches, program.version, budget.steps};
+  evaluation.group = &group;
+  Machine machine(program, evaluation, scratch);
+  Evaluated result;
+  if (program.group->having != kNoBlock) {
+    const Value condition = machine.run(program.group->having);
+    if (!condition.is_true()) result.outcome = why_not(condition);
+  }
+  if (result.outcome == Outcome::Match) result.value = machine.result_of(program.selects[0]);
   if (const auto fault = fault_of(machine, evaluation)) return {*fault};
   return result;
 }

@@ -54,6 +54,20 @@ class Scratch {
 Evaluated evaluate(const Program& program, const Event& event, Payload& payload, World* world, State& state,
                    Scratch& scratch, const Budget& budget = {});
 
+/// What a message brings to its group, if WHERE is true.
+struct GroupInput {
+  Outcome outcome = Outcome::Match;
+  std::vector<json::Value> keys;
+  std::vector<json::Value> arguments;
+  json::Value event_time;
+};
+GroupInput evaluate_group_input(const Program& program, const Event& event, Payload& payload, World* world,
+                                State& state, Scratch& scratch, const Budget& budget = {});
+
+/// A closed window's HAVING and SELECT.
+Evaluated evaluate_group(const Program& program, const GroupView& group, World* world, Scratch& scratch,
+                         const Budget& budget = {});
+
 /// The program's condition alone, for expressions that stand without a statement.
 json::Value evaluate_condition(const Program& program, const Event& event, Payload& payload, World* world,
                                State& state, Scratch& scratch, const Budget& budget = {});

@@ -30,6 +30,7 @@ class Parser {
     if (text_.size() > kStatementBytesMax) return too_long();
     syntax_.selects.emplace_back();
     if (take_word("set") && !variables()) return fault_;
+    syntax_.select_offset = now_.offset;
     if (is_word("foreach") && superset()) {
       if (!foreach_clause()) return fault_;
     } else {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "json/value.hpp"
+#include "sql/aggregate.hpp"
 #include "sql/parser.hpp"
 #include "sql/syntax.hpp"
 
@@ -61,6 +62,10 @@ enum class Op : std::uint8_t {
   CaseTest,       // a: target when unequal; takes the value, and the subject too when equal
   Pop,
   Undefined,
+  Aggregate,      // a: aggregate
+  GroupKey,       // a: key
+  WindowBegin,
+  WindowEnd,
   End,
 };
 
@@ -101,6 +106,27 @@ struct ForeachPlan {
   SelectPlan select;
 };
 
+struct AggregatePlan {
+  Aggregate kind = Aggregate::Count;
+  std::uint32_t argument = kNoBlock;  // index into GroupPlan::arguments; kNoBlock: of count(*)
+  double parameter = 0;               // of percentile
+};
+
+// One expression that aggregates look at; those over the same share it.
+struct ArgumentPlan {
+  std::uint32_t block = kNoBlock;
+  bool keep = false;  // some aggregate asks for the values themselves
+};
+
+struct GroupPlan {
+  std::vector<std::uint32_t> keys;
+  std::vector<ArgumentPlan> arguments;
+  std::vector<AggregatePlan> aggregates;
+  std::uint32_t having = kNoBlock;
+  std::uint32_t event_time = kNoBlock;
+  Window window;
+};
+
 struct Program {
   Version version = Version::V2016;
   std::vector<Instruction> code;
@@ -109,6 +135,7 @@ struct Program {
   std::vector<std::uint32_t> variables;  // the block of each
   std::vector<SelectPlan> selects;       // [0]: the statement's own
   std::optional<ForeachPlan> foreach;
+  std::optional<GroupPlan> group;
   std::size_t stack_size = 0;
   std::uint32_t state_slots = 0;
   bool asks_payload = false;

@@ -53,6 +53,7 @@ Cell& State::cell(std::uint32_t slot, std::string_view partition, std::int64_t n
   ++changes_;
   name_.assign(reinterpret_cast<const char*>(&slot), sizeof slot);
   name_ += partition;
+  if (tracked_) touched_.push_back(name_);
   auto found = cells_.find(name_);
   if (found == cells_.end()) {
     if (cells_.size() >= cells_max_) forget_oldest();
@@ -77,22 +78,68 @@ void State::forget_oldest() {
   }
 }
 
+namespace {
+
+void put_cell(std::string& text, const Cell& cell) {
+  put(text, cell.numbers.size());
+  for (const double number : cell.numbers) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &number, sizeof bits);
+    put(text, bits);
+  }
+  put(text, cell.texts.size());
+  for (const std::string& one : cell.texts) put(text, one);
+  put(text, static_cast<std::uint64_t>(cell.time));
+  put(text, static_cast<std::uint64_t>(cell.count));
+  put(text, static_cast<std::uint64_t>(cell.used));
+}
+
+Cell cut_cell(Cut& cut) {
+  Cell cell;
+  for (std::uint64_t count = cut.count(); count > 0; --count) {
+    const std::uint64_t bits = cut.number();
+    double number = 0;
+    std::memcpy(&number, &bits, sizeof number);
+    cell.numbers.push_back(number);
+  }
+  for (std::uint64_t count = cut.count(); count > 0; --count) cell.texts.emplace_back(cut.text());
+  cell.time = static_cast<std::int64_t>(cut.number());
+  cell.count = static_cast<std::int64_t>(cut.number());
+  cell.used = static_cast<std::int64_t>(cut.number());
+  return cell;
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> State::take_touched() {
+  std::sort(touched_.begin(), touched_.end());
+  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
+  std::vector<std::pair<std::string, std::string>> cells;
+  for (std::string& name : touched_) {
+    const auto found = cells_.find(name);
+    if (found == cells_.end()) continue;
+    std::string text;
+    put_cell(text, found->second);
+    cells.emplace_back(std::move(name), std::move(text));
+  }
+  touched_.clear();
+  return cells;
+}
+
+bool State::restore_cell(std::string_view name, std::string_view text) {
+  Cut cut{text};
+  Cell cell = cut_cell(cut);
+  if (cut.wrong || !cut.left.empty()) return false;
+  cells_[std::string(name)] = std::move(cell);
+  return true;
+}
+
 std::string State::save() const {
   std::string text(1, kForm);
   put(text, cells_.size());
   for (const auto& [name, cell] : cells_) {
     put(text, name);
-    put(text, cell.numbers.size());
-    for (const double number : cell.numbers) {
-      std::uint64_t bits = 0;
-      std::memcpy(&bits, &number, sizeof bits);
-      put(text, bits);
-    }
-    put(text, cell.texts.size());
-    for (const std::string& one : cell.texts) put(text, one);
-    put(text, static_cast<std::uint64_t>(cell.time));
-    put(text, static_cast<std::uint64_t>(cell.count));
-    put(text, static_cast<std::uint64_t>(cell.used));
+    put_cell(text, cell);
   }
   return text;
 }
@@ -103,17 +150,7 @@ bool State::restore(std::string_view text) {
   Cut cut{text.substr(1)};
   for (std::uint64_t cells = cut.count(); cells > 0 && !cut.wrong; --cells) {
     const std::string name(cut.text());
-    Cell cell;
-    for (std::uint64_t count = cut.count(); count > 0; --count) {
-      const std::uint64_t bits = cut.number();
-      double number = 0;
-      std::memcpy(&number, &bits, sizeof number);
-      cell.numbers.push_back(number);
-    }
-    for (std::uint64_t count = cut.count(); count > 0; --count) cell.texts.emplace_back(cut.text());
-    cell.time = static_cast<std::int64_t>(cut.number());
-    cell.count = static_cast<std::int64_t>(cut.number());
-    cell.used = static_cast<std::int64_t>(cut.number());
+    Cell cell = cut_cell(cut);
     if (!cut.wrong) cells_[name] = std::move(cell);
   }
   if (cut.wrong || !cut.left.empty()) cells_.clear();

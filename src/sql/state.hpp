@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace twinmq::sql {
@@ -28,6 +29,13 @@ class State {
   /// The cell, made when there is none. Void after the next call.
   Cell& cell(std::uint32_t slot, std::string_view partition, std::int64_t now);
 
+  /// Remembers from now on which cells are used, for take_touched().
+  void track() { tracked_ = true; }
+  /// The names of the cells used since the last call, with their texts for restore_cell().
+  std::vector<std::pair<std::string, std::string>> take_touched();
+  /// False: the text is not one of take_touched().
+  bool restore_cell(std::string_view name, std::string_view text);
+
   /// A text that restore() understands.
   std::string save() const;
   /// False: the text is not one of save(); the state is empty then.
@@ -47,6 +55,8 @@ class State {
 
   std::size_t cells_max_;
   std::uint64_t changes_ = 0;
+  bool tracked_ = false;
+  std::vector<std::string> touched_;
   std::string name_;
   std::unordered_map<std::string, Cell, Hash, std::equal_to<>> cells_;
 };

@@ -103,6 +103,7 @@ struct Syntax {
   std::vector<Select> selects;  ///< [0]: the statement's own
   std::vector<std::pair<std::string, NodeId>> variables;
   std::vector<std::string> filters;
+  std::size_t select_offset = 0;  ///< where SELECT or FOREACH begins, behind SET
   std::optional<Foreach> foreach;
   std::optional<Grouping> grouping;
 

@@ -1,0 +1,73 @@
+// What a rule's statement costs a message: one that does not match, one that does, ten on one payload.
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <vector>
+
+#include "json/write.hpp"
+#include "sql/statement.hpp"
+
+namespace {
+
+using namespace twinmq;
+
+constexpr std::string_view kSql =
+    "SELECT temperature, topic(2) AS device FROM 'sensors/+/data' WHERE temperature > 50 AND location.site = 'a'";
+
+std::string payload_of(int temperature) {
+  std::string text = R"({"temperature":)" + std::to_string(temperature) +
+                     R"(,"humidity":32.43,"location":{"site":"a","floor":2,"room":"201"},"device":"s1234567",)"
+                     R"("battery":87,"firmware":"1.20.3","tags":["x","y","z"],"status":"ok","note":")";
+  text.append(200 - text.size() - 2, '.');
+  return text + "\"}";
+}
+
+void evaluate(benchmark::State& state, int temperature, int rules) {
+  const auto statement = sql::Statement::compile(kSql);
+  const std::string payload = payload_of(temperature);
+  sql::Event event;
+  event.topic = "sensors/s1/data";
+  json::Arena document;
+  sql::Scratch scratch;
+  sql::State memory;
+  std::string out;
+  for (auto _ : state) {
+    document.reset();
+    sql::Payload parsed(bytes_of(payload), document);
+    for (int i = 0; i < rules; ++i) {
+      scratch.reset();
+      out.clear();
+      const sql::Evaluated result = statement->evaluate(event, parsed, nullptr, memory, scratch);
+      if (result.outcome == sql::Outcome::Match) json::write(result.value, out);
+      benchmark::DoNotOptimize(out.data());
+    }
+  }
+}
+
+void without_match(benchmark::State& state) {
+  evaluate(state, 20, 1);
+}
+BENCHMARK(without_match);
+
+void with_match(benchmark::State& state) {
+  evaluate(state, 60, 1);
+}
+BENCHMARK(with_match);
+
+void ten_without_match(benchmark::State& state) {
+  evaluate(state, 20, 10);
+}
+BENCHMARK(ten_without_match);
+
+void read_payload(benchmark::State& state) {
+  const std::string payload = payload_of(20);
+  json::Arena document;
+  for (auto _ : state) {
+    document.reset();
+    benchmark::DoNotOptimize(json::read(payload, document).fault);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(payload.size()));
+}
+BENCHMARK(read_payload);
+
+}  // namespace

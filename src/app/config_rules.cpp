@@ -1,0 +1,185 @@
+#include "app/config_rules.hpp"
+
+#include <array>
+#include <functional>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace twinmq::app {
+namespace {
+
+constexpr std::array<std::string_view, 3> kKinds = {"republish", "shadow", "log"};
+
+struct Text {
+  std::string_view name;
+  std::string RuleActionConfig::* field;
+};
+constexpr Text kActionTexts[] = {{"topic", &RuleActionConfig::topic},
+                                 {"payload", &RuleActionConfig::payload},
+                                 {"content_type", &RuleActionConfig::content_type},
+                                 {"response_topic", &RuleActionConfig::response_topic},
+                                 {"correlation_data", &RuleActionConfig::correlation_data},
+                                 {"thing", &RuleActionConfig::thing},
+                                 {"shadow", &RuleActionConfig::shadow},
+                                 {"message", &RuleActionConfig::message}};
+
+struct RuleText {
+  std::string_view name;
+  std::string RuleConfig::* field;
+};
+constexpr RuleText kRuleTexts[] = {{"name", &RuleConfig::name},
+                                   {"sql", &RuleConfig::sql},
+                                   {"sql_version", &RuleConfig::sql_version},
+                                   {"dialect", &RuleConfig::dialect},
+                                   {"description", &RuleConfig::description}};
+
+class RuleReader {
+ public:
+  RuleReader(ConfigDraft& draft, const std::string& file) : draft_(draft), file_(file) {}
+
+  void rules(const toml::node& node) {
+    const auto* array = tables(node, "rule");
+    if (array == nullptr) return;
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      RuleConfig rule;
+      for (const auto& [key, value] : *array->get(i)->as_table())
+        rule_key(rule, fmt::format("rule[{}].{}", i, key.str()), key.str(), value);
+      draft_.config().rule.push_back(std::move(rule));
+    }
+  }
+
+ private:
+  void complain(const toml::node& node, const std::string& text) {
+    const auto& begin = node.source().begin;
+    draft_.complain(fmt::format("{}:{}:{}", file_, begin.line, begin.column), text);
+  }
+
+  const toml::array* tables(const toml::node& node, std::string_view name) {
+    const auto* array = node.as_array();
+    if (array != nullptr && (array->empty() || array->is_array_of_tables())) return array;
+    complain(node, fmt::format("{}: found something else, allowed: sections [[{}]], in double brackets", name, name));
+    return nullptr;
+  }
+
+  bool text(const toml::node& node, const std::string& path, std::string& to) {
+    if (const auto* value = node.as_string()) {
+      to = value->get();
+      return true;
+    }
+    complain(node, fmt::format("{}: allowed: a text", path));
+    return false;
+  }
+
+  void flag(const toml::node& node, const std::string& path, bool& to) {
+    if (const auto* value = node.as_boolean())
+      to = value->get();
+    else
+      complain(node, fmt::format("{}: allowed: true or false", path));
+  }
+
+  void rule_key(RuleConfig& rule, const std::string& path, std::string_view key, const toml::node& node) {
+    for (const RuleText& known : kRuleTexts) {
+      if (key != known.name) continue;
+      text(node, path, rule.*known.field);
+      return;
+    }
+    if (key == "enabled") return flag(node, path, rule.enabled);
+    if (key == "persist") return flag(node, path, rule.persist);
+    if (key == "action") return actions(node, "rule.action", path, rule.actions);
+    if (key == "error_action") return actions(node, "rule.error_action", path, rule.error_actions);
+    complain(node, fmt::format("{}: unknown key; allowed: name, sql, sql_version, dialect, description, enabled, persist, "
+                               "[[rule.action]], [[rule.error_action]]",
+                               path));
+  }
+
+  void actions(const toml::node& node, std::string_view section, const std::string& path,
+               std::vector<RuleActionConfig>& to) {
+    const auto* array = tables(node, section);
+    if (array == nullptr) return;
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      RuleActionConfig action;
+      for (const auto& [key, value] : *array->get(i)->as_table())
+        action_key(action, fmt::format("{}[{}].{}", path, i, key.str()), key.str(), value);
+      to.push_back(std::move(action));
+    }
+  }
+
+  void action_key(RuleActionConfig& action, const std::string& path, std::string_view key, const toml::node& node) {
+    for (const Text& known : kActionTexts) {
+      if (key != known.name) continue;
+      text(node, path, action.*known.field);
+      return;
+    }
+    if (key == "type") return kind(action, path, node);
+    if (key == "retain") return flag(node, path, action.retain);
+    if (key == "qos") {
+      const auto* number = node.as_integer();
+      if (number == nullptr || number->get() < 0 || number->get() > 2) return complain(node, fmt::format("{}: allowed: 0, 1 or 2", path));
+      action.qos = static_cast<std::uint8_t>(number->get());
+      return;
+    }
+    if (key == "user_properties") return list(node, path, action.user_properties);
+    complain(node, fmt::format("{}: unknown key; allowed: type, topic, payload, qos, retain, content_type, response_topic, "
+                               "correlation_data, user_properties, thing, shadow, message",
+                               path));
+  }
+
+  void kind(RuleActionConfig& action, const std::string& path, const toml::node& node) {
+    const auto* word = node.as_string();
+    for (std::size_t i = 0; word != nullptr && i < kKinds.size(); ++i) {
+      if (word->get() != kKinds[i]) continue;
+      action.kind = static_cast<RuleActionKind>(i);
+      return;
+    }
+    complain(node, fmt::format("{}: allowed: \"republish\", \"shadow\" or \"log\"", path));
+  }
+
+  void list(const toml::node& node, const std::string& path, std::vector<std::string>& to) {
+    const auto* array = node.as_array();
+    if (array == nullptr) return complain(node, fmt::format("{}: allowed: a list of texts", path));
+    for (const toml::node& each : *array) {
+      std::string one;
+      if (!text(each, path, one)) return;
+      to.push_back(std::move(one));
+    }
+  }
+
+  ConfigDraft& draft_;
+  const std::string& file_;
+};
+
+std::string actions_text(std::string_view section, const std::vector<RuleActionConfig>& actions) {
+  const RuleActionConfig defaults;
+  std::string text;
+  for (const RuleActionConfig& action : actions) {
+    text += fmt::format("\n[[{}]]\ntype = \"{}\"\n", section, kKinds[static_cast<std::size_t>(action.kind)]);
+    for (const Text& known : kActionTexts)
+      if (!(action.*known.field).empty()) text += fmt::format("{} = {}\n", known.name, toml_quoted(action.*known.field));
+    if (action.qos != defaults.qos) text += fmt::format("qos = {}\n", action.qos);
+    if (action.retain) text += "retain = true\n";
+    if (!action.user_properties.empty()) text += fmt::format("user_properties = {}\n", toml_value(action.user_properties));
+  }
+  return text;
+}
+
+}  // namespace
+
+void read_rules(ConfigDraft& draft, const toml::node& node, const std::string& file) {
+  RuleReader(draft, file).rules(node);
+}
+
+std::string rules_text(const std::vector<RuleConfig>& rules) {
+  std::string text;
+  for (const RuleConfig& rule : rules) {
+    text += "\n[[rule]]\n";
+    for (const RuleText& known : kRuleTexts)
+      if (!(rule.*known.field).empty()) text += fmt::format("{} = {}\n", known.name, toml_quoted(rule.*known.field));
+    if (!rule.enabled) text += "enabled = false\n";
+    if (rule.persist) text += "persist = true\n";
+    text += actions_text("rule.action", rule.actions) + actions_text("rule.error_action", rule.error_actions);
+  }
+  return text;
+}
+
+}  // namespace twinmq::app

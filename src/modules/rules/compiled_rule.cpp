@@ -1,0 +1,97 @@
+#include "modules/rules/compiled_rule.hpp"
+
+#include <algorithm>
+
+namespace twinmq::rules {
+namespace {
+
+Error wrong(const RuleConfig& rule, std::string_view what) {
+  return {ErrorCode::InvalidConfig, "rule \"" + rule.name + "\": " + std::string(what)};
+}
+
+bool is_rule_name(std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !name.empty() && name.size() <= kRuleNameMax && std::all_of(name.begin(), name.end(), allowed);
+}
+
+// Compiles the templates of one rule; the first fault stays.
+class ActionCompiler {
+ public:
+  ActionCompiler(const RuleConfig& rule, const sql::Statement& statement, sql::Dialect dialect)
+      : rule_(rule), statement_(statement), dialect_(dialect) {}
+
+  Result<CompiledAction> compile(const RuleActionConfig& config) {
+    CompiledAction action;
+    action.kind = config.kind;
+    action.qos = static_cast<QoS>(config.qos);
+    action.retain = config.retain;
+    const bool shadow = config.kind == RuleActionKind::Shadow;
+    const bool log = config.kind == RuleActionKind::Log;
+    const std::string& target = shadow ? config.thing : config.topic;
+    if (!log && target.empty()) return wrong(rule_, shadow ? "a shadow action needs a thing" : "a republish action needs a topic");
+    if (config.qos > 2) return wrong(rule_, "the QoS of an action is 0, 1 or 2");
+    const std::string& text = log ? config.message : config.payload;
+    action.whole_result = text.empty();
+    action.target = read(target, "topic");
+    action.shadow = read(config.shadow, "shadow");
+    action.text = read(text, log ? "message" : "payload");
+    action.content_type = read(config.content_type, "content_type");
+    action.response_topic = read(config.response_topic, "response_topic");
+    action.correlation_data = read(config.correlation_data, "correlation_data");
+    for (const std::string& property : config.user_properties) {
+      const std::size_t equal = property.find('=');
+      if (equal == std::string::npos) return wrong(rule_, "user_properties: \"" + property + "\" is not name=value");
+      action.user_properties.emplace_back(property.substr(0, equal), read(property.substr(equal + 1), "user_properties"));
+    }
+    if (!fault_.empty()) return wrong(rule_, fault_);
+    return action;
+  }
+
+ private:
+  sql::Template read(const std::string& text, std::string_view name) {
+    auto compiled = sql::Template::compile(text, statement_, dialect_);
+    if (compiled) return std::move(*compiled);
+    if (fault_.empty()) fault_ = std::string(name) + ": " + sql::describe(text, compiled.error());
+    return {};
+  }
+
+  const RuleConfig& rule_;
+  const sql::Statement& statement_;
+  sql::Dialect dialect_;
+  std::string fault_;
+};
+
+}  // namespace
+
+Result<CompiledRule> CompiledRule::compile(const RuleConfig& config) {
+  if (!is_rule_name(config.name)) return wrong(config, "a name has 1 to 128 letters, digits and _");
+  if (config.dialect != "aws" && config.dialect != "twinmq") return wrong(config, "the dialect is \"aws\" or \"twinmq\"");
+  if (config.actions.size() > kActionsMax) return wrong(config, "a rule has at most 10 actions");
+  if (config.error_actions.size() > 1) return wrong(config, "a rule has at most one error action");
+  sql::StatementOptions options;
+  options.dialect = config.dialect == "aws" ? sql::Dialect::Aws : sql::Dialect::Twinmq;
+  options.version = sql::default_version(options.dialect);
+  if (!config.sql_version.empty()) {
+    const auto version = sql::version_of(config.sql_version);
+    if (!version) return wrong(config, "sql_version is one of 2015-10-08, 2016-03-23, beta and twinmq");
+    options.version = *version;
+  }
+  auto statement = sql::Statement::compile(config.sql, options);
+  if (!statement) return wrong(config, "sql: " + sql::describe(config.sql, statement.error()));
+  CompiledRule rule;
+  rule.config_ = config;
+  rule.statement_ = std::make_shared<const sql::Statement>(std::move(*statement));
+  ActionCompiler compiler(config, *rule.statement_, options.dialect);
+  for (const auto& [from, to] : {std::pair(&config.actions, &rule.actions_), std::pair(&config.error_actions, &rule.error_actions_)}) {
+    for (const RuleActionConfig& action : *from) {
+      auto compiled = compiler.compile(action);
+      if (!compiled) return compiled.error();
+      to->push_back(std::move(*compiled));
+    }
+  }
+  return rule;
+}
+
+}  // namespace twinmq::rules

@@ -1,0 +1,59 @@
+#pragma once
+// A rule of the configuration, read once: its statement and the texts of its actions.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <twinmq/config.hpp>
+#include <twinmq/message.hpp>
+#include <twinmq/result.hpp>
+
+#include "sql/template.hpp"
+
+namespace twinmq::rules {
+
+struct CompiledAction {
+  RuleActionKind kind = RuleActionKind::Republish;
+  QoS qos = QoS::AtMostOnce;
+  bool retain = false;
+  bool whole_result = true;  ///< no payload or message of its own
+  sql::Template target;      ///< topic, or thing
+  sql::Template shadow;
+  sql::Template text;        ///< payload, or message
+  sql::Template content_type;
+  sql::Template response_topic;
+  sql::Template correlation_data;
+  std::vector<std::pair<std::string, sql::Template>> user_properties;
+};
+
+constexpr std::size_t kActionsMax = 10;
+constexpr std::size_t kRuleNameMax = 128;
+
+class CompiledRule {
+ public:
+  /// The error names the rule, the text, and the place in it, with a caret.
+  static Result<CompiledRule> compile(const RuleConfig& config);
+
+  const std::string& name() const { return config_.name; }
+  const RuleConfig& config() const { return config_; }
+  const sql::Statement& statement() const { return *statement_; }
+  const std::vector<CompiledAction>& actions() const { return actions_; }
+  const std::vector<CompiledAction>& error_actions() const { return error_actions_; }
+
+  /// Whether it remembers anything from message to message.
+  bool remembers() const { return statement_->program().state_slots > 0 || windowed(); }
+  /// Whether its results come from windows that close.
+  bool windowed() const { return statement_->program().group.has_value(); }
+
+ private:
+  RuleConfig config_;
+  std::shared_ptr<const sql::Statement> statement_;
+  std::vector<CompiledAction> actions_;
+  std::vector<CompiledAction> error_actions_;
+};
+
+}  // namespace twinmq::rules

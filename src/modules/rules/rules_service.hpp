@@ -1,0 +1,86 @@
+#pragma once
+// The rules of a broker, as one shard runs them: every rule is a subscriber in the topic tree, and what its
+// actions publish is part of the transaction of the message that set it off. A rule that remembers earlier
+// messages runs on the shard where its name is at home, so that results do not depend on how many shards
+// there are; its messages travel there under $twinmq/rules/state/<rule>.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <twinmq/config.hpp>
+#include <twinmq/service.hpp>
+
+#include "modules/rules/compiled_rule.hpp"
+#include "sql/statement.hpp"
+
+namespace twinmq::rules {
+
+/// What became of the messages a rule saw, on one shard.
+struct RuleCounters {
+  std::uint64_t matched = 0;
+  std::uint64_t unmatched = 0;        ///< WHERE was not true
+  std::uint64_t evaluation_failed = 0;  ///< a budget was spent, or a look-up had no answer
+  std::uint64_t actions_done = 0;
+  std::uint64_t actions_failed = 0;
+};
+
+class RulesService final : public Service {
+ public:
+  using ZoneFile = std::function<std::optional<std::string>(std::string_view)>;
+
+  /// The rules have been validated: one that cannot be compiled is left out.
+  RulesService(const RulesConfig& config, const std::vector<RuleConfig>& rules, ZoneFile zone_file);
+  ~RulesService() override;
+
+  std::string_view name() const override { return "rules"; }
+  void attach(ServiceHost& host) override;
+  Result<void> restore(Store& store, Now now) override;
+  std::string_view home_key(std::string_view topic) const override;
+  bool forbids(std::string_view topic, bool retain) const override;
+  void on_message(const ServiceMessage& message, Reaction& reaction) override;
+  Instant next_deadline() const override;
+  void on_time(Reaction& reaction) override;
+
+  /// nullptr: there is no such rule.
+  const RuleCounters* counters(std::string_view rule) const;
+
+ private:
+  struct Rule;
+  struct Seen;
+  class World;
+
+  void ingest(const ServiceMessage& message, Reaction& reaction);
+  void remembered(const ServiceMessage& message, Reaction& reaction);
+  void run(Rule& rule, Seen& seen, Reaction& reaction);
+  void act(Rule& rule, Seen& seen, const sql::Evaluated& result, Reaction& reaction);
+  bool perform(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result, Reaction& reaction,
+               std::string& failure);
+  bool publish(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result, Reaction& reaction,
+               std::string& failure);
+  void report(Rule& rule, Seen& seen, const std::string& failures, Reaction& reaction);
+  void keep(Rule& rule, Reaction& reaction);
+  void gather(Rule& rule, Seen& seen, Reaction& reaction);
+  void act_on_closed(Rule& rule, Reaction& reaction);
+  std::string encoded_properties(const CompiledAction& action, Seen& seen, bool& sound);
+
+  sql::Budget budget_;
+  std::vector<std::unique_ptr<Rule>> rules_;
+  std::unordered_map<std::string, Rule*> by_name_;
+  std::vector<Rule*> windowed_;              ///< those with GROUP BY
+  std::vector<std::vector<Rule*>> by_tag_;  ///< those with one filter
+  std::vector<Rule*> due_;                   ///< by the message at hand
+  std::string result_;
+  std::vector<std::string> closed_;
+  ServiceHost* host_ = nullptr;
+  std::unique_ptr<World> world_;
+  json::Arena document_;
+  sql::Scratch scratch_;
+};
+
+}  // namespace twinmq::rules

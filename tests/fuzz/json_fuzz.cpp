@@ -1,0 +1,31 @@
+// JSON of any bytes is read or refused; what is read comes out as a document that reads as the same value.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "fuzz/require.hpp"
+#include "json/write.hpp"
+#include "json/read.hpp"
+#include "sql/packed.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace twinmq;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  json::Arena arena(std::size_t{1} << 20);
+  if (const json::ReadResult read = json::read(text, arena)) {
+    const std::string written = json::text_of(read.value, json::Numbers::AsWritten);
+    json::Arena again;
+    const json::ReadResult second = json::read(written, again);
+    TWINMQ_REQUIRE(second && json::equal(read.value, second.value));
+    const std::string stripped = json::text_of(read.value);
+    json::Arena third;
+    const json::ReadResult short_form = json::read(stripped, third);
+    TWINMQ_REQUIRE(short_form && json::equal(read.value, short_form.value));
+  }
+  for (const auto reader : {sql::read_cbor, sql::read_msgpack}) {
+    json::Arena packed(std::size_t{1} << 20);
+    if (const auto value = reader(text, packed)) static_cast<void>(json::text_of(*value));
+  }
+  return 0;
+}
