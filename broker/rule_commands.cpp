@@ -19,6 +19,7 @@
 #include "sql/base64.hpp"
 #include "sql/linter.hpp"
 #include "sql/statement.hpp"
+#include "sql/windows.hpp"
 
 namespace twinmq {
 
@@ -126,6 +127,22 @@ sql::Event event_of(const RuleCommands& options, const Input& input) {
   return event;
 }
 
+// With GROUP BY: what a window with this one message yields.
+sql::Evaluated only_window(const sql::Statement& statement, const sql::Event& event, sql::Payload& payload,
+                           sql::World& world, sql::Scratch& scratch, json::Arena& document, std::string& text) {
+  sql::Windows windows(statement);
+  sql::Windows::Context context{&world, scratch, {}};
+  std::vector<std::string> closed;
+  sql::Evaluated evaluated;
+  evaluated.outcome = windows.add(event, payload, context, closed);
+  if (evaluated.outcome != sql::Outcome::Match) return evaluated;
+  windows.close_all(context, closed);
+  if (closed.empty()) return {sql::Outcome::WhereFalse};
+  text = closed.front();
+  evaluated.value = json::read(text, document).value;
+  return evaluated;
+}
+
 int test_rule(const RuleCommands& options) {
   Input input;
   if (const auto code = read_input(options, input)) return *code;
@@ -154,7 +171,10 @@ int test_rule(const RuleCommands& options) {
   sql::State state;
   LocalWorld world;
   sql::Evaluated evaluated{sql::Outcome::OtherTopic};
-  if (ingest || statement->covers(options.topic))
+  std::string window_result;
+  if (statement->program().group && (ingest || statement->covers(options.topic)))
+    evaluated = only_window(*statement, event, payload, world, scratch, document, window_result);
+  else if (ingest || statement->covers(options.topic))
     evaluated = statement->evaluate(event, payload, &world, state, scratch);
   const auto numbers = statement->version() == sql::Version::V2015 ? json::Numbers::AsWritten : json::Numbers::Stripped;
   (options.json ? print_json : print_readable)(evaluated, input.payload, numbers);

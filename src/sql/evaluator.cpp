@@ -338,6 +338,7 @@ Outcome why_not(const Value& condition) {
 
 Evaluated evaluate(const Program& program, const Event& event, Payload& payload, World* world, State& state,
                    Scratch& scratch, const Budget& budget) {
+  if (program.group) return {Outcome::Gathered};
   scratch.arena.set_limit(scratch.arena.used() + budget.memory);
   Evaluation evaluation{event, payload, world, state, scratch.arena, scratch.caches, program.version, budget.steps};
   Machine machine(program, evaluation, scratch);
@@ -419,6 +420,7 @@ std::string_view describe(Outcome outcome) {
     case Outcome::WhereNoBoolean: return "WHERE is no Boolean";
     case Outcome::LookupFailed: return "a look-up outside the message had no answer";
     case Outcome::StepsSpent: return "the evaluation takes more work than is granted";
+    case Outcome::Gathered: return "the message waits in its window for the result";
     case Outcome::MemorySpent: return "the evaluation takes more memory than is granted";
   }
   return "";

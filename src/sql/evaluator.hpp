@@ -21,6 +21,7 @@ enum class Outcome : std::uint8_t {
   LookupFailed,    ///< a function that asks outside had no answer
   StepsSpent,      ///< more work than one evaluation may do
   MemorySpent,     ///< more memory than one evaluation may take
+  Gathered,        ///< GROUP BY: Windows answers, when a window closes
 };
 
 std::string_view describe(Outcome outcome);

@@ -51,6 +51,9 @@ Result<Template, SyntaxFault> Template::compile(std::string_view text, const Sta
       return SyntaxFault{std::min(begin + inside, close), fault.message};
     };
     if (!syntax) return moved(syntax.error());
+    // A parenthesis that closes the one around the expression would begin a clause.
+    if (!syntax->filters.empty() || syntax->selects[0].where || syntax->grouping || syntax->foreach)
+      return SyntaxFault{begin, "a template holds one expression"};
     CompileOptions options;
     options.dialect = dialect;
     options.version = statement.version();

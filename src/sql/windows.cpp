@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kValuesMax = 10'000;
 constexpr std::int64_t kPanesMax = 1000;
+constexpr std::int64_t kTimeMax = 9'000'000'000'000'000;  // milliseconds: sums of times stay within 64 bits
 
 std::int64_t floor_to(std::int64_t time, std::int64_t step) {
   const std::int64_t left = time % step;
@@ -146,7 +147,7 @@ Outcome Windows::add(const Event& event, Payload& payload, Context& context, std
   input.time = event.now;
   if (plan.event_time != kNoBlock) {
     const auto time = int_of(found.event_time);
-    if (!time) return Outcome::WhereUndefined;
+    if (!time || *time > kTimeMax || *time < -kTimeMax) return Outcome::WhereUndefined;
     input.time = *time;
   }
   json::write(Value::array(found.keys), input.key);
@@ -276,7 +277,7 @@ void Windows::close_until(std::int64_t time, Context& context, std::vector<std::
   if (time <= watermark_) return;
   watermark_ = time;
   const Window& window = program_.group->window;
-  while (!panes_.empty() && panes_.begin()->first + window.length <= time) {
+  while (!panes_.empty() && panes_.begin()->first <= time - window.length) {
     Groups groups = std::move(panes_.begin()->second);
     panes_.erase(panes_.begin());
     std::vector<Groups::value_type*> ordered;
@@ -305,6 +306,13 @@ void Windows::close_sessions(std::int64_t time, Context& context, std::vector<st
       --groups_;
     }
   }
+}
+
+void Windows::close_all(Context& context, std::vector<std::string>& closed) {
+  close_until(INT64_MAX, context, closed);
+  for (auto& [key, group] : keyed_) emit(key, group, context, closed);
+  keyed_.clear();
+  groups_ = 0;
 }
 
 std::optional<std::int64_t> Windows::next_deadline() const {

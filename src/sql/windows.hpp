@@ -34,6 +34,9 @@ class Windows {
   /// Closes what ends by this time. With EVENT TIME only messages make time pass.
   void advance(std::int64_t now, Context& context, std::vector<std::string>& closed);
 
+  /// Closes everything, whatever the time.
+  void close_all(Context& context, std::vector<std::string>& closed);
+
   /// When advance() has something to do, in milliseconds since 1970; nothing: not by time alone.
   std::optional<std::int64_t> next_deadline() const;
 

@@ -9,9 +9,30 @@
 #include "json/write.hpp"
 #include "sql/linter.hpp"
 #include "sql/statement.hpp"
+#include "sql/windows.hpp"
 
 namespace twinmq::sql {
 namespace {
+
+std::string gather(const Statement& statement, std::string_view payload) {
+  json::Arena document(std::size_t{1} << 20);
+  Payload parsed(bytes_of(payload), document);
+  Event event;
+  event.now = 1'700'000'000'000;
+  Scratch scratch;
+  Windows windows(statement, 100);
+  Windows::Context context{nullptr, scratch, {20'000, std::size_t{1} << 20}};
+  std::vector<std::string> closed;
+  for (int i = 0; i < 3; ++i) {
+    event.now += 4000;
+    windows.add(event, parsed, context, closed);
+  }
+  windows.close_all(context, closed);
+  TWINMQ_REQUIRE(windows.groups() == 0);
+  std::string all;
+  for (const std::string& each : closed) all += each;
+  return all;
+}
 
 std::string run(const Statement& statement, std::string_view payload) {
   json::Arena document(std::size_t{1} << 20);
@@ -51,6 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       continue;
     }
     static_cast<void>(sql::warnings(*statement));
+    if (statement->program().group) TWINMQ_REQUIRE(sql::gather(*statement, payload) == sql::gather(*statement, payload));
     TWINMQ_REQUIRE(sql::run(*statement, payload) == sql::run(*statement, payload));
   }
   return 0;

@@ -68,6 +68,10 @@ class RuleTest(unittest.TestCase):
         self.assertEqual(run("twinmq", "rule", "test", "--sql", "SELECT a FROM 't'", "--topic", "u", "--payload", ""),
                          (0, "no match: FROM does not cover the topic\n", ""))
 
+    def test_a_window_is_shown_with_this_one_message(self):
+        self.assertEqual(run("twinmq", "rule", "test", "--json", "--sql", "SELECT d, avg(a) AS m FROM 't' GROUP BY d, TUMBLING('10s')",
+                             "--topic", "t", "--payload", '{"a":2,"d":1}'), (0, '{"match": true, "result": {"d":1,"m":2}}\n', ""))
+
     def test_a_fault_has_its_place_and_a_caret(self):
         code, output, error = run("twinmq", "rule", "test", "--sql", "SELECT a FORM 't'", "--topic", "t", "--payload", "{}")
         self.assertEqual((code, output), (2, ""))

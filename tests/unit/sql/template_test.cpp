@@ -34,6 +34,7 @@ TEST_CASE("templates put values into texts", "[sql]") {
 TEST_CASE("a template's fault has its place in the template", "[sql]") {
   CHECK(rendered("ab${v", "{}").starts_with("line 1, column 3: this ${ is never closed by }"));
   CHECK(rendered("ab${v +}", "{}").starts_with("line 1, column 8: expected an expression"));
+  CHECK(rendered("${a) FROM 'x' WHERE (b}", "{}").find("one expression") != std::string::npos);
   CHECK(rendered("${}", "{}").starts_with("line 1, column 3: expected an expression"));
 }
 
