@@ -25,7 +25,7 @@ Result<Statement, SyntaxFault> Statement::compile(std::string_view text, const S
   if (!syntax) return syntax.error();
   for (const std::string& filter : syntax->filters) {
     if (const std::string_view fault = filter_fault(filter); !fault.empty())
-      return SyntaxFault{text.find(filter), "the topic filter " + std::string(fault)};
+      return SyntaxFault{std::min(text.find(filter), text.size()), "the topic filter " + std::string(fault)};
   }
   CompileOptions compile_options;
   compile_options.dialect = options.dialect;
