@@ -15,7 +15,8 @@ install(FILES ${PROJECT_BINARY_DIR}/twinmqConfig.cmake ${PROJECT_BINARY_DIR}/twi
   DESTINATION ${package_folder})
 
 # A static library brings nothing along, so that whoever links it names what it stands on.
-set(TWINMQ_FOREIGN_LIBRARIES "-ltomlplusplus -lfmt -lrocksdb -lhttp_parser -lsimdjson -lre2 -lssl -lcrypto -pthread")
+set(TWINMQ_FOREIGN_LIBRARIES
+  "-ltomlplusplus -lfmt -lrocksdb -lhttp_parser -lsimdjson -lre2 -lcurl -lz -lssl -lcrypto -pthread")
 if(BUILD_SHARED_LIBS)
   set(TWINMQ_PC_LIBS "-ltwinmq")
 else()

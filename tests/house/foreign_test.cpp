@@ -29,6 +29,8 @@ const std::vector<Library> kLibraries = {
     {"rapidjson/", {"base", "modules/shadow"}},
     {"nlohmann/", {"app", "broker"}},
     {"prometheus/", {"app"}},
+    {"curl/", {"sinks"}},
+    {"zlib.h", {"sinks"}},
     {"benchmark/", {"bench/micro"}},
 };
 

@@ -1,0 +1,423 @@
+#include "sinks/durable_queues.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/escape.hpp"
+#include "records/sink_record.hpp"
+
+namespace twinmq::sinks {
+
+namespace {
+
+using records::kDeadLetterPrefix;
+using records::kSinkPrefix;
+
+constexpr std::size_t kLanes = 64;
+/// A commit that is not told to be safe by then was lost with a store that failed.
+constexpr std::chrono::seconds kCommitPatience{30};
+
+std::string behind(std::string prefix) {
+  prefix.append(16, '\xff');
+  return prefix;
+}
+
+}  // namespace
+
+// One sink with its thread. Entries lie in lanes, one per shard, so that each has a single writer who
+// numbers them.
+class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::Queue> {
+ public:
+  Queue(const QueueParts& parts, std::string name, std::unique_ptr<Sink> sink, SinkOptions options)
+      : parts_(parts), name_(std::move(name)), sink_(std::move(sink)), options_(options) {
+    take_stock();
+  }
+
+  void start() {
+    thread_ = std::thread([this] { run(); });
+  }
+
+  void stop() {
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    sink_->cancel();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  bool hand_over(std::uint32_t shard, const SinkEntry& entry, Reaction& reaction) {
+    const std::string value = records::encode_sink_entry(entry);
+    if (entries_ + 1 > options_.entries_max || bytes_ + value.size() > options_.bytes_max) {
+      if (options_.full == SinkFull::Reject) return false;
+      ++dropped_;
+      if (options_.full == SinkFull::DropNewest) return true;
+      ++to_drop_;
+    }
+    const auto lane = static_cast<std::uint16_t>(shard % kLanes);
+    lanes_ |= std::uint64_t{1} << lane;
+    reaction.records().put(records::sink_key(kSinkPrefix, name_, lane, next_[lane]++), value);
+    reaction.after_commit([self = shared_from_this(), size = value.size()] { self->added(size); });
+    return true;
+  }
+
+  SinkStatistics statistics() const {
+    SinkStatistics told;
+    told.name = name_;
+    told.waiting_entries = entries_;
+    told.waiting_bytes = bytes_;
+    told.delivered = delivered_;
+    told.attempts_failed = failed_;
+    told.dropped = dropped_;
+    told.dead_letters = dead_;
+    const std::scoped_lock lock(mutex_);
+    told.failing = !error_.empty();
+    told.last_error = error_;
+    return told;
+  }
+
+  std::size_t replay() {
+    const std::string prefix = records::sink_prefix(kDeadLetterPrefix, name_);
+    Batch changes;
+    std::size_t count = 0;
+    std::size_t bytes = 0;
+    (void)parts_.store->scan(prefix, behind(prefix), [&](std::string_view key, std::string_view value) {
+      std::string back(key);
+      back.front() = kSinkPrefix;
+      changes.put(back, value);
+      changes.erase(key);
+      ++count;
+      bytes += value.size();
+      return true;
+    });
+    if (count == 0 || !commit(std::move(changes))) return 0;
+    dead_ -= std::min<std::uint64_t>(count, dead_);
+    entries_ += count;
+    bytes_ += bytes;
+    from_the_start_ = true;
+    notify();
+    return count;
+  }
+
+ private:
+  struct Waiting {
+    std::string key;
+    std::size_t bytes = 0;
+  };
+
+  void added(std::size_t size) {
+    ++entries_;
+    bytes_ += size;
+    notify();
+  }
+
+  void notify() {
+    {
+      const std::scoped_lock lock(mutex_);
+      news_ = true;
+    }
+    wake_.notify_all();
+  }
+
+  // What earlier runs left.
+  void take_stock() {
+    next_.fill(0);
+    const auto count = [&](char kind, std::atomic<std::uint64_t>& entries,
+                           std::atomic<std::uint64_t>* bytes) {
+      const std::string prefix = records::sink_prefix(kind, name_);
+      (void)parts_.store->scan(prefix, behind(prefix), [&](std::string_view key, std::string_view value) {
+        const auto parsed = records::parse_sink_key(key);
+        if (!parsed) return true;
+        ++entries;
+        if (bytes) *bytes += value.size();
+        lanes_ |= std::uint64_t{1} << (parsed->lane % kLanes);
+        auto& next = next_[parsed->lane % kLanes];
+        next = std::max(next, parsed->sequence + 1);
+        return true;
+      });
+    };
+    count(kSinkPrefix, entries_, &bytes_);
+    count(kDeadLetterPrefix, dead_, nullptr);
+    news_ = true;
+  }
+
+  void run() {
+    Milliseconds backoff = options_.retry_min;
+    while (wait_for_news()) {
+      std::vector<Waiting> places;
+      std::vector<SinkEntry> batch;
+      if (!read(places, batch)) continue;
+      if (drop_oldest(places)) continue;
+      if (linger(batch)) continue;
+      const SinkVerdict verdict = sink_->deliver(batch);
+      const std::size_t done = std::min(verdict.count, batch.size());
+      if (done > 0) {
+        delivered_ += done;
+        erase(std::span(places).first(done));
+      }
+      if (verdict.kind == SinkVerdict::Kind::Refused && done < places.size()) {
+        bury(places[done], batch[done], verdict.why);
+      } else if (verdict.kind == SinkVerdict::Kind::Retry) {
+        ++failed_;
+        tell_failure(verdict.why);
+        if (!pause(backoff)) return;
+        backoff = std::min(options_.retry_max, backoff * 2);
+        continue;
+      }
+      backoff = options_.retry_min;
+      tell_recovery();
+    }
+  }
+
+  // False: the queue ends.
+  bool wait_for_news() {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return stopping_ || news_; });
+    return !stopping_;
+  }
+
+  bool pause(Milliseconds time) {
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, time, [this] { return stopping_; });
+    return !stopping_;
+  }
+
+  // The next batch: the lanes in turn, each from where its last entry was taken. False: nothing waits.
+  bool read(std::vector<Waiting>& places, std::vector<SinkEntry>& batch) {
+    {
+      const std::scoped_lock lock(mutex_);
+      news_ = false;
+    }
+    if (from_the_start_.exchange(false)) forget_heads();
+    std::size_t bytes = 0;
+    Batch damaged;
+    for (std::size_t turn = 0; turn < kLanes && places.size() < options_.batch_entries_max; ++turn) {
+      const auto lane = static_cast<std::uint16_t>((lane_ + turn) % kLanes);
+      if ((lanes_ & (std::uint64_t{1} << lane)) == 0) continue;
+      const std::string to = records::sink_key(kSinkPrefix, name_, lane, ~std::uint64_t{0});
+      (void)parts_.store->scan(
+          records::sink_key(kSinkPrefix, name_, lane, heads_[lane]), to,
+          [&](std::string_view key, std::string_view value) {
+            if (places.size() == options_.batch_entries_max ||
+                (!batch.empty() && bytes + value.size() > options_.batch_bytes_max))
+              return false;
+            auto entry = records::decode_sink_entry(value);
+            if (!entry) {
+              damaged.erase(key);
+              log(LogLevel::Error, "stored record left out", entry.error().detail);
+              return true;
+            }
+            places.push_back({std::string(key), value.size()});
+            bytes += value.size();
+            batch.push_back(std::move(*entry));
+            return true;
+          });
+    }
+    if (!damaged.empty()) (void)commit(std::move(damaged));
+    if (!batch.empty()) {
+      lane_ = (records::parse_sink_key(places.back().key)->lane + 1U) % kLanes;
+      const std::scoped_lock lock(mutex_);
+      news_ = true;  // look again behind this batch
+      return true;
+    }
+    // An entry that was numbered earlier may be committed later: look once from the beginning.
+    if (hinted_) {
+      forget_heads();
+      const std::scoped_lock lock(mutex_);
+      news_ = true;
+    } else {
+      const std::scoped_lock lock(mutex_);
+      if (!news_) entries_ = bytes_ = 0;
+    }
+    return false;
+  }
+
+  void forget_heads() {
+    heads_.fill(0);
+    hinted_ = false;
+  }
+
+  // True: entries were dropped, and the rest must be read again.
+  bool drop_oldest(const std::vector<Waiting>& places) {
+    const std::uint64_t wanted = to_drop_.exchange(0);
+    const std::size_t count = static_cast<std::size_t>(std::min<std::uint64_t>(wanted, places.size()));
+    if (count == 0) return false;
+    to_drop_ += wanted - count;
+    erase(std::span(places).first(count));
+    return true;
+  }
+
+  // True: the batch was given time to grow, and must be read again.
+  bool linger(const std::vector<SinkEntry>& batch) {
+    if (options_.linger.count() == 0 || batch.size() >= options_.batch_entries_max) return false;
+    const Milliseconds waited = parts_.wall() - batch.front().at;
+    if (waited >= options_.linger || waited.count() < 0) return false;
+    pause(options_.linger - waited);
+    return true;
+  }
+
+  void erase(std::span<const Waiting> places) {
+    Batch changes;
+    std::size_t bytes = 0;
+    for (const Waiting& place : places) {
+      changes.erase(place.key);
+      bytes += place.bytes;
+    }
+    if (!commit(std::move(changes))) return;
+    for (const Waiting& place : places) {
+      const auto key = records::parse_sink_key(place.key);
+      heads_[key->lane % kLanes] = key->sequence + 1;
+    }
+    hinted_ = true;
+    entries_ -= std::min<std::uint64_t>(entries_, places.size());
+    bytes_ -= std::min<std::uint64_t>(bytes_, bytes);
+  }
+
+  void bury(const Waiting& place, const SinkEntry& entry, const std::string& why) {
+    Batch changes;
+    changes.erase(place.key);
+    if (dead_ < options_.dead_letters_max) {
+      std::string key = place.key;
+      key.front() = kDeadLetterPrefix;
+      changes.put(key, records::encode_sink_entry(entry));
+      ++dead_;
+    } else {
+      ++dropped_;
+    }
+    if (!commit(std::move(changes))) return;
+    entries_ -= std::min<std::uint64_t>(entries_, 1);
+    bytes_ -= std::min<std::uint64_t>(bytes_, place.bytes);
+    log(LogLevel::Warning, "entry refused by its sink",
+        "id=" + escaped(entry.id) + " topic=" + escaped(entry.topic) + " because=" + escaped(why));
+  }
+
+  // Waits until the changes are safe. False: they may not be; the entries are read again.
+  bool commit(Batch changes) {
+    struct Outcome {
+      std::mutex mutex;
+      std::condition_variable safe;
+      bool done = false;
+    };
+    auto outcome = std::make_shared<Outcome>();
+    parts_.write(std::move(changes), [outcome] {
+      const std::scoped_lock lock(outcome->mutex);
+      outcome->done = true;
+      outcome->safe.notify_all();
+    });
+    const auto deadline = std::chrono::steady_clock::now() + kCommitPatience;
+    std::unique_lock lock(outcome->mutex);
+    while (!outcome->done && std::chrono::steady_clock::now() < deadline) {
+      outcome->safe.wait_for(lock, std::chrono::milliseconds(50));
+      if (outcome->done) break;
+      const std::scoped_lock own(mutex_);
+      if (stopping_) break;
+    }
+    return outcome->done;
+  }
+
+  void tell_failure(const std::string& why) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (std::exchange(error_, why.empty() ? "unknown" : why) == error_) return;
+    }
+    log(LogLevel::Warning, "sink fails", "because=" + escaped(why) + " waiting=" + std::to_string(entries_));
+  }
+
+  void tell_recovery() {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (std::exchange(error_, {}).empty()) return;
+    }
+    log(LogLevel::Info, "sink delivers again", "waiting=" + std::to_string(entries_));
+  }
+
+  void log(LogLevel level, std::string_view event, const std::string& detail) const {
+    if (parts_.log) parts_.log({level, event, "sink=" + escaped(name_) + " " + detail});
+  }
+
+  const QueueParts& parts_;
+  const std::string name_;
+  const std::unique_ptr<Sink> sink_;
+  const SinkOptions options_;
+  std::array<std::uint64_t, kLanes> next_{};  ///< each used by its shard alone
+
+  std::atomic<std::uint64_t> lanes_{0};  ///< a bit for each that was ever written
+
+  std::atomic<std::uint64_t> entries_{0};
+  std::atomic<std::uint64_t> bytes_{0};
+  std::atomic<std::uint64_t> delivered_{0};
+  std::atomic<std::uint64_t> failed_{0};
+  std::atomic<std::uint64_t> dropped_{0};
+  std::atomic<std::uint64_t> dead_{0};
+  std::atomic<std::uint64_t> to_drop_{0};
+  std::atomic<bool> from_the_start_{false};
+
+  // Used by the thread alone.
+  std::array<std::uint64_t, kLanes> heads_{};  ///< below them nothing was seen lately
+  bool hinted_ = false;                        ///< some head is not 0
+  std::size_t lane_ = 0;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool news_ = false;
+  bool stopping_ = false;
+  std::string error_;
+  std::thread thread_;
+};
+
+DurableQueues::DurableQueues(QueueParts parts) : parts_(std::move(parts)) {}
+
+DurableQueues::~DurableQueues() {
+  for (const auto& [name, queue] : queues_) queue->stop();
+}
+
+void DurableQueues::add(std::string name, std::unique_ptr<Sink> sink, SinkOptions options) {
+  auto queue = std::make_shared<Queue>(parts_, name, std::move(sink), options);
+  queue->start();
+  const std::unique_lock lock(mutex_);
+  queues_.insert_or_assign(std::move(name), std::move(queue));
+}
+
+void DurableQueues::remove(std::string_view name) {
+  std::shared_ptr<Queue> queue;
+  {
+    const std::unique_lock lock(mutex_);
+    const auto place = queues_.find(std::string(name));
+    if (place == queues_.end()) return;
+    queue = std::move(place->second);
+    queues_.erase(place);
+  }
+  queue->stop();
+}
+
+std::shared_ptr<DurableQueues::Queue> DurableQueues::find(std::string_view name) const {
+  const std::shared_lock lock(mutex_);
+  const auto place = queues_.find(std::string(name));
+  return place == queues_.end() ? nullptr : place->second;
+}
+
+bool DurableQueues::hand_over(std::string_view sink, std::uint32_t shard, const SinkEntry& entry,
+                              Reaction& reaction) {
+  const auto queue = find(sink);
+  return queue && queue->hand_over(shard, entry, reaction);
+}
+
+std::vector<SinkStatistics> DurableQueues::statistics() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<SinkStatistics> all;
+  for (const auto& [name, queue] : queues_) all.push_back(queue->statistics());
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return all;
+}
+
+std::size_t DurableQueues::replay(std::string_view sink) {
+  const auto queue = find(sink);
+  return queue ? queue->replay() : 0;
+}
+
+}  // namespace twinmq::sinks

@@ -1,0 +1,53 @@
+#pragma once
+// SinkQueues on the store: a thread per sink reads what is committed, delivers it, and has it erased.
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <twinmq/broker.hpp>
+#include <twinmq/log.hpp>
+#include <twinmq/sink.hpp>
+#include <twinmq/store.hpp>
+
+namespace twinmq::sinks {
+
+/// What the queues stand on; everything outlives them.
+struct QueueParts {
+  Store* store = nullptr;
+  /// Has the changes committed and calls `done` once they are safe, on any thread; if they never are,
+  /// the call may be missing.
+  std::function<void(Batch changes, std::function<void()> done)> write;
+  std::function<void(const LogLine&)> log;
+  std::function<WallTime()> wall;
+};
+
+class DurableQueues final : public SinkQueues {
+ public:
+  explicit DurableQueues(QueueParts parts);
+  ~DurableQueues() override;
+
+  void add(std::string name, std::unique_ptr<Sink> sink, SinkOptions options) override;
+  /// Ends the deliveries of the sink; what waits stays in the store.
+  void remove(std::string_view name);
+  bool hand_over(std::string_view sink, std::uint32_t shard, const SinkEntry& entry,
+                 Reaction& reaction) override;
+  std::vector<SinkStatistics> statistics() const override;
+  std::size_t replay(std::string_view sink) override;
+
+ private:
+  class Queue;
+  std::shared_ptr<Queue> find(std::string_view name) const;
+
+  QueueParts parts_;
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<Queue>> queues_;
+};
+
+}  // namespace twinmq::sinks

@@ -1,0 +1,48 @@
+#pragma once
+// A sink that POSTs to an HTTP server.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <twinmq/result.hpp>
+#include <twinmq/sink.hpp>
+
+namespace twinmq::sinks {
+
+struct HttpSinkOptions {
+  /// How the entries of a batch share a request.
+  enum class Body : std::uint8_t {
+    Single,  ///< a request per entry: the payload as it is, its id in the header Idempotency-Key
+    Array,   ///< a JSON array of the payloads
+    Lines,   ///< a payload per line (application/x-ndjson)
+  };
+  std::string url;  ///< http:// or https://
+  std::vector<std::pair<std::string, std::string>> headers;
+  Body body = Body::Single;
+  bool gzip = false;  ///< Content-Encoding: gzip
+  Milliseconds timeout{30'000};
+  std::string ca_file;  ///< empty: the system's authorities
+};
+
+/// 2xx: delivered. 408, 425, 429, 5xx and whatever hinders the exchange: try again. Any other status refuses the entry,
+/// found out one by one when it was a batch. Redirects are not followed: they could lead past the list of allowed
+/// targets.
+class HttpSink final : public Sink {
+ public:
+  static Result<std::unique_ptr<Sink>> open(HttpSinkOptions options);
+  ~HttpSink() override;
+  SinkVerdict deliver(std::span<const SinkEntry> batch) override;
+  void cancel() override;
+
+ private:
+  class Exchange;
+  explicit HttpSink(std::unique_ptr<Exchange> exchange);
+  SinkVerdict post(std::span<const SinkEntry> entries);
+
+  std::unique_ptr<Exchange> exchange_;
+};
+
+}  // namespace twinmq::sinks
