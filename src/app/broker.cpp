@@ -176,7 +176,7 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     made.retained = parts_.retained ? parts_.retained() : house_retained(made.limits, shards);
   }
   if (config.modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
-  made.services = house_services(config, static_cast<unsigned>(doors_.size()));
+  made.services = house_services(config, static_cast<unsigned>(doors_.size()), sink_queues_);
   for (const auto& service : parts_.services) made.services.push_back(service());
   return made;
 }
@@ -231,7 +231,7 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   if (!parts_.store) plan.free_bytes_min = storage::storage_sizes(config_.storage).free_bytes_min;
   plan.store_is_memory = store_is_memory_;
   plan.keeps_records = config_.modules.sessions || config_.modules.retained || !parts_.services.empty() ||
-                      !house_services(config_, 1).empty();
+                      !house_services(config_, 1, sink_queues_).empty();
   plan.parts = [this](core::ShardId shard) { return shard_parts(shard); };
   if (config_.modules.sys) plan.sys = parts_.sys ? parts_.sys() : house_system_topics();
   plan.sys_interval = Seconds(config_.sys.interval_seconds);
@@ -298,6 +298,7 @@ Result<void> HouseBroker::start(bool on_caller) {
     if (const Result<void> opened = open_house_store(); !opened) return opened;
   }
   start_callbacks();
+  sink_queues_ = make_sink_queues();
   ShardSet::Plan made = plan(on_caller);
   doors_.clear();
   doors_.resize(made.shards);
@@ -310,8 +311,24 @@ Result<void> HouseBroker::start(bool on_caller) {
     const std::scoped_lock lock(mutex_);
     running_ = std::move(*set);
   }
+  sink_queues_->begin();
   watch_tls();
   return {};
+}
+
+// What they deliver is erased by shard 0, which has it committed like anything else.
+std::shared_ptr<sinks::DurableQueues> HouseBroker::make_sink_queues() {
+  sinks::QueueParts parts;
+  parts.store = store_.get();
+  parts.write = [this](const Batch& changes, const std::function<void()>& done) {
+    if (const auto set = running())
+      set->inbox(0)->post([changes, done](ShardThread& thread) {
+        if (thread.core()) thread.core()->write(changes, done);
+      });
+  };
+  parts.log = [log = log_](const LogLine& line) { (*log)(line); };
+  parts.wall = [] { return read_clocks().wall; };
+  return std::make_shared<sinks::DurableQueues>(std::move(parts));
 }
 
 void HouseBroker::stop(Milliseconds deadline) {
@@ -326,6 +343,7 @@ void HouseBroker::stop(Milliseconds deadline) {
     callbacks = callbacks_;
   }
   if (!set) return;
+  sink_queues_->halt();
   const Instant until = read_clocks().steady + deadline;
   log(LogLevel::Info, "stopping", "deadline_milliseconds=" + std::to_string(deadline.count()));
   set->stop(deadline);

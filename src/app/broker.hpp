@@ -22,6 +22,7 @@
 #include "core/shard_core.hpp"
 #include "modules/access/current_access.hpp"
 #include "modules/access/hash_worker.hpp"
+#include "sinks/durable_queues.hpp"
 
 namespace twinmq::app {
 
@@ -103,6 +104,7 @@ class HouseBroker final : public Broker {
                 PublishOutcome outcome) const;
   void complete(Statistics& sum) const;
   void start_callbacks();
+  std::shared_ptr<sinks::DurableQueues> make_sink_queues();
 
   // broker_tls.cpp
   Result<TlsListeners::Renewal> prepare_tls(const std::vector<ListenerConfig>& listeners);
@@ -133,6 +135,7 @@ class HouseBroker final : public Broker {
   std::shared_ptr<Watchdog> watchdog_;
   std::shared_ptr<CallbackThreads> callbacks_;  ///< anew with each start; under mutex_
   std::shared_ptr<CallbackThreads::Strand> outcomes_;
+  std::shared_ptr<sinks::DurableQueues> sink_queues_;  ///< anew with each start
   std::vector<ShardDoors> doors_;
 
   mutable std::mutex mutex_;

@@ -96,7 +96,8 @@ std::unique_ptr<SystemTopics> house_system_topics() {
   return std::make_unique<sys::SysModule>(std::string(kVersion));
 }
 
-std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards) {
+std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
+                                                     const std::shared_ptr<SinkQueues>&) {
   std::vector<std::unique_ptr<Service>> services;
   if (config.modules.shadow) {
     services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards));

@@ -11,6 +11,7 @@
 #include <twinmq/retained.hpp>
 #include <twinmq/service.hpp>
 #include <twinmq/session_journal.hpp>
+#include <twinmq/sink.hpp>
 #include <twinmq/system_topics.hpp>
 
 #include "app/broker.hpp"
@@ -39,7 +40,8 @@ std::unique_ptr<SessionJournal> house_sessions();
 std::unique_ptr<SystemTopics> house_system_topics();
 
 /// Those the Config switches on, for one of that many shards.
-std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards);
+std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
+                                                     const std::shared_ptr<SinkQueues>& sinks);
 
 /// Keys that differ and that a reload does not change, with spaces between; empty: none.
 std::string needs_restart(const Config& now, const Config& next);

@@ -213,6 +213,13 @@ bool ShardCore::reserved(std::string_view topic, bool retain) const {
   return is_reserved_for_broker(topic) || shard_->services.forbid(topic, retain);
 }
 
+void ShardCore::write(const Batch& changes, std::function<void()> done) {
+  shard_->router.react([&](Reaction& reaction) {
+    reaction.records().append(changes);
+    reaction.after_commit(std::move(done));
+  });
+}
+
 Service* ShardCore::service(std::string_view name) {
   return shard_->services.find(name);
 }

@@ -130,6 +130,8 @@ class ShardCore {
 
   /// Whether clients may not publish that.
   bool reserved(std::string_view topic, bool retain) const;
+  /// Commits changes of the host's own; `done` runs in a turn once they are safe, if ever.
+  void write(const Batch& changes, std::function<void()> done);
   /// The service of that name, for errands of the host; null: there is none. Calls belong to a turn.
   Service* service(std::string_view name);
 

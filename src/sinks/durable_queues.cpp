@@ -4,6 +4,8 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -373,13 +375,25 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
 DurableQueues::DurableQueues(QueueParts parts) : parts_(std::move(parts)) {}
 
 DurableQueues::~DurableQueues() {
+  halt();
+}
+
+void DurableQueues::begin() {
+  const std::unique_lock lock(mutex_);
+  phase_ = Phase::Delivering;
+  for (const auto& [name, queue] : queues_) queue->start();
+}
+
+void DurableQueues::halt() {
+  const std::unique_lock lock(mutex_);
+  if (std::exchange(phase_, Phase::Halted) != Phase::Delivering) return;
   for (const auto& [name, queue] : queues_) queue->stop();
 }
 
 void DurableQueues::add(std::string name, std::unique_ptr<Sink> sink, SinkOptions options) {
   auto queue = std::make_shared<Queue>(parts_, name, std::move(sink), options);
-  queue->start();
   const std::unique_lock lock(mutex_);
+  if (phase_ == Phase::Delivering) queue->start();
   queues_.insert_or_assign(std::move(name), std::move(queue));
 }
 
@@ -416,8 +430,9 @@ std::vector<SinkStatistics> DurableQueues::statistics() const {
 }
 
 std::size_t DurableQueues::replay(std::string_view sink) {
-  const auto queue = find(sink);
-  return queue ? queue->replay() : 0;
+  const std::shared_lock lock(mutex_);
+  const auto place = queues_.find(std::string(sink));
+  return phase_ == Phase::Delivering && place != queues_.end() ? place->second->replay() : 0;
 }
 
 }  // namespace twinmq::sinks

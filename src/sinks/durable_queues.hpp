@@ -1,10 +1,9 @@
 #pragma once
 // SinkQueues on the store: a thread per sink reads what is committed, delivers it, and has it erased.
 
-#include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -34,6 +33,10 @@ class DurableQueues final : public SinkQueues {
   ~DurableQueues() override;
 
   void add(std::string name, std::unique_ptr<Sink> sink, SinkOptions options) override;
+
+  /// Deliveries begin, once the broker can commit; and end, before it cannot any more or the store is closed.
+  void begin();
+  void halt();
   /// Ends the deliveries of the sink; what waits stays in the store.
   void remove(std::string_view name);
   bool hand_over(std::string_view sink, std::uint32_t shard, const SinkEntry& entry,
@@ -46,6 +49,8 @@ class DurableQueues final : public SinkQueues {
   std::shared_ptr<Queue> find(std::string_view name) const;
 
   QueueParts parts_;
+  enum class Phase : std::uint8_t { Waiting, Delivering, Halted };
+  Phase phase_ = Phase::Waiting;
   mutable std::shared_mutex mutex_;
   std::unordered_map<std::string, std::shared_ptr<Queue>> queues_;
 };

@@ -127,6 +127,7 @@ struct Bench {
     options.retry_min = Milliseconds(1);
     options.retry_max = Milliseconds(4);
     queues->add("s", std::make_unique<ScriptedSink>(receiver), options);
+    queues->begin();
   }
   bool put(const std::string& payload, std::uint32_t shard = 0) {
     PlainReaction reaction;
