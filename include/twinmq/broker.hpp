@@ -23,6 +23,7 @@ namespace twinmq {
 
 class RetainedMessages;
 class Service;
+class Shadows;
 class SessionJournal;
 class SystemTopics;
 
@@ -213,6 +214,9 @@ class Broker {
   /// Closes the client's connection with `code`; false: no such client is connected.
   virtual bool kick(std::string_view client_id,
                     ReasonCode code = ReasonCode::AdministrativeAction) = 0;
+
+  /// Device shadows. Lives as long as the broker; its watchers end with it.
+  virtual Shadows& shadows() = 0;
 
   /// Snapshots. Each asks every shard and waits for the answers (at most a turn each).
   virtual std::vector<SessionInfo> sessions() const = 0;

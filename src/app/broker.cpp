@@ -124,6 +124,15 @@ HouseBroker::HouseBroker(Config config, Parts parts, std::shared_ptr<Log> sink)
             "callback=\"" + std::string(name) + "\" milliseconds=" + std::to_string(so_far.count());
         (*log)({LogLevel::Warning, "host callback is slow", detail});
       });
+  shadows_ = std::make_unique<HostShadows>(
+      *this,
+      [this](std::string_view thing) -> std::shared_ptr<Inbox> {
+        const auto set = running();
+        return set ? set->inbox(set->home_of(thing)) : nullptr;
+      },
+      [this](std::function<void()> callback) {
+        complete([callback = std::move(callback)](const PublishOutcome&) { callback(); }, {});
+      });
   std::random_device chance;
   instance_ = (std::uint64_t{chance()} << 32) | chance();
 }

@@ -15,6 +15,7 @@
 
 #include "app/callback_threads.hpp"
 #include "app/file_watch.hpp"
+#include "app/host_shadows.hpp"
 #include "app/shard_set.hpp"
 #include "app/tls_listeners.hpp"
 #include "app/watchdog.hpp"
@@ -69,6 +70,7 @@ class HouseBroker final : public Broker {
   Result<std::shared_ptr<StreamHandle>> accept(std::unique_ptr<HostStream> stream,
                                                std::string listener, bool anonymous) override;
   bool kick(std::string_view client_id, ReasonCode code) override;
+  Shadows& shadows() override { return *shadows_; }
   std::vector<SessionInfo> sessions() const override;
   std::vector<SubscriptionInfo> subscriptions(std::string_view client_id) const override;
   Statistics statistics() const override;
@@ -137,6 +139,7 @@ class HouseBroker final : public Broker {
   std::shared_ptr<CallbackThreads::Strand> outcomes_;
   std::shared_ptr<sinks::DurableQueues> sink_queues_;  ///< anew with each start
   std::vector<ShardDoors> doors_;
+  std::unique_ptr<HostShadows> shadows_;
 
   mutable std::mutex mutex_;
   std::mutex control_mutex_;  ///< start, stop and reload, one at a time
