@@ -217,6 +217,8 @@ struct RulesConfig {
   std::uint32_t steps_max = 500'000;            ///< instructions, and a share for each byte worked on
   std::uint32_t memory_bytes_max = 4'194'304;
   std::uint32_t state_cells_max = 100'000;      ///< remembered by one rule: a function's and a partition's each
+  std::vector<std::string> file_directories;    ///< below which file actions may write; empty: nowhere
+  std::vector<std::string> http_targets;        ///< beginnings of addresses that http actions may reach
 
   bool operator==(const RulesConfig&) const = default;
 };
@@ -225,6 +227,8 @@ enum class RuleActionKind : std::uint8_t {
   Republish,  ///< publishes the result
   Shadow,     ///< updates a device shadow with the result
   Log,        ///< a line in the broker's log
+  File,       ///< a line in a file, through a durable queue
+  Http,       ///< a POST to a server, through a durable queue
 };
 
 /// What a rule does with its result. Texts marked T may hold ${expressions} over the message.
@@ -241,6 +245,21 @@ struct RuleActionConfig {
   std::string thing;           ///< Shadow, T
   std::string shadow;          ///< Shadow, T; empty: the classic one
   std::string message;         ///< Log, T; empty: the result
+  std::string path;            ///< File: absolute, below one of rules.file_directories
+  std::uint64_t rotate_bytes = 104'857'600;  ///< File: a new one beyond; 0: never
+  std::uint64_t rotate_seconds = 0;          ///< File: a new one when so old; 0: never
+  std::uint64_t files_max = 10;              ///< File: older ones are removed; 0: never
+  std::string url;             ///< Http: begins with one of rules.http_targets
+  std::vector<std::string> headers;  ///< Http: "Name: value"
+  std::string body = "single";       ///< Http: "single", "array" (of JSON) or "lines"
+  bool gzip = false;                 ///< Http
+  std::string ca_file;               ///< Http: authorities in PEM; empty: the system's
+  std::uint64_t timeout_milliseconds = 30'000;  ///< Http
+  std::uint64_t batch_max = 100;                ///< File, Http: results delivered together
+  std::uint64_t linger_milliseconds = 0;        ///< File, Http: waits that long for a batch to fill
+  std::uint64_t queue_max = 1'000'000;          ///< File, Http: results that may wait
+  std::uint64_t queue_bytes_max = 1'073'741'824;
+  std::string queue_full = "reject";  ///< File, Http: "reject", "drop_oldest" or "drop_newest"
 
   bool operator==(const RuleActionConfig&) const = default;
 };

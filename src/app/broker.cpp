@@ -1,3 +1,4 @@
+#include "app/rule_sinks.hpp"
 #include "app/broker.hpp"
 
 #include <algorithm>
@@ -308,6 +309,10 @@ Result<void> HouseBroker::start(bool on_caller) {
   }
   start_callbacks();
   sink_queues_ = make_sink_queues();
+  if (const Result<void> added = add_rule_sinks(config_, *sink_queues_); !added) {
+    close_house_store();
+    return added;
+  }
   ShardSet::Plan made = plan(on_caller);
   doors_.clear();
   doors_.resize(made.shards);

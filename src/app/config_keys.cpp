@@ -448,6 +448,11 @@ std::vector<ConfigKey> make_keys() {
       number<rules, &Ru::state_cells_max>(
           "rules.state_cells_max", 16, 100'000'000,
           "What functions such as lag() and once() of one rule may remember; beyond, the oldest goes."),
+      key_of<rules, &Ru::file_directories>(
+          "rules.file_directories", "Directories below which file actions may write; none: nowhere."),
+      key_of<rules, &Ru::http_targets>(
+          "rules.http_targets",
+          "Beginnings of addresses, up to a \"/\", that http actions may reach; none: nothing."),
 
       key_of<shadow, &Sh::profile>(
           "shadow.profile", "Whether requests have the quotas of AWS, where nothing else is set below."),

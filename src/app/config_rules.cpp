@@ -9,7 +9,7 @@
 namespace twinmq::app {
 namespace {
 
-constexpr std::array<std::string_view, 3> kKinds = {"republish", "shadow", "log"};
+constexpr std::array<std::string_view, 5> kKinds = {"republish", "shadow", "log", "file", "http"};
 
 struct Text {
   std::string_view name;
@@ -22,7 +22,28 @@ constexpr Text kActionTexts[] = {{"topic", &RuleActionConfig::topic},
                                  {"correlation_data", &RuleActionConfig::correlation_data},
                                  {"thing", &RuleActionConfig::thing},
                                  {"shadow", &RuleActionConfig::shadow},
-                                 {"message", &RuleActionConfig::message}};
+                                 {"message", &RuleActionConfig::message},
+                                 {"path", &RuleActionConfig::path},
+                                 {"url", &RuleActionConfig::url},
+                                 {"body", &RuleActionConfig::body},
+                                 {"ca_file", &RuleActionConfig::ca_file},
+                                 {"queue_full", &RuleActionConfig::queue_full}};
+
+struct Number {
+  std::string_view name;
+  std::uint64_t RuleActionConfig::* field;
+  std::uint64_t least;
+  std::uint64_t most;
+};
+constexpr Number kActionNumbers[] = {
+    {"rotate_bytes", &RuleActionConfig::rotate_bytes, 0, 1'000'000'000'000},
+    {"rotate_seconds", &RuleActionConfig::rotate_seconds, 0, 31'536'000},
+    {"files_max", &RuleActionConfig::files_max, 0, 1'000'000},
+    {"timeout_milliseconds", &RuleActionConfig::timeout_milliseconds, 1, 3'600'000},
+    {"batch_max", &RuleActionConfig::batch_max, 1, 100'000},
+    {"linger_milliseconds", &RuleActionConfig::linger_milliseconds, 0, 3'600'000},
+    {"queue_max", &RuleActionConfig::queue_max, 1, 1'000'000'000'000},
+    {"queue_bytes_max", &RuleActionConfig::queue_bytes_max, 1024, 1'000'000'000'000}};
 
 struct RuleText {
   std::string_view name;
@@ -111,7 +132,18 @@ class RuleReader {
       text(node, path, action.*known.field);
       return;
     }
+    for (const Number& known : kActionNumbers) {
+      if (key != known.name) continue;
+      const auto* number = node.as_integer();
+      const auto value = number == nullptr || number->get() < 0 ? known.most + 1 : static_cast<std::uint64_t>(number->get());
+      if (value < known.least || value > known.most)
+        return complain(node, fmt::format("{}: allowed: an integer from {} to {}", path, known.least, known.most));
+      action.*known.field = value;
+      return;
+    }
     if (key == "type") return kind(action, path, node);
+    if (key == "gzip") return flag(node, path, action.gzip);
+    if (key == "headers") return list(node, path, action.headers);
     if (key == "retain") return flag(node, path, action.retain);
     if (key == "qos") {
       const auto* number = node.as_integer();
@@ -121,7 +153,9 @@ class RuleReader {
     }
     if (key == "user_properties") return list(node, path, action.user_properties);
     complain(node, fmt::format("{}: unknown key; allowed: type, topic, payload, qos, retain, content_type, response_topic, "
-                               "correlation_data, user_properties, thing, shadow, message",
+                               "correlation_data, user_properties, thing, shadow, message, path, rotate_bytes, rotate_seconds, "
+                               "files_max, url, headers, body, gzip, ca_file, timeout_milliseconds, batch_max, "
+                               "linger_milliseconds, queue_max, queue_bytes_max, queue_full",
                                path));
   }
 
@@ -132,7 +166,7 @@ class RuleReader {
       action.kind = static_cast<RuleActionKind>(i);
       return;
     }
-    complain(node, fmt::format("{}: allowed: \"republish\", \"shadow\" or \"log\"", path));
+    complain(node, fmt::format("{}: allowed: \"republish\", \"shadow\", \"log\", \"file\" or \"http\"", path));
   }
 
   void list(const toml::node& node, const std::string& path, std::vector<std::string>& to) {
@@ -155,9 +189,13 @@ std::string actions_text(std::string_view section, const std::vector<RuleActionC
   for (const RuleActionConfig& action : actions) {
     text += fmt::format("\n[[{}]]\ntype = \"{}\"\n", section, kKinds[static_cast<std::size_t>(action.kind)]);
     for (const Text& known : kActionTexts)
-      if (!(action.*known.field).empty()) text += fmt::format("{} = {}\n", known.name, toml_quoted(action.*known.field));
+      if (action.*known.field != defaults.*known.field) text += fmt::format("{} = {}\n", known.name, toml_quoted(action.*known.field));
     if (action.qos != defaults.qos) text += fmt::format("qos = {}\n", action.qos);
     if (action.retain) text += "retain = true\n";
+    for (const Number& known : kActionNumbers)
+      if (action.*known.field != defaults.*known.field) text += fmt::format("{} = {}\n", known.name, action.*known.field);
+    if (action.gzip) text += "gzip = true\n";
+    if (!action.headers.empty()) text += fmt::format("headers = {}\n", toml_value(action.headers));
     if (!action.user_properties.empty()) text += fmt::format("user_properties = {}\n", toml_value(action.user_properties));
   }
   return text;

@@ -1,5 +1,7 @@
 #include "app/config_validate.hpp"
 
+#include <filesystem>
+#include <algorithm>
 #include <charconv>
 #include <map>
 
@@ -161,6 +163,30 @@ void check_encryption(const Config& config, std::vector<ConfigComplaint>& compla
 
 namespace {
 
+// Rules write files and call servers only where the administrator said so.
+void check_reach(const RulesConfig& rules, const std::string& key, const RuleActionConfig& action,
+                 std::vector<ConfigComplaint>& complaints) {
+  namespace fs = std::filesystem;
+  if (action.kind == RuleActionKind::File) {
+    const fs::path path = fs::path(action.path).lexically_normal();
+    const bool below = std::any_of(
+        rules.file_directories.begin(), rules.file_directories.end(), [&](const std::string& directory) {
+          const fs::path rest = path.lexically_relative(fs::path(directory).lexically_normal());
+          return !rest.empty() && *rest.begin() != ".." && *rest.begin() != ".";
+        });
+    if (!below)
+      complaints.push_back({key, fmt::format("path: \"{}\" is not below any of rules.file_directories", action.path)});
+  }
+  if (action.kind == RuleActionKind::Http) {
+    const bool allowed = std::any_of(
+        rules.http_targets.begin(), rules.http_targets.end(), [&](const std::string& target) {
+          return action.url == target || (target.ends_with('/') && action.url.starts_with(target));
+        });
+    if (!allowed)
+      complaints.push_back({key, fmt::format("url: \"{}\" begins with none of rules.http_targets", action.url)});
+  }
+}
+
 void check_rules(const Config& config, std::vector<ConfigComplaint>& complaints) {
   for (std::size_t i = 0; i < config.rule.size(); ++i) {
     const RuleConfig& rule = config.rule[i];
@@ -169,6 +195,8 @@ void check_rules(const Config& config, std::vector<ConfigComplaint>& complaints)
       if (config.rule[k].name == rule.name) complaints.push_back({key, fmt::format("the name \"{}\" is taken", rule.name)});
     if (const auto compiled = rules::CompiledRule::compile(rule); !compiled)
       complaints.push_back({key, compiled.error().detail});
+    for (const auto* actions : {&rule.actions, &rule.error_actions})
+      for (const RuleActionConfig& action : *actions) check_reach(config.rules, key, action, complaints);
   }
 }
 

@@ -97,14 +97,14 @@ std::unique_ptr<SystemTopics> house_system_topics() {
 }
 
 std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
-                                                     const std::shared_ptr<SinkQueues>&) {
+                                                     const std::shared_ptr<SinkQueues>& sinks) {
   std::vector<std::unique_ptr<Service>> services;
   if (config.modules.shadow) {
     services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards));
   }
   if (config.modules.events) services.push_back(std::make_unique<shadow::LifecycleEvents>());
   if (config.modules.rules && !config.rule.empty())
-    services.push_back(std::make_unique<rules::RulesService>(config.rules, config.rule, read_zone_file));
+    services.push_back(std::make_unique<rules::RulesService>(config.rules, config.rule, read_zone_file, sinks));
   return services;
 }
 

@@ -16,6 +16,23 @@ bool is_rule_name(std::string_view name) {
   return !name.empty() && name.size() <= kRuleNameMax && std::all_of(name.begin(), name.end(), allowed);
 }
 
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// Empty: none.
+std::string fault_of_sink(const RuleActionConfig& config) {
+  if (config.kind == RuleActionKind::File && !config.path.starts_with('/')) return "a file action needs an absolute path";
+  if (config.kind == RuleActionKind::Http && !config.url.starts_with("http://") && !config.url.starts_with("https://"))
+    return "an http action needs a url with http:// or https://";
+  if (!is_one_of(config.body, {"single", "array", "lines"})) return "body is \"single\", \"array\" or \"lines\"";
+  if (!is_one_of(config.queue_full, {"reject", "drop_oldest", "drop_newest"}))
+    return "queue_full is \"reject\", \"drop_oldest\" or \"drop_newest\"";
+  for (const std::string& header : config.headers)
+    if (header.find(':') == std::string::npos) return "headers: \"" + header + "\" is not Name: value";
+  return {};
+}
+
 // Compiles the templates of one rule; the first fault stays.
 class ActionCompiler {
  public:
@@ -29,8 +46,10 @@ class ActionCompiler {
     action.retain = config.retain;
     const bool shadow = config.kind == RuleActionKind::Shadow;
     const bool log = config.kind == RuleActionKind::Log;
+    const bool outside = leaves_process(config.kind);
     const std::string& target = shadow ? config.thing : config.topic;
-    if (!log && target.empty()) return wrong(rule_, shadow ? "a shadow action needs a thing" : "a republish action needs a topic");
+    if (const std::string what = outside ? fault_of_sink(config) : ""; !what.empty()) return wrong(rule_, what);
+    if (!log && !outside && target.empty()) return wrong(rule_, shadow ? "a shadow action needs a thing" : "a republish action needs a topic");
     if (config.qos > 2) return wrong(rule_, "the QoS of an action is 0, 1 or 2");
     const std::string& text = log ? config.message : config.payload;
     action.whole_result = text.empty();
@@ -65,6 +84,14 @@ class ActionCompiler {
 
 }  // namespace
 
+bool leaves_process(RuleActionKind kind) {
+  return kind == RuleActionKind::File || kind == RuleActionKind::Http;
+}
+
+std::string sink_name(std::string_view rule, bool error_action, std::size_t place) {
+  return std::string(rule) + (error_action ? "/error" : "/" + std::to_string(place));
+}
+
 Result<CompiledRule> CompiledRule::compile(const RuleConfig& config) {
   if (!is_rule_name(config.name)) return wrong(config, "a name has 1 to 128 letters, digits and _");
   if (config.dialect != "aws" && config.dialect != "twinmq") return wrong(config, "the dialect is \"aws\" or \"twinmq\"");
@@ -88,6 +115,7 @@ Result<CompiledRule> CompiledRule::compile(const RuleConfig& config) {
     for (const RuleActionConfig& action : *from) {
       auto compiled = compiler.compile(action);
       if (!compiled) return compiled.error();
+      compiled->sink = sink_name(config.name, to == &rule.error_actions_, to->size());
       to->push_back(std::move(*compiled));
     }
   }

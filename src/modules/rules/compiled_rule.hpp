@@ -20,6 +20,7 @@ struct CompiledAction {
   RuleActionKind kind = RuleActionKind::Republish;
   QoS qos = QoS::AtMostOnce;
   bool retain = false;
+  std::string sink;          ///< name of its queue: the rule's, and the action's place
   bool whole_result = true;  ///< no payload or message of its own
   sql::Template target;      ///< topic, or thing
   sql::Template shadow;
@@ -32,6 +33,11 @@ struct CompiledAction {
 
 constexpr std::size_t kActionsMax = 10;
 constexpr std::size_t kRuleNameMax = 128;
+
+/// Whether results go through a durable queue.
+bool leaves_process(RuleActionKind kind);
+/// The queue of an action, as statistics and the log name it.
+std::string sink_name(std::string_view rule, bool error_action, std::size_t place);
 
 class CompiledRule {
  public:

@@ -100,8 +100,9 @@ struct RulesService::Seen {
   std::vector<sql::UserProperty> user_properties;
 };
 
-RulesService::RulesService(const RulesConfig& config, const std::vector<RuleConfig>& rules, ZoneFile zone_file)
-    : world_(std::make_unique<World>(std::move(zone_file), *this)) {
+RulesService::RulesService(const RulesConfig& config, const std::vector<RuleConfig>& rules, ZoneFile zone_file,
+                           std::shared_ptr<SinkQueues> sinks)
+    : world_(std::make_unique<World>(std::move(zone_file), *this)), sinks_(std::move(sinks)) {
   budget_.steps = config.steps_max;
   budget_.memory = config.memory_bytes_max;
   for (const RuleConfig& each : rules) {
@@ -331,6 +332,7 @@ std::string failure_of(std::string_view action, std::string_view resource, std::
 
 bool RulesService::perform(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result,
                            Reaction& reaction, std::string& failure) {
+  if (leaves_process(action.kind)) return hand_over(rule, action, seen, result, reaction, failure);
   if (action.kind != RuleActionKind::Log) return publish(rule, action, seen, result, reaction, failure);
   std::string text;
   if (action.whole_result)
@@ -342,6 +344,37 @@ bool RulesService::perform(Rule& rule, const CompiledAction& action, Seen& seen,
   if (text.size() > kLogBytesMax) text.resize(kLogBytesMax);
   host_->log(LogLevel::Info, "rule", "rule=" + rule.compiled.name() + " message=" + text);
   return true;
+}
+
+// Written with the message; delivered when its sink takes it.
+bool RulesService::hand_over(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result,
+                             Reaction& reaction, std::string& failure) {
+  const bool file = action.kind == RuleActionKind::File;
+  const auto fail = [&](std::string_view why) {
+    failure = failure_of(file ? "FileAction" : "HttpAction", action.sink, why);
+    return false;
+  };
+  SinkEntry entry;
+  if (action.whole_result)
+    entry.payload = result;
+  else if (!action.text.render(seen.event, seen.payload, world_.get(), scratch_, budget_, entry.payload))
+    return fail("the payload could not be evaluated");
+  if (!action.content_type.render(seen.event, seen.payload, world_.get(), scratch_, budget_, entry.content_type))
+    return fail("content_type could not be evaluated");
+  if (file)  // an entry is a line
+    std::replace_if(entry.payload.begin(), entry.payload.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  entry.topic = seen.event.topic;
+  entry.at = host_->now().wall;
+  entry.id = rule.compiled.name();
+  for (const std::uint64_t half : {host_->random(), host_->random()}) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    entry.id += '-';
+    for (int shift = 60; shift >= 0; shift -= 4) entry.id += kDigits[(half >> shift) & 15];
+  }
+  if (!sinks_) return fail("there are no queues to the outside");
+  if (sinks_->hand_over(action.sink, host_->shard(), entry, reaction)) return true;
+  reaction.refuse();
+  return fail("its queue is full");
 }
 
 std::string RulesService::encoded_properties(const CompiledAction& action, Seen& seen, bool& sound) {

@@ -15,6 +15,7 @@
 
 #include <twinmq/config.hpp>
 #include <twinmq/service.hpp>
+#include <twinmq/sink.hpp>
 
 #include "modules/rules/compiled_rule.hpp"
 #include "sql/statement.hpp"
@@ -35,7 +36,9 @@ class RulesService final : public Service {
   using ZoneFile = std::function<std::optional<std::string>(std::string_view)>;
 
   /// The rules have been validated: one that cannot be compiled is left out.
-  RulesService(const RulesConfig& config, const std::vector<RuleConfig>& rules, ZoneFile zone_file);
+  /// Without `sinks` file and http actions fail.
+  RulesService(const RulesConfig& config, const std::vector<RuleConfig>& rules, ZoneFile zone_file,
+               std::shared_ptr<SinkQueues> sinks = nullptr);
   ~RulesService() override;
 
   std::string_view name() const override { return "rules"; }
@@ -63,6 +66,8 @@ class RulesService final : public Service {
                std::string& failure);
   bool publish(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result, Reaction& reaction,
                std::string& failure);
+  bool hand_over(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result, Reaction& reaction,
+                 std::string& failure);
   void report(Rule& rule, Seen& seen, const std::string& failures, Reaction& reaction);
   void keep(Rule& rule, Reaction& reaction);
   void gather(Rule& rule, Seen& seen, Reaction& reaction);
@@ -79,6 +84,7 @@ class RulesService final : public Service {
   std::vector<std::string> closed_;
   ServiceHost* host_ = nullptr;
   std::unique_ptr<World> world_;
+  std::shared_ptr<SinkQueues> sinks_;
   json::Arena document_;
   sql::Scratch scratch_;
 };

@@ -1,0 +1,63 @@
+#include "app/rule_sinks.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "modules/rules/compiled_rule.hpp"
+#include "sinks/file_sink.hpp"
+#include "sinks/http_sink.hpp"
+
+namespace twinmq::app {
+namespace {
+
+SinkOptions options_of(const RuleActionConfig& action) {
+  SinkOptions options;
+  options.batch_entries_max = static_cast<std::size_t>(action.batch_max);
+  options.linger = Milliseconds(action.linger_milliseconds);
+  options.entries_max = action.queue_max;
+  options.bytes_max = action.queue_bytes_max;
+  if (action.queue_full == "drop_oldest") options.full = SinkFull::DropOldest;
+  if (action.queue_full == "drop_newest") options.full = SinkFull::DropNewest;
+  return options;
+}
+
+Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action) {
+  if (action.kind == RuleActionKind::File)
+    return sinks::FileSink::open({action.path, action.rotate_bytes, static_cast<std::uint32_t>(action.rotate_seconds),
+                                  static_cast<std::uint32_t>(action.files_max)});
+  using Body = sinks::HttpSinkOptions::Body;
+  sinks::HttpSinkOptions options;
+  options.url = action.url;
+  for (const std::string& header : action.headers) {
+    const std::size_t colon = header.find(':');
+    const std::size_t value = header.find_first_not_of(' ', colon + 1);
+    options.headers.emplace_back(header.substr(0, colon), value == std::string::npos ? "" : header.substr(value));
+  }
+  options.body = action.body == "array" ? Body::Array : action.body == "lines" ? Body::Lines : Body::Single;
+  options.gzip = action.gzip;
+  options.timeout = Milliseconds(action.timeout_milliseconds);
+  options.ca_file = action.ca_file;
+  return sinks::HttpSink::open(std::move(options));
+}
+
+}  // namespace
+
+Result<void> add_rule_sinks(const Config& config, SinkQueues& queues) {
+  if (!config.modules.rules) return {};
+  for (const RuleConfig& rule : config.rule) {
+    for (const auto* actions : {&rule.actions, &rule.error_actions}) {
+      for (std::size_t i = 0; i < actions->size(); ++i) {
+        const RuleActionConfig& action = (*actions)[i];
+        if (!rules::leaves_process(action.kind)) continue;
+        auto sink = open_sink(action);
+        if (!sink) return Error{sink.error().code, "rule \"" + rule.name + "\": " + sink.error().detail};
+        queues.add(rules::sink_name(rule.name, actions == &rule.error_actions, i), std::move(*sink),
+                   options_of(action));
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace twinmq::app

@@ -1,0 +1,160 @@
+"""Results that leave the process: durable queues to files and HTTP servers, through outages and kill -9."""
+
+import http.server
+import json
+import os
+import socket
+import tempfile
+import threading
+import unittest
+
+from mqtt import Client
+from programs import Daemon, run
+
+CONFIG = """
+[rules]
+file_directories = ["{folder}/out"]
+http_targets = ["http://127.0.0.1:{port}/"]
+
+[[rule]]
+name = "kept"
+sql = "SELECT n, topic(2) AS device FROM 'data/+'"
+[[rule.action]]
+type = "file"
+path = "{folder}/out/kept.jsonl"
+[[rule.action]]
+type = "http"
+url = "http://127.0.0.1:{port}/in"
+body = "lines"
+headers = ["X-Plant: north"]
+"""
+
+
+class Receiver:
+    """An HTTP server that can be absent; remembers each line it was given."""
+
+    def __init__(self):
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))  # reserved, and nobody answers
+        self.port = self.listener.getsockname()[1]
+        self.lines = []
+        self.headers = None
+        self.changed = threading.Condition()
+        self.server = None
+
+    def begin(self):
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                with receiver.changed:
+                    receiver.headers = self.headers
+                    receiver.lines += [json.loads(line) for line in body.splitlines()]
+                    receiver.changed.notify_all()
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.listener.close()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait_for(self, wanted):
+        with self.changed:
+            return self.changed.wait_for(lambda: {entry["n"] for entry in self.lines} >= wanted, timeout=60)
+
+    def end(self):
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+        else:
+            self.listener.close()
+
+
+def first_ones(entries):
+    """Without what came again, in the order of the first coming."""
+    return list(dict.fromkeys(entry["n"] for entry in entries))
+
+
+class Sinks(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        os.mkdir(os.path.join(self.folder.name, "out"))
+        self.receiver = Receiver()
+        self.config = os.path.join(self.folder.name, "rules.toml")
+        with open(self.config, "w") as file:
+            file.write(CONFIG.format(folder=self.folder.name, port=self.receiver.port))
+
+    def tearDown(self):
+        self.receiver.end()
+        self.folder.cleanup()
+
+    def daemon(self, *more):
+        return Daemon("--config", self.config, "--listen", "mqtt://127.0.0.1:0", "--data-dir",
+                      os.path.join(self.folder.name, "data"), *more)
+
+    def file_entries(self):
+        with open(os.path.join(self.folder.name, "out", "kept.jsonl")) as file:
+            return [json.loads(line) for line in file]
+
+    def test_results_reach_file_and_server(self):
+        self.receiver.begin()
+        with self.daemon("--set", "node.shards=2") as daemon:
+            device = Client(daemon.ports()[0], "device", clean=True, expiry=0)
+            for n in range(50):
+                self.assertIn(device.publish_acknowledged("data/d1", json.dumps({"n": n})), (0, 16))
+            self.assertTrue(self.receiver.wait_for(set(range(50))))
+            self.assertEqual(self.receiver.lines[0], {"n": 0, "device": "d1"})
+            self.assertEqual(self.receiver.headers["X-Plant"], "north")
+            self.assertTrue(self.receiver.headers["Idempotency-Key"].startswith("kept-"))
+        self.assertEqual(first_ones(self.file_entries()), list(range(50)))
+
+    def test_nothing_is_lost_while_the_server_is_down_and_the_broker_is_killed(self):
+        acknowledged = []
+        for life in range(3):
+            with self.daemon("--set", "node.shards=1", "--set", "storage.durability=os") as daemon:
+                device = Client(daemon.ports()[0], "device", clean=True, expiry=0)
+                for n in range(life * 100, life * 100 + 100):
+                    self.assertIn(device.publish_acknowledged("data/d1", json.dumps({"n": n})), (0, 16))
+                    acknowledged.append(n)
+                if life == 0:
+                    daemon.wait_for_line("sink fails")
+                daemon.process.kill()
+                daemon.process.wait()
+        self.receiver.begin()
+        with self.daemon("--set", "node.shards=1"):
+            self.assertTrue(self.receiver.wait_for(set(acknowledged)))
+        self.assertEqual(first_ones(self.receiver.lines), acknowledged)
+        self.assertEqual(first_ones(self.file_entries()), acknowledged)
+
+    def test_a_full_queue_is_told_to_the_publisher(self):
+        with open(self.config, "a") as file:
+            file.write("queue_max = 3\n")
+        with self.daemon("--set", "node.shards=1") as daemon:
+            device = Client(daemon.ports()[0], "device", clean=True, expiry=0)
+            codes = [device.publish_acknowledged("data/d1", json.dumps({"n": n})) for n in range(10)]
+            self.assertIn(codes[0], (0, 16))
+            self.assertEqual(codes[-1], 0x97)
+
+    def test_rules_reach_only_what_the_administrator_allows(self):
+        for old, new, what in (("/out/kept.jsonl", "/out/../../etc/x", "is not below any of rules.file_directories"),
+                               ("/in\"", "/in\"", None),
+                               ("url = \"http://127.0.0.1", "url = \"http://evil.example", "begins with none of rules.http_targets")):
+            text = CONFIG.format(folder=self.folder.name, port=self.receiver.port).replace(old, new)
+            with open(self.config, "w") as file:
+                file.write(text)
+            code, out, err = run("twinmqd", "--config", self.config, "--check")
+            if what is None:
+                self.assertEqual((code, err), (0, ""))
+            else:
+                self.assertEqual(code, 2)
+                self.assertIn(what, err)
+
+
+if __name__ == "__main__":
+    unittest.main()
