@@ -83,9 +83,7 @@ class SessionJournal {
     virtual void delivery(StoredDelivery delivery) = 0;
     /// In place of the deliveries, when the journal can read them later. None of them is of a share
     /// group.
-    virtual void queue(const StoredQueue& /*queue*/) {}
-    /// Whether queue() is understood.
-    virtual bool takes_queues() const { return false; }
+    virtual void queue(const StoredQueue& queue) = 0;
     virtual void received(std::uint16_t packet_id) = 0;
     virtual void owed(OwedMessage message) = 0;
   };

@@ -120,7 +120,7 @@ class Reading {
                     &SessionJournal::Visitor::subscription);
       case SessionRecordKind::Delivery:
         // What a share group gave must be at hand when the session ends.
-        if (shares_ || !visitor_.takes_queues())
+        if (shares_)
           return pass(records::decode_delivery(key, record, now_),
                       &SessionJournal::Visitor::delivery);
         return count(key, record);
