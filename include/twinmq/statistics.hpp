@@ -41,8 +41,6 @@ enum class Metric : std::uint8_t {
   PublishPayloadSent,
   QueuedMessages,
   QueuedBytes,
-  QueuedOnDisk,
-  QueueReads,
   DroppedQueueFull,
   DroppedOutputFull,
   DroppedExpired,

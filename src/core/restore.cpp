@@ -55,7 +55,6 @@ class Restorer final : public SessionJournal::Visitor {
                  "client=" + escaped(session_->client_id()) +
                      " because=\"delivery " + std::to_string(sequence) + " is out of sequence\"");
   }
-  void queue(const StoredQueue& stored) override { session_->restore_queue(stored); }
   void received(std::uint16_t packet_id) override { session_->add_received(packet_id); }
   void owed(OwedMessage message) override { shard_.owed_messages.restore(std::move(message)); }
 

@@ -29,8 +29,6 @@ Session::~Session() {
   shard_.counters.subtract(Metric::SharedSubscriptions, shared().size());
   shard_.counters.subtract(Metric::QueuedMessages, live_);
   shard_.counters.subtract(Metric::QueuedBytes, queued_bytes_);
-  shard_.queue_bytes -= queued_bytes_ - (cold_ ? cold_->bytes : 0);
-  if (cold_) shard_.counters.subtract(Metric::QueuedOnDisk, cold_->messages);
 }
 
 std::uint64_t Session::number() const {
@@ -55,7 +53,16 @@ void Session::attach(Link& link, std::uint32_t expiry_seconds, std::uint16_t inf
 void Session::resume() {
   // What waited while the client was away was judged by the rights of then.
   if (identity && judged_epoch_ != shard_.parts.authorizer->epoch()) judge_again();
-  rewind();
+  next_ = head_;
+  inflight_ = 0;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
+    entry.in_window = false;
+    if (entry.state == State::Sent) {
+      entry.state = State::Waiting;
+      entry.dup = true;
+    }
+  }
   pump();
 }
 
@@ -74,8 +81,6 @@ void Session::detach() {
   will_at_ = will_ ? now + Seconds(will_->delay_seconds) : kNever;
   record();
   shard_.wheel.arm(timer_, std::min(expires_at_, will_at_));
-  rewind();
-  spill_if_over_budget();
 }
 
 void Session::restore(std::uint32_t expiry_seconds, std::optional<WallTime> disconnected_at,
@@ -97,7 +102,7 @@ void Session::wait_for_client(Instant deadline) {
 
 void Session::on_timer() {
   const Instant now = shard_.now.steady;
-  if (link_) return pump();  // a read of the queue failed a while ago
+  if (link_) return;
   if (expires_at_ <= now) {
     shard_.counters.add(Metric::SessionsExpired);
     return shard_.end_session(*this);  // [MQTT-4.1.0-2]; publishes the will [MQTT-3.1.2-8]
@@ -152,11 +157,21 @@ void Session::end() {
   replays_.clear();
   publish_will();
   leave_filters();
-  for (std::size_t i = 0; i < entries_.size(); ++i) give_up(entries_[i]);
-  // Nothing of a share group goes cold, but behind what did it may wait.
-  if (cold_) {
-    shard_.counters.add(Metric::DroppedSessionEnd, cold_->messages);
-    for (std::size_t i = 0; i < cold_->tail.size(); ++i) give_up(cold_->tail[i]);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
+    if (entry.state == State::Done || !entry.message) continue;
+    // Another member takes over what this one never acknowledged; a QoS 2 message that was sent
+    // stays with its client even if that is gone [MQTT-4.8.2-4].
+    if (entry.extra && !entry.extra->share.empty() &&
+        (entry.qos == QoS::AtLeastOnce || (entry.state == State::Waiting && !entry.dup))) {
+      if (recorded_) {
+        shard_.owed_messages.owe(entry.extra->share, entry.message);
+      } else {
+        shard_.share_groups.give_back(entry.extra->share, entry.message, 0);
+      }
+    } else {
+      shard_.counters.add(Metric::DroppedSessionEnd);
+    }
   }
   if (!recorded_) return;
   shard_.parts.journal->session_ended(client_id_, shard_.transactions.open_batch());
@@ -172,22 +187,6 @@ const Session::SharedFilters& Session::shared() const {
 Session::SharedFilters& Session::change_shared() {
   if (!shared_) shared_ = std::make_unique<SharedFilters>();
   return *shared_;
-}
-
-void Session::give_up(Entry& entry) {
-  if (entry.state == State::Done || !entry.message) return;
-  // Another member takes over what this one never acknowledged; a QoS 2 message that was sent
-  // stays with its client even if that is gone [MQTT-4.8.2-4].
-  if (entry.extra && !entry.extra->share.empty() &&
-      (entry.qos == QoS::AtLeastOnce || (entry.state == State::Waiting && !entry.dup))) {
-    if (recorded_) {
-      shard_.owed_messages.owe(entry.extra->share, entry.message);
-    } else {
-      shard_.share_groups.give_back(entry.extra->share, entry.message, 0);
-    }
-  } else {
-    shard_.counters.add(Metric::DroppedSessionEnd);
-  }
 }
 
 void Session::leave_filters() {

@@ -171,11 +171,6 @@ Result<OwedMessage> decode_owed(std::string_view key, std::string_view record, N
   return OwedMessage{from_big_endian(key.substr(1)), std::string(view(stored->share())), std::move(*message)};
 }
 
-Result<std::uint64_t> sequence_of(const SessionKeyParts& key) {
-  if (key.rest.size() != 8) return corrupt("the key of a delivery");
-  return from_big_endian(key.rest);
-}
-
 Result<std::uint16_t> decode_received(const SessionKeyParts& key) {
   if (key.rest.size() != 2) return corrupt("the key of a received packet identifier");
   return static_cast<std::uint16_t>(from_big_endian(key.rest));
