@@ -29,9 +29,10 @@ class Router::Depth {
 
 void Router::Scratch::clear() {
   matches.clear();
-  if (!route.calls.empty() || !letters.empty() || !reactions.held.empty()) letters.clear();
-  reactions.clear();
   route.clear();
+  if (!std::exchange(reacted, false)) return;  // as for nearly all messages
+  letters.clear();
+  reactions.clear();
 }
 
 namespace {
@@ -255,6 +256,7 @@ void Router::enter(Publication& publication, Scratch& scratch, Batch& records) {
     route.refused = true;
   route_here(publication, scratch);
   if (route.calls.empty()) return;
+  scratch.reacted = true;
   call_services(publication, route, scratch.reactions);
   gather(scratch, records);
 }
@@ -352,6 +354,7 @@ void Router::on_publish_within(PublishWithin& letter) {
 void Router::react(const std::function<void(Reaction&)>& action) {
   Depth depth(*this);
   Scratch& scratch = *depth;
+  scratch.reacted = true;
   CollectedReaction reaction(shard_, scratch.reactions, 1);
   action(reaction);
   Batch own;
@@ -376,6 +379,7 @@ void Router::react(const std::function<void(Reaction&)>& action) {
 
 void Router::resume(const PartOf& part, const std::function<void(Reaction&)>& action) {
   Depth depth(*this);
+  depth->reacted = true;
   CollectedReaction reaction(shard_, depth->reactions, 1);
   action(reaction);
   Batch records;

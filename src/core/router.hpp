@@ -61,6 +61,7 @@ class Router {
       std::vector<std::uint32_t> subscription_ids;
     };
     std::vector<Overlap> overlaps;
+    bool reacted = false;  ///< what follows is in use
     Reactions reactions;
     std::vector<std::pair<ShardId, Letter>> letters;  ///< of what services published; parts are open
 

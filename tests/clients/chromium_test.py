@@ -1,7 +1,5 @@
 """mqtt.js in Debian's Chromium against the daemon, over ws and wss: installs mqtt.js by its lock file into the
-directory given, like mqtt_js_test.py, and runs chromium_test.mjs.
-
-Without Chromium or node, or with npm's registry out of reach, the test is skipped (exit code 77), unless CI is set.
+directory given and runs chromium_test.mjs.
 """
 
 import os
@@ -11,19 +9,18 @@ import subprocess
 import sys
 import tempfile
 
-import mqtt_js_test
-import programs
-
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "daemon"))
+import npm_packages  # noqa: E402
+import programs  # noqa: E402
 
 
 def main():
     chromium = shutil.which("chromium")
-    for name, found in (("chromium", chromium), ("node", shutil.which("node")), ("npm", shutil.which("npm"))):
-        if not found:
-            mqtt_js_test.absent(name + " is not installed")
+    if not chromium:
+        npm_packages.absent("mqtt.js in Chromium", "chromium is not installed")
     modules = sys.argv[1]
-    mqtt_js_test.install(modules)
+    npm_packages.install("mqtt.js in Chromium", HERE, modules)
     with tempfile.TemporaryDirectory(prefix="twinmq-chromium-") as folder:
         certificate = os.path.join(folder, "server.pem")
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
