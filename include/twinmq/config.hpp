@@ -181,6 +181,16 @@ enum class ShadowProfile : std::uint8_t {
   Aws,  ///< with AWS's quotas where nothing else is set
 };
 
+/// What documents must keep to: JSON Schema, draft 2020-12, of {"desired": …, "reported": …}.
+struct ShadowSchemaConfig {
+  std::string thing = "*";  ///< of which things, each * standing for any characters
+  std::string name;         ///< of which of their shadows, likewise; empty: the classic one
+  std::string file;         ///< where it was read
+  std::string document;     ///< JSON
+
+  bool operator==(const ShadowSchemaConfig&) const = default;
+};
+
 /// Device shadows. What AWS documents is not for choice; the rest is.
 struct ShadowConfig {
   ShadowProfile profile = ShadowProfile::TwinMq;
@@ -197,6 +207,7 @@ struct ShadowConfig {
   bool missing_names_thing = false;    ///< "thing~shadow" in the 404 of a named shadow
   bool keep_null_objects = false;      ///< a new object of nulls only is kept as {}
   std::uint64_t cache_bytes = 67'108'864;  ///< documents kept in memory, all shards together
+  std::vector<ShadowSchemaConfig> schemas;
 
   bool operator==(const ShadowConfig&) const = default;
 };

@@ -7,6 +7,7 @@
 
 #include "app/config_draft.hpp"
 #include "app/config_rules.hpp"
+#include "app/config_schemas.hpp"
 #include "app/config_suggest.hpp"
 
 namespace twinmq::app {
@@ -65,6 +66,7 @@ void TomlWalk::entry(const std::string& path, const toml::key& key, const toml::
                      std::size_t listener) {
   const std::string at_key = where(key.source());
   if (path == "listener") return listeners(node);
+  if (path == "shadow.schema") return read_schemas(draft_, node, name_);
   if (path == "rule") return read_rules(draft_, node, name_);
   if (is_config_section(path)) {
     if (const auto* section = node.as_table()) return table(*section, path, listener);

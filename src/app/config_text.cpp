@@ -6,6 +6,7 @@
 
 #include "app/config_keys.hpp"
 #include "app/config_rules.hpp"
+#include "app/config_schemas.hpp"
 #include "app/config_validate.hpp"
 
 namespace twinmq {
@@ -124,6 +125,7 @@ std::string print_config(const LoadedConfig& loaded) {
       if (key.of_listener()) text += app::effective_key(key, loaded, i);
     }
   }
+  text += app::schemas_text(loaded.config.shadow.schemas);
   text += app::rules_text(loaded.config.rule);
   // No [[listener]] at all would mean the default one.
   if (loaded.config.listeners.empty()) text.insert(0, "listener = []\n");

@@ -11,6 +11,7 @@
 #include "storage/key_ring.hpp"
 #include "net/address_list.hpp"
 #include "modules/rules/compiled_rule.hpp"
+#include "modules/shadow/schema.hpp"
 #include "net/listener_url.hpp"
 
 namespace twinmq {
@@ -200,6 +201,11 @@ void check_rules(const Config& config, std::vector<ConfigComplaint>& complaints)
   }
 }
 
+void check_schemas(const Config& config, std::vector<ConfigComplaint>& complaints) {
+  if (const auto compiled = shadow::SchemaSet::compile(config.shadow.schemas); !compiled)
+    complaints.push_back({"shadow.schema", compiled.error().detail});
+}
+
 }  // namespace
 
 std::vector<ConfigComplaint> config_complaints(const Config& config) {
@@ -210,6 +216,7 @@ std::vector<ConfigComplaint> config_complaints(const Config& config) {
   check_encryption(config, complaints);
   check_proxies("access.trusted_proxies", config.access.trusted_proxies, complaints);
   check_rules(config, complaints);
+  check_schemas(config, complaints);
   return complaints;
 }
 

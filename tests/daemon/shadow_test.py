@@ -4,10 +4,11 @@ import json
 import os
 import tempfile
 import threading
+import time
 import unittest
 
 from mqtt import Client, Closed
-from programs import BIN, SOURCE, Daemon
+from programs import BIN, SOURCE, Daemon, run
 
 with open(os.path.join(SOURCE, "tests/vectors/shadow.json"), encoding="utf-8") as file:
     VECTORS = json.load(file)["vectors"]
@@ -326,6 +327,53 @@ class Shadow(unittest.TestCase):
                 self.assertEqual(thing.get()["state"]["desired"], {"l": [0, 1, 2]})
                 for topic in ("removed", "patch/accepted", "get", "x"):
                     self.assertEqual(asker.publish_acknowledged("$twinmq/things/own/shadow/" + topic, "{}"), 0x87)
+
+    def test_desired_keys_with_a_time_to_live_expire_across_a_restart(self):
+        with tempfile.TemporaryDirectory() as folder:
+            data = os.path.join(folder, "data")
+            options = ("--data-dir", data, "--set", "storage.durability=os")
+            with self.daemon(*options) as daemon:
+                own = Client(daemon.ports()[0], "own", clean=True)
+                own.subscribe("$twinmq/things/door/shadow/removed", 1)
+                for key, ttl in (("open", 2), ("light", 1)):
+                    own.publish_acknowledged("$twinmq/things/door/shadow/update",
+                                             json.dumps({"state": {"desired": {key: True, "stay": 1}},
+                                                         "ttl": {key: ttl}}))
+                topic, text = own.receive(patience=20)[:2]
+                self.assertEqual(topic, "$twinmq/things/door/shadow/removed")
+                self.assertEqual(json.loads(text)["state"], {"light": None})
+                daemon.signal("KILL")
+                daemon.exit_code()
+            with self.daemon(*options, shards=1) as daemon:
+                thing = Thing(daemon.ports()[0], "door")
+                deadline = time.monotonic() + 30
+                while thing.get()["version"] < 4 and time.monotonic() < deadline:
+                    thing.watcher.receive(patience=0.1)
+                answer = thing.get()
+                self.assertEqual((answer["version"], answer["state"]["desired"]), (4, {"stay": 1}))
+
+    def test_an_update_that_breaks_its_schema_changes_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            schema, conf = os.path.join(folder, "lamp.json"), os.path.join(folder, "twinmq.toml")
+            with open(schema, "w", encoding="utf-8") as file:
+                file.write('{"properties": {"desired": {"properties": {"dim": {"maximum": 100}}}}}')
+            with open(conf, "w", encoding="utf-8") as file:
+                file.write(f'[[shadow.schema]]\nthing = "lamp-*"\nfile = "{schema}"\n')
+            with self.daemon("--config", conf) as daemon:
+                port = daemon.ports()[0]
+                lamp, other = Thing(port, "lamp-1"), Thing(port, "other")
+                update = {"state": {"desired": {"dim": 101}}}
+                answer = lamp.update(update, 1)["update/rejected"]
+                self.assertEqual((answer["code"], answer["message"]),
+                                 (400, "State breaks its schema at /desired/dim: is above the maximum of 100"))
+                self.assertEqual(lamp.get()["code"], 404)
+                self.assertIn("update/accepted", other.update(update))
+                self.assertIn("update/accepted", lamp.update({"state": {"desired": {"dim": 100}}}))
+            with open(schema, "w", encoding="utf-8") as file:
+                file.write('{"properties": {"desired": {"unevaluatedProperties": false}}}')
+            code, out, log = run("twinmqd", "--config", conf, "--check")
+            self.assertEqual(code, 2)
+            self.assertIn('"unevaluatedProperties" is not known', (out + log).replace("\\", ""))
 
     def test_no_accepted_version_is_lost_when_the_broker_dies(self):
         """Writers note every accepted version; after each kill the shadow is at that version or later, never earlier,

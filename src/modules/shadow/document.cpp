@@ -2,6 +2,7 @@
 
 #include "modules/shadow/json_text.hpp"
 
+#include <algorithm>
 #include <vector>
 
 namespace twinmq::shadow {
@@ -75,6 +76,9 @@ constexpr std::uint8_t kFormat = 1;
 constexpr std::uint8_t kDeleted = 1;
 constexpr std::uint8_t kDesired = 2;
 constexpr std::uint8_t kReported = 4;
+constexpr std::uint8_t kExpires = 8;
+// Beside the kind of a node.
+constexpr std::uint8_t kNodeExpires = 0x80;
 constexpr std::size_t kRecordDepthMax = 512;
 
 void put_number(std::uint64_t number, std::string& out) {
@@ -100,7 +104,9 @@ void put_text(std::string_view text, std::string& out) {
 
 // Within arrays no times are written: the array has one for all.
 void put_node(const Node& node, EpochSeconds changed, bool in_array, std::string& out) {
-  out += static_cast<char>(node.kind);
+  const bool expires = node.expires != 0 && !in_array;
+  out += static_cast<char>(static_cast<std::uint8_t>(node.kind) | (expires ? kNodeExpires : 0));
+  if (expires) put_number(static_cast<std::uint64_t>(node.expires), out);
   if (!in_array && !node.is_object())
     put_number(fold(static_cast<std::int64_t>(static_cast<std::uint64_t>(changed) -
                                               static_cast<std::uint64_t>(node.written))),
@@ -140,13 +146,18 @@ class RecordReader {
 
   Node node(std::size_t depth, bool in_array) {
     Node node;
-    const std::uint8_t kind = byte();
+    const std::uint8_t head = byte();
+    const std::uint8_t kind = head & 0x7FU;
     if (kind > static_cast<std::uint8_t>(Kind::Object) || depth > kRecordDepthMax) {
       fail();
       return node;
     }
     node.kind = static_cast<Kind>(kind);
     node.holds_null = node.kind == Kind::Null;
+    if ((head & kNodeExpires) != 0) {
+      node.expires = static_cast<EpochSeconds>(number());
+      if (node.expires <= 0 || in_array) fail();
+    }
     if (!in_array && !node.is_object())
       node.written = static_cast<EpochSeconds>(static_cast<std::uint64_t>(changed_) -
                                                static_cast<std::uint64_t>(unfold(number())));
@@ -271,6 +282,33 @@ bool meets(const std::optional<Node>& section, const Node& condition) {
   return true;
 }
 
+EpochSeconds first_expiry(const Node& node) {
+  EpochSeconds first = node.expires;
+  if (!node.is_object()) return first;
+  for (const Node& member : node.children())
+    if (const EpochSeconds expiry = first_expiry(member); expiry != 0)
+      first = first == 0 ? expiry : std::min(first, expiry);
+  return first;
+}
+
+std::optional<Node> expired(const Node& node, EpochSeconds now, Arena& arena) {
+  if (node.expires != 0 && node.expires <= now) {
+    Node null;
+    null.key = node.key;
+    null.key_size = node.key_size;
+    null.holds_null = true;
+    return null;
+  }
+  if (!node.is_object()) return std::nullopt;
+  Members gone;
+  for (const Node& member : node.children())
+    if (const std::optional<Node> inner = expired(member, now, arena)) gone.push_back(*inner);
+  if (gone.empty()) return std::nullopt;
+  Node object = node;
+  hold(object, gone, arena);
+  return object;
+}
+
 std::size_t document_bytes(const Document& document) {
   return (document.desired ? value_bytes(*document.desired) : 0) +
          (document.reported ? value_bytes(*document.reported) : 0);
@@ -279,9 +317,11 @@ std::size_t document_bytes(const Document& document) {
 void write_record(const Document& document, std::string& out) {
   out += static_cast<char>(kFormat);
   out += static_cast<char>((document.deleted ? kDeleted : 0) | (document.desired ? kDesired : 0) |
-                           (document.reported ? kReported : 0));
+                           (document.reported ? kReported : 0) |
+                           (document.expires != 0 ? kExpires : 0));
   put_number(static_cast<std::uint64_t>(document.version), out);
   put_number(fold(document.changed), out);
+  if (document.expires != 0) put_number(static_cast<std::uint64_t>(document.expires), out);
   if (document.desired) put_node(*document.desired, document.changed, false, out);
   if (document.reported) put_node(*document.reported, document.changed, false, out);
 }
@@ -292,7 +332,7 @@ bool read_record(std::string_view record, Arena& arena, Document& document) {
   const std::uint8_t flags = reader.byte();
   const std::uint64_t version = reader.number();
   const std::int64_t changed = unfold(reader.number());
-  if (!reader.good() || format != kFormat || flags > (kDeleted | kDesired | kReported) ||
+  if (!reader.good() || format != kFormat || flags > (kDeleted | kDesired | kReported | kExpires) ||
       version > static_cast<std::uint64_t>(INT64_MAX))
     return false;
   reader.time_base(changed);
@@ -300,9 +340,23 @@ bool read_record(std::string_view record, Arena& arena, Document& document) {
   document.version = static_cast<std::int64_t>(version);
   document.changed = changed;
   document.deleted = (flags & kDeleted) != 0;
+  if ((flags & kExpires) != 0) {
+    document.expires = static_cast<EpochSeconds>(reader.number());
+    if (document.expires <= 0) return false;
+  }
   if ((flags & kDesired) != 0 && !(document.desired = read_section(reader))) return false;
   if ((flags & kReported) != 0 && !(document.reported = read_section(reader))) return false;
   return reader.good() && reader.at_end();
+}
+
+EpochSeconds expiry_of(std::string_view record) {
+  if (record.size() < 2 || (static_cast<std::uint8_t>(record[1]) & kExpires) == 0) return 0;
+  Arena none;
+  RecordReader reader(record.substr(2), none);
+  reader.number();
+  reader.number();
+  const auto expiry = static_cast<EpochSeconds>(reader.number());
+  return reader.good() ? std::max<EpochSeconds>(expiry, 0) : 0;
 }
 
 bool is_deleted(std::string_view record) {

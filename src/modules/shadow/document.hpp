@@ -16,6 +16,7 @@ struct Document {
   std::optional<Node> reported;
   std::int64_t version = 0;
   EpochSeconds changed = 0;  ///< when it came to this version
+  EpochSeconds expires = 0;  ///< no later than the first of desired's leaves expires; 0: none does
   bool deleted =
       false;  ///< what remains of a deleted shadow: its version, and when it went (`changed`)
 };
@@ -50,6 +51,13 @@ std::optional<Node> vanished(const std::optional<Node>& before, const std::optio
 /// absent.
 bool meets(const std::optional<Node>& section, const Node& condition);
 
+/// When the first leaf of the tree expires; 0: none does.
+EpochSeconds first_expiry(const Node& node);
+
+/// The change that removes the leaves that have expired, as nulls in the form of the tree; none when
+/// none has.
+std::optional<Node> expired(const Node& node, EpochSeconds now, Arena& arena);
+
 /// Bytes of both sections as compact JSON, as limits count them.
 std::size_t document_bytes(const Document& document);
 
@@ -59,6 +67,9 @@ void write_record(const Document& document, std::string& out);
 /// Keys and texts of the tree point into the record; its nodes lie in the arena. False: no such
 /// record.
 bool read_record(std::string_view record, Arena& arena, Document& document);
+
+/// When the first key of a record's desired expires; 0: none does.
+EpochSeconds expiry_of(std::string_view record);
 
 /// Whether a record is what remains of a deleted shadow.
 bool is_deleted(std::string_view record);

@@ -67,6 +67,8 @@ void hold(Node& container, std::span<const Node> members, Arena& arena) {
     container.null_in_array = container.null_in_array || member.null_in_array;
     depth = std::max(depth, member.depth);
   }
+  // What has members ends with them.
+  if (container.is_object()) container.expires = 0;
   if (container.kind == Kind::Array && container.holds_null) container.null_in_array = true;
   container.depth = depth == UINT16_MAX ? depth : static_cast<std::uint16_t>(depth + 1);
 }

@@ -51,6 +51,7 @@ struct Node {
   std::uint32_t key_size = 0;
   std::uint32_t size = 0;
   EpochSeconds written = 0;  ///< of a leaf, or of a whole array; meaningless for objects
+  EpochSeconds expires = 0;  ///< when it is to be removed; 0: never. Of leaves of desired.
   Kind kind = Kind::Null;
   bool holds_null = false;     ///< itself, or somewhere below
   bool null_in_array = false;  ///< somewhere below

@@ -111,6 +111,7 @@ Outcome& ShadowMachine::handle(const ShadowRequest& request,
   outcome_.version = 0;
   outcome_.revived.reset();
   outcome_.buried.reset();
+  outcome_.expiry_before = outcome_.expiry_after = 0;
   arena_.reset();
 
   if (!is_thing_name(request.shadow.thing)) {
@@ -137,6 +138,9 @@ Outcome& ShadowMachine::handle(const ShadowRequest& request,
       break;
     case Operation::Delete:
       erase(request, document);
+      break;
+    case Operation::Expire:
+      expire(request, document);
       break;
   }
   return outcome_;
@@ -208,11 +212,39 @@ void ShadowMachine::update(const ShadowRequest& request, const Document& documen
     return reject(request, refusal, update.token);
   if (document_bytes(after) > rules_.document_bytes_max)
     return reject(request, {413, "The payload exceeds the maximum size allowed"}, update.token);
+  if (rules_.schemas) {
+    if (const std::string fault = rules_.schemas->fault_of(request.shadow, after, arena_);
+        !fault.empty())
+      return reject(request, {400, "State breaks its schema at " + fault}, update.token);
+  }
+  if (after.desired && (update.expires || document.expires != 0))
+    after.expires = first_expiry(*after.desired);
+  put(document, after);
+  accept(request, update, document, after);
+}
+
+void ShadowMachine::put(const Document& before, const Document& after) {
   write_record(after, outcome_.record);
   outcome_.change = Outcome::Change::Put;
   outcome_.version = after.version;
   outcome_.revived = buried_;
-  accept(request, update, document, after);
+  outcome_.expiry_before = before.expires;
+  outcome_.expiry_after = after.expires;
+}
+
+void ShadowMachine::expire(const ShadowRequest& request, const Document& document) {
+  if (document.deleted || !document.desired || document.version == INT64_MAX) return;
+  const std::optional<Node> gone = expired(*document.desired, request.now, arena_);
+  if (!gone) return;
+  const SectionChange change{SectionChange::Kind::Merged, *gone};
+  Document after = document;
+  after.desired = merged(document.desired, change, rules_.merge, arena_);
+  after.version = document.version + 1;
+  after.changed = request.now;
+  after.expires = after.desired ? first_expiry(*after.desired) : 0;
+  put(document, after);
+  tell_change(request, document, after, std::nullopt);
+  tell_removed(request, document, after.desired, after.version, std::nullopt);
 }
 
 Refusal ShadowMachine::judge(const UpdateRequest& update, const Document& document) const {
@@ -270,8 +302,8 @@ void ShadowMachine::tell_removed(const ShadowRequest& request, const Document& b
   write_end(token, out);
 }
 
-void ShadowMachine::accept(const ShadowRequest& request, const UpdateRequest& update,
-                           const Document& before, const Document& after) {
+void ShadowMachine::tell_change(const ShadowRequest& request, const Document& before,
+                                const Document& after, std::optional<std::string_view> token) {
   if (const std::optional<Node> delta = difference(after.desired, after.reported, arena_)) {
     std::string& out = add_message(request, "/delta", outcome_, Operation::Update, false).payload;
     out += '{';
@@ -281,7 +313,7 @@ void ShadowMachine::accept(const ShadowRequest& request, const UpdateRequest& up
     write_value(*delta, out);
     write_key("metadata", out);
     write_metadata(*delta, out);
-    write_end(update.token, out);
+    write_end(token, out);
   }
   std::string& documents =
       add_message(request, "/documents", outcome_, Operation::Update, false).payload;
@@ -297,8 +329,12 @@ void ShadowMachine::accept(const ShadowRequest& request, const UpdateRequest& up
   write_document(after, std::nullopt, std::nullopt, documents);
   documents += '}';
   write_member("timestamp", request.now, documents);
-  write_end(update.token, documents);
+  write_end(token, documents);
+}
 
+void ShadowMachine::accept(const ShadowRequest& request, const UpdateRequest& update,
+                           const Document& before, const Document& after) {
+  tell_change(request, before, after, update.token);
   if (update.patch) {
     outcome_.body += '{';
   } else {
@@ -318,6 +354,7 @@ void ShadowMachine::erase(const ShadowRequest& request, const Document& document
       read_delete_token(request.payload, rules_.request, reader_, arena_);
   if (document.deleted) return reject(request, missing(request.shadow), token);
   outcome_.version = document.version;
+  outcome_.expiry_before = document.expires;
   if (rules_.tombstone_seconds > 0 && document.version < INT64_MAX) {
     // The deletion itself takes a number, so that whoever saw the last version is in conflict.
     Document remains;

@@ -3,6 +3,7 @@
 // to store come out. No clock, no store, no sockets.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "modules/shadow/document.hpp"
 #include "modules/shadow/json_text.hpp"
+#include "modules/shadow/schema.hpp"
 #include "modules/shadow/shadow_request.hpp"
 #include "modules/shadow/shadow_topics.hpp"
 
@@ -23,6 +25,7 @@ struct ShadowRules {
   bool first_version_one =
       false;                    ///< a request with version 1 may create a shadow, as with version 0
   bool delta_metadata = false;  ///< a full document repeats the delta's metadata
+  std::shared_ptr<const SchemaSet> schemas;  ///< what documents must keep to; null: nothing
   bool missing_names_thing = false;  ///< "thing~shadow" in the 404 of a named shadow
 };
 
@@ -57,6 +60,8 @@ struct Outcome {
   std::optional<EpochSeconds> revived;
   /// What was stored is what remains of a shadow deleted now.
   std::optional<EpochSeconds> buried;
+  EpochSeconds expiry_before = 0;  ///< when the first key of the replaced record expires; 0: none
+  EpochSeconds expiry_after = 0;   ///< and of the new one
 };
 
 class ShadowMachine {
@@ -86,6 +91,10 @@ class ShadowMachine {
   void tell_removed(const ShadowRequest& request, const Document& before,
                     const std::optional<Node>& desired, std::int64_t version,
                     std::optional<std::string_view> token);
+  void tell_change(const ShadowRequest& request, const Document& before, const Document& after,
+                   std::optional<std::string_view> token);
+  void expire(const ShadowRequest& request, const Document& document);
+  void put(const Document& before, const Document& after);
   void erase(const ShadowRequest& request, const Document& document);
   void accept(const ShadowRequest& request, const UpdateRequest& update, const Document& before,
               const Document& after);

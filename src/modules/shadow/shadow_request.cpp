@@ -1,5 +1,7 @@
 #include "modules/shadow/shadow_request.hpp"
 
+#include <vector>
+
 namespace twinmq::shadow {
 namespace {
 
@@ -95,6 +97,42 @@ Refusal read_version(const Node& root, UpdateRequest& request) {
   return {};
 }
 
+// Leaves of what is desired are to expire: all of them after `ttl` seconds, or those that `ttl`, an
+// object in the form of `node`, names.
+bool set_expiry(Node& node, const Node& ttl, EpochSeconds now, Arena& arena) {
+  constexpr std::int64_t kSecondsMax = 3'155'760'000;
+  if (ttl.kind == Kind::Number) {
+    std::int64_t seconds = 0;
+    if (!read_integer(ttl, seconds) || seconds < 1 || seconds > kSecondsMax) return false;
+    if (!node.is_object() || node.size == 0) {
+      node.expires = now + seconds;
+      return true;
+    }
+  } else if (!ttl.is_object() || !node.is_object()) {
+    return false;
+  } else {
+    for (const Node& named : ttl.children())
+      if (find(node, named.name()) == nullptr) return false;
+  }
+  std::vector<Node> members(node.children().begin(), node.children().end());
+  for (Node& member : members) {
+    const Node* const inner = ttl.is_object() ? find(ttl, member.name()) : &ttl;
+    if (inner != nullptr && !set_expiry(member, *inner, now, arena)) return false;
+  }
+  hold(node, members, arena);
+  return true;
+}
+
+Refusal read_ttl(const Node& root, EpochSeconds now, Arena& arena, UpdateRequest& request) {
+  const Node* const ttl = find_value(root, "ttl");
+  if (ttl == nullptr) return {};
+  if (request.desired.kind != SectionChange::Kind::Merged ||
+      !set_expiry(request.desired.patch, *ttl, now, arena))
+    return refuse(400, "Invalid ttl");
+  request.expires = true;
+  return {};
+}
+
 }  // namespace
 
 Refusal read_update(std::string_view payload, EpochSeconds now, const RequestLimits& limits,
@@ -120,6 +158,8 @@ Refusal read_extended(std::string_view payload, EpochSeconds now, bool patch,
     request.patch = *node;
   } else if (Refusal refusal = read_state(root, limits, request)) {
     return refusal;
+  } else if (Refusal wrong = read_ttl(root, now, arena, request)) {
+    return wrong;
   }
   if (const Node* const node = find_value(root, "if")) {
     if (!node->is_object()) return refuse(400, "Invalid condition");

@@ -36,6 +36,7 @@ struct UpdateRequest {
   std::optional<std::int64_t> version;
   // What goes beyond AWS, in requests below $twinmq.
   std::optional<Node> condition;  ///< "if": values that desired and reported must have
+  bool expires = false;           ///< "ttl": leaves of desired know when they expire
   std::optional<Node> patch;      ///< of a Patch, in the place of the state
 };
 

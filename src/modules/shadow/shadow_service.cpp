@@ -9,22 +9,30 @@ namespace {
 
 constexpr char kRecord = 'd';
 constexpr char kBuried = 'D';
+constexpr char kExpiring = 'e';
 constexpr std::size_t kBuriedPerTurn = 256;
+constexpr std::size_t kExpiredPerTurn = 64;
+constexpr EpochSeconds kAgainSeconds = 10;
 // What an entry costs beside its text: a node, a bucket, a list element.
 constexpr std::size_t kEntryBytes = 160;
 
-// 'D', when it was deleted (big endian), the record's key: so that restoring reads these alone.
-std::string buried_key(EpochSeconds deleted, std::string_view key) {
-  std::string text(1, kBuried);
-  const auto seconds = static_cast<std::uint64_t>(std::max<EpochSeconds>(deleted, 0));
+// 'D' or 'e', when it was deleted or expires (big endian), the record's key: so that restoring
+// reads these alone.
+std::string timed_key(char prefix, EpochSeconds time, std::string_view key) {
+  std::string text(1, prefix);
+  const auto seconds = static_cast<std::uint64_t>(std::max<EpochSeconds>(time, 0));
   for (int shift = 56; shift >= 0; shift -= 8) text += static_cast<char>(seconds >> shift);
   text += key;
   return text;
 }
 
-std::optional<std::pair<EpochSeconds, std::string>> read_buried_key(std::string_view text) {
+std::string buried_key(EpochSeconds deleted, std::string_view key) {
+  return timed_key(kBuried, deleted, key);
+}
+
+std::optional<std::pair<EpochSeconds, std::string>> read_timed_key(std::string_view text) {
   constexpr std::size_t kHead = 9;
-  if (text.size() < kHead + 2 || text.front() != kBuried) return std::nullopt;
+  if (text.size() < kHead + 2) return std::nullopt;
   std::uint64_t seconds = 0;
   for (std::size_t i = 1; i < kHead; ++i)
     seconds = seconds << 8 | static_cast<unsigned char>(text[i]);
@@ -64,6 +72,10 @@ ShadowRules rules_of(const ShadowConfig& config) {
   rules.tombstone_seconds = std::int64_t{config.tombstone_hours} * 3600;
   rules.first_version_one = config.first_version_one;
   rules.delta_metadata = config.delta_metadata;
+  if (!config.schemas.empty()) {
+    // Validated with the configuration.
+    if (auto schemas = SchemaSet::compile(config.schemas)) rules.schemas = std::move(*schemas);
+  }
   rules.missing_names_thing = config.missing_names_thing;
   return rules;
 }
@@ -97,9 +109,18 @@ void ShadowService::attach(ServiceHost& host) {
 }
 
 Result<void> ShadowService::restore(Store& store, Now) {
+  const Result<void> expiring =
+      store.scan(std::string(1, kExpiring), std::string(1, kExpiring + 1),
+                 [this](std::string_view text, std::string_view) {
+                   if (auto entry = read_timed_key(text);
+                       entry && host_->is_home(thing_of(entry->second)))
+                     expiring_.insert(std::move(*entry));
+                   return true;
+                 });
+  if (!expiring) return expiring;
   return store.scan(std::string(1, kBuried), std::string(1, kBuried + 1),
                     [this](std::string_view text, std::string_view) {
-                      if (auto buried = read_buried_key(text);
+                      if (auto buried = read_timed_key(text);
                           buried && host_->is_home(thing_of(buried->second)))
                         buried_.emplace(std::move(*buried), true);
                       return true;
@@ -172,11 +193,16 @@ void ShadowService::on_read(const std::string& key, const Result<StoreEntries>& 
     document->second.busy = true;
   } else {
     host_->log(LogLevel::Error, "shadow cannot be read", "reason=\"" + found.error().detail + "\"");
+    // The key says nothing of when it expires; asking again finds out.
+    for (const Waiting& each : queue)
+      if (each.operation == Operation::Expire) expiring_.insert({seconds() + kAgainSeconds, key});
   }
   for (const Waiting& each : queue) {
     const ShadowRequest request{each.operation, {each.thing, each.name}, each.payload,
                                 seconds(),      each.extended,           each.held == 0};
     const auto action = [&](Reaction& reaction) {
+      if (each.operation == Operation::Expire)
+        return document != nullptr ? expire(*document, request.shadow, reaction) : void();
       if (document != nullptr)
         return serve(*document, request, each.publisher, reaction, each.done);
       const Outcome& outcome = machine_.refuse(request, 500, "Internal service failure");
@@ -205,6 +231,7 @@ void ShadowService::serve(Documents::value_type& document, const ShadowRequest& 
 void ShadowService::perform(Documents::value_type& document, const ShadowRequest& request,
                             std::string_view publisher, Reaction& reaction, const Done& done) {
   std::optional<std::string_view> stored;
+  expire(document, request.shadow, reaction);
   if (document.second.record) stored = *document.second.record;
   Outcome& outcome = machine_.handle(request, stored);
   std::function<void()> answered;
@@ -266,6 +293,7 @@ void ShadowService::change(Documents::value_type& document, const Outcome& outco
     reaction.records().erase(key);
     document.second.record.reset();
   }
+  note_expiry(key, outcome, reaction);
   if (outcome.buried) {
     reaction.records().put(buried_key(*outcome.buried, key), {});
     buried_.emplace(std::pair(*outcome.buried, key), true);
@@ -273,6 +301,56 @@ void ShadowService::change(Documents::value_type& document, const Outcome& outco
   cached_bytes_ += weight(document);
   ++document.second.pins;
   reaction.after_commit([this, &document] { on_safe(document.second); });
+}
+
+void ShadowService::expire(Documents::value_type& document, const ShadowName& shadow,
+                           Reaction& reaction) {
+  if (!document.second.record) return;
+  const EpochSeconds now = seconds();
+  const EpochSeconds expiry = expiry_of(*document.second.record);
+  if (expiry == 0 || expiry > now) return;
+  const Outcome& outcome = machine_.handle({Operation::Expire, shadow, {}, now, true, true},
+                                           std::string_view(*document.second.record));
+  if (outcome.change == Outcome::Change::None) return;
+  for (const ShadowMessage& message : outcome.messages)
+    reaction.publish_after_commit(parts_of(message));
+  change(document, outcome, reaction);
+}
+
+void ShadowService::note_expiry(const std::string& key, const Outcome& outcome,
+                                Reaction& reaction) {
+  if (outcome.expiry_before == outcome.expiry_after) {
+    // Whoever took it out of the order of time did so for a removal that did not happen.
+    if (outcome.expiry_after != 0) expiring_.insert({outcome.expiry_after, key});
+    return;
+  }
+  if (outcome.expiry_before != 0) {
+    reaction.records().erase(timed_key(kExpiring, outcome.expiry_before, key));
+    expiring_.erase({outcome.expiry_before, key});
+  }
+  if (outcome.expiry_after != 0) {
+    reaction.records().put(timed_key(kExpiring, outcome.expiry_after, key), {});
+    expiring_.insert({outcome.expiry_after, key});
+  }
+}
+
+// Documents that are not in memory are read first; the time is kept in the store until the key is
+// gone.
+void ShadowService::expire_due(Reaction& reaction) {
+  const EpochSeconds now = seconds();
+  for (std::size_t i = 0; i < kExpiredPerTurn && !expiring_.empty(); ++i) {
+    if (expiring_.begin()->first > now) return;
+    const std::string key = expiring_.extract(expiring_.begin()).value().second;
+    const std::string_view thing = thing_of(key);
+    const ShadowName shadow{thing, std::string_view(key).substr(thing.size() + 2)};
+    if (Documents::value_type* const document = find(key)) {
+      expire(*document, shadow, reaction);
+      trim();
+    } else {
+      wait_for(key, {Operation::Expire, true, std::string(thing), std::string(shadow.name), {}, {},
+                     0, nullptr});
+    }
+  }
 }
 
 bool ShadowService::too_many(Document& document, EpochSeconds now) {
@@ -364,8 +442,10 @@ void ShadowService::collect(StoreRange range, std::size_t count, std::vector<std
 // --- What remains of deleted shadows
 
 Instant ShadowService::next_deadline() const {
-  if (buried_.empty()) return kNever;
-  const EpochSeconds due = buried_.begin()->first.first + machine_.rules().tombstone_seconds;
+  if (buried_.empty() && expiring_.empty()) return kNever;
+  EpochSeconds due = INT64_MAX / 2000;
+  if (!buried_.empty()) due = buried_.begin()->first.first + machine_.rules().tombstone_seconds;
+  if (!expiring_.empty()) due = std::min(due, expiring_.begin()->first);
   const Now now = host_->now();
   const auto wall = std::chrono::duration_cast<Milliseconds>(now.wall.time_since_epoch());
   return now.steady + std::max(Milliseconds(0), Milliseconds(due * 1000) - wall);
@@ -373,6 +453,7 @@ Instant ShadowService::next_deadline() const {
 
 void ShadowService::on_time(Reaction& reaction) {
   const EpochSeconds now = seconds();
+  expire_due(reaction);
   for (std::size_t i = 0; i < kBuriedPerTurn && !buried_.empty(); ++i) {
     const auto& [deleted, key] = buried_.begin()->first;
     if (now - deleted < machine_.rules().tombstone_seconds) return;

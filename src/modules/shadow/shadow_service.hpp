@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -110,6 +111,10 @@ class ShadowService final : public Service {
                std::string_view publisher, Reaction& reaction, const Done& done);
   void change(Documents::value_type& document, const Outcome& outcome, Reaction& reaction);
   void on_safe(Document& document);
+  /// Removes the desired keys whose time is over.
+  void expire(Documents::value_type& document, const ShadowName& shadow, Reaction& reaction);
+  void note_expiry(const std::string& key, const Outcome& outcome, Reaction& reaction);
+  void expire_due(Reaction& reaction);
   bool too_many(Document& document, EpochSeconds now);
   bool enter(std::string_view publisher, std::string_view thing);
   void leave(const std::string& place);
@@ -131,6 +136,7 @@ class ShadowService final : public Service {
   std::size_t cached_bytes_ = 0;
   std::map<std::pair<EpochSeconds, std::string>, bool>
       buried_;  ///< what remains of deleted shadows, by time
+  std::set<std::pair<EpochSeconds, std::string>> expiring_;  ///< keys, by when they next expire
   std::unordered_map<std::string, std::uint32_t> inflight_;  ///< by client and thing
 };
 

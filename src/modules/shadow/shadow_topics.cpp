@@ -108,6 +108,8 @@ std::string_view word(Operation operation) {
       return "delete";
     case Operation::Patch:
       return "patch";
+    case Operation::Expire:
+      return "expire";
   }
   return "";
 }

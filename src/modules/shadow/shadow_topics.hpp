@@ -8,7 +8,13 @@
 
 namespace twinmq::shadow {
 
-enum class Operation : std::uint8_t { Get, Update, Delete, Patch };
+enum class Operation : std::uint8_t {
+  Get,
+  Update,
+  Delete,
+  Patch,
+  Expire,  ///< nobody asks for it: removes the desired keys whose time is over
+};
 
 /// One shadow of one thing; views into the topic it was read from.
 struct ShadowName {
@@ -43,7 +49,7 @@ bool is_shadow_name(std::string_view text);
 /// Appends "$aws/things/{thing}/shadow[/name/{name}]", or the same below $twinmq.
 void write_prefix(const ShadowName& shadow, std::string& out, bool extended = false);
 
-/// "get", "update", "delete", "patch"
+/// "get", "update", "delete", "patch", "expire"
 std::string_view word(Operation operation);
 
 }  // namespace twinmq::shadow

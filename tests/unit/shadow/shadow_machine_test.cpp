@@ -361,6 +361,62 @@ TEST_CASE("an update below $twinmq may ask for values that must be there", "[sha
   CHECK(accepted.messages.front().topic == "$aws/things/T/shadow/update/delta");
 }
 
+TEST_CASE("desired keys with a time to live are removed like keys set to null", "[shadow]") {
+  Shadow shadow;
+  shadow.extended = true;
+  CHECK(shadow.update(
+            R"({"state":{"desired":{"open":true,"o":{"x":1,"y":2},"stay":1}},"ttl":{"open":30,"o":60}})")
+            ["version"] == 1);
+  CHECK(expiry_of(*shadow.stored) == 1030);
+  shadow.now = 1029;
+  CHECK(shadow.ask(Operation::Expire, "").change == Outcome::Change::None);
+  shadow.now = 1030;
+  const Outcome& first = shadow.ask(Operation::Expire, "");
+  CHECK(first.expiry_before == 1030);
+  CHECK(first.expiry_after == 1060);
+  REQUIRE(first.messages.size() == 3);
+  CHECK(first.messages[0].topic == "$aws/things/T/shadow/update/delta");
+  CHECK(first.messages[1].topic == "$aws/things/T/shadow/update/documents");
+  CHECK(first.messages[2].topic == "$twinmq/things/T/shadow/removed");
+  CHECK(Json::parse(first.messages[2].payload) ==
+        Json::parse(R"({"version":2,"timestamp":1030,"state":{"open":null}})"));
+  shadow.now = 2000;
+  shadow.ask(Operation::Expire, "");
+  CHECK(expiry_of(*shadow.stored) == 0);
+  shadow.extended = false;
+  CHECK(shadow.get()["state"]["desired"] == Json::parse(R"({"o":{},"stay":1})"));
+  CHECK(shadow.get()["version"] == 3);
+}
+
+TEST_CASE("a new value without a time to live stays, and a new time counts anew", "[shadow]") {
+  Shadow shadow;
+  shadow.extended = true;
+  shadow.update(R"({"state":{"desired":{"a":1,"b":1}},"ttl":10})");
+  shadow.now = 1005;
+  shadow.update(R"({"state":{"desired":{"a":2}}})");
+  shadow.update(R"({"state":{"desired":{"b":2}},"ttl":10})");
+  CHECK(expiry_of(*shadow.stored) == 1015);
+  shadow.now = 1020;
+  shadow.ask(Operation::Expire, "");
+  shadow.extended = false;
+  CHECK(shadow.get()["state"]["desired"] == Json::parse(R"({"a":2})"));
+}
+
+TEST_CASE("a time to live is whole seconds for keys that the update desires", "[shadow]") {
+  Shadow shadow;
+  shadow.extended = true;
+  for (const char* bad :
+       {R"({"state":{"desired":{"a":1}},"ttl":0})", R"({"state":{"desired":{"a":1}},"ttl":1.5})",
+        R"({"state":{"desired":{"a":1}},"ttl":"5"})", R"({"state":{"reported":{"a":1}},"ttl":5})",
+        R"({"state":{"desired":{"a":1}},"ttl":{"b":5}})",
+        R"({"state":{"desired":{"a":1}},"ttl":{"a":{"b":5}}})",
+        R"({"state":{"desired":{"a":1}},"ttl":9999999999})"})
+    shadow.refuses(bad, 400, "Invalid ttl");
+  CHECK(shadow.update(R"({"state":{"desired":{"a":1}},"ttl":null})")["version"] == 1);
+  shadow.extended = false;
+  CHECK(shadow.update(R"({"state":{"desired":{"a":1}},"ttl":"AWS ignores this"})")["version"] == 2);
+}
+
 TEST_CASE("a patch changes arrays element by element", "[shadow]") {
   Shadow shadow;
   shadow.update(R"({"state":{"desired":{"l":[1,2,3],"o":{"a/b":{"~":1}}}}})");
