@@ -50,6 +50,7 @@ struct Parts {
   std::shared_ptr<Authenticator> authenticator;
   std::shared_ptr<Authorizer> authorizer;
   std::shared_ptr<DeliveryFilter> delivery_filter;
+  std::shared_ptr<PublishFilter> publish_filter;  ///< before those of plugins
   std::function<std::unique_ptr<RetainedMessages>()> retained;
   std::function<std::unique_ptr<SessionJournal>()> sessions;
   std::function<std::unique_ptr<SystemTopics>()> sys;

@@ -239,6 +239,7 @@ enum class RuleActionKind : std::uint8_t {
   Log,        ///< a line in the broker's log
   File,       ///< a line in a file, through a durable queue
   Http,       ///< a POST to a server, through a durable queue
+  Plugin,     ///< a plugin's action, through a durable queue
 };
 
 /// What a rule does with its result. Texts marked T may hold ${expressions} over the message.
@@ -264,12 +265,14 @@ struct RuleActionConfig {
   std::string body = "single";       ///< Http: "single", "array" (of JSON) or "lines"
   bool gzip = false;                 ///< Http
   std::string ca_file;               ///< Http: authorities in PEM; empty: the system's
-  std::uint64_t timeout_milliseconds = 30'000;  ///< Http
-  std::uint64_t batch_max = 100;                ///< File, Http: results delivered together
-  std::uint64_t linger_milliseconds = 0;        ///< File, Http: waits that long for a batch to fill
-  std::uint64_t queue_max = 1'000'000;          ///< File, Http: results that may wait
+  std::string plugin;                ///< Plugin: the action's name
+  std::string plugin_options = "{}"; ///< Plugin: a JSON object
+  std::uint64_t timeout_milliseconds = 30'000;  ///< Http, Plugin
+  std::uint64_t batch_max = 100;                ///< File, Http, Plugin: results delivered together
+  std::uint64_t linger_milliseconds = 0;        ///< File, Http, Plugin: waits that long for a batch to fill
+  std::uint64_t queue_max = 1'000'000;          ///< File, Http, Plugin: results that may wait
   std::uint64_t queue_bytes_max = 1'073'741'824;
-  std::string queue_full = "reject";  ///< File, Http: "reject", "drop_oldest" or "drop_newest"
+  std::string queue_full = "reject";  ///< File, Http, Plugin: "reject", "drop_oldest" or "drop_newest"
 
   bool operator==(const RuleActionConfig&) const = default;
 };
@@ -286,6 +289,21 @@ struct RuleConfig {
   std::vector<RuleActionConfig> error_actions;  ///< at most one; it sees failures of the others
 
   bool operator==(const RuleConfig&) const = default;
+};
+
+/// A plugin to load: <twinmq/plugin.hpp>.
+struct PluginConfig {
+  std::string name;            ///< for the log; letters, digits and _, 1..128
+  std::string path;            ///< of the shared library; a name without folder: one of the shipped
+  std::uint64_t deadline_milliseconds = 100;  ///< for a call that is not fast
+  std::uint64_t workers = 2;   ///< threads for such calls, 1..64
+  std::string options = "{}";  ///< a JSON object; the plugin says what it may hold
+  std::string place;           ///< for complaints: "twinmq.toml:12:1"; empty: not from a file
+
+  bool operator==(const PluginConfig& other) const {
+    return name == other.name && path == other.path && deadline_milliseconds == other.deadline_milliseconds &&
+           workers == other.workers && options == other.options;
+  }
 };
 
 struct SysConfig {
@@ -320,6 +338,7 @@ struct Config {
   HttpConfig http;
   RulesConfig rules;
   std::vector<RuleConfig> rule;  ///< those of the file
+  std::vector<PluginConfig> plugin;
   AdminConfig admin;
   LogConfig log;
 

@@ -14,6 +14,8 @@
 #include "app/stream.hpp"
 #include "mqtt/properties.hpp"
 #include "mqtt/topic.hpp"
+#include "plugins/access_doors.hpp"
+#include "plugins/transformations.hpp"
 #include "storage/storage_sizes.hpp"
 
 namespace twinmq {
@@ -88,6 +90,7 @@ Result<std::unique_ptr<Broker>> HouseBroker::create(Config config, Parts parts) 
   }
   std::unique_ptr<HouseBroker> broker(
       new HouseBroker(std::move(config), std::move(parts), std::move(sink)));
+  if (auto opened = broker->open_plugins(); !opened) return opened.error();
   Result<AccessRules> access = broker->load_access(broker->config_);
   if (!access) return access.error();
   if (access->authenticator) {
@@ -145,7 +148,67 @@ HouseBroker::~HouseBroker() {
 Result<AccessRules> HouseBroker::load_access(const Config& config) {
   if (!config.modules.access) return AccessRules{};
   if (!hash_worker_) hash_worker_ = std::make_shared<access::HashWorker>();
-  return house_access(config, hash_worker_, ++access_epoch_);
+  Result<AccessRules> access = house_access(config, hash_worker_, ++access_epoch_);
+  if (!access) return access;
+  if (auto asked = plugins::PluginAuthenticator::over(*plugins_, access->authenticator))
+    access->authenticator = std::move(asked);
+  if (auto asked = plugins::PluginAuthorizer::over(*plugins_, access->authorizer))
+    access->authorizer = std::move(asked);
+  return access;
+}
+
+Result<void> HouseBroker::open_plugins() {
+  auto opened = plugins::PluginSet::open(
+      config_.plugin, [log = log_](LogLevel level, std::string_view event, const std::string& detail) {
+        (*log)({level, event, detail});
+      });
+  if (!opened) return opened.error();
+  plugins_ = std::move(*opened);
+  transformations_ = plugins::Transformations::of(*plugins_);
+  return check_rules(config_, *plugins_);
+}
+
+void HouseBroker::log_plugins() const {
+  for (const plugins::PluginStatistics& each : plugins_->statistics())
+    log(LogLevel::Info, "plugin counted",
+        "plugin=" + each.name + " calls=" + std::to_string(each.calls) + " errors=" + std::to_string(each.errors) +
+            " timeouts=" + std::to_string(each.timeouts) + " disabled=" + (each.disabled ? "true" : "false"));
+}
+
+// The host's own comes first.
+PublishFilter* HouseBroker::publish_filter_of(ShardDoors& doors) {
+  if (doors.publish_filters.empty()) {
+    for (const auto& [filter, name] : {std::pair(parts_.publish_filter, "PublishFilter"), std::pair(transformations_, "plugin transformation")})
+      if (filter) doors.publish_filters.push_back(std::make_unique<WatchedPublishFilter>(*filter, watchdog_, name));
+    doors.publish_filter = std::make_unique<PublishFilters>(doors.publish_filters);
+  }
+  return doors.publish_filters.empty() ? nullptr : doors.publish_filter.get();
+}
+
+rules::Outside HouseBroker::outside_of(ShardDoors& doors) {
+  if (!doors.functions) doors.functions = std::make_shared<WatchedFunctions>(plugins_, watchdog_);
+  return {doors.functions, [way = way_to_shards_](std::uint32_t shard, std::function<void(Service&)> errand) {
+            way->post(shard, [errand = std::move(errand)](ShardThread& thread) {
+              Service* service = thread.core() ? thread.core()->service("rules") : nullptr;
+              if (service != nullptr) errand(*service);
+            });
+          }};
+}
+
+void WayToShards::lead_to(std::vector<std::shared_ptr<Inbox>> inboxes) {
+  const std::scoped_lock lock(mutex_);
+  inboxes_ = std::move(inboxes);
+  auto waiting = std::exchange(waiting_, {});
+  for (auto& [shard, errand] : waiting)
+    if (shard < inboxes_.size()) inboxes_[shard]->post(std::move(errand));
+}
+
+void WayToShards::post(std::uint32_t shard, Inbox::Errand errand) {
+  const std::scoped_lock lock(mutex_);
+  if (shard < inboxes_.size())
+    inboxes_[shard]->post(std::move(errand));
+  else
+    waiting_.emplace_back(shard, std::move(errand));
 }
 
 core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
@@ -169,6 +232,7 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     }
     made.authenticator = doors.authenticator.get();
   }
+  made.publish_filter = publish_filter_of(doors);
   if (parts_.authorizer) {
     if (!doors.authorizer)
       doors.authorizer = std::make_unique<WatchedAuthorizer>(*parts_.authorizer, watchdog_);
@@ -186,7 +250,7 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     made.retained = parts_.retained ? parts_.retained() : house_retained(made.limits, shards);
   }
   if (config.modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
-  made.services = house_services(config, static_cast<unsigned>(doors_.size()), sink_queues_);
+  made.services = house_services(config, static_cast<unsigned>(doors_.size()), sink_queues_, outside_of(doors));
   for (const auto& service : parts_.services) made.services.push_back(service());
   return made;
 }
@@ -241,7 +305,7 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   if (!parts_.store) plan.free_bytes_min = storage::storage_sizes(config_.storage).free_bytes_min;
   plan.store_is_memory = store_is_memory_;
   plan.keeps_records = config_.modules.sessions || config_.modules.retained || !parts_.services.empty() ||
-                      !house_services(config_, 1, sink_queues_).empty();
+                      !house_services(config_, 1, sink_queues_, {}).empty();
   plan.parts = [this](core::ShardId shard) { return shard_parts(shard); };
   if (config_.modules.sys) plan.sys = parts_.sys ? parts_.sys() : house_system_topics();
   plan.sys_interval = Seconds(config_.sys.interval_seconds);
@@ -309,13 +373,14 @@ Result<void> HouseBroker::start(bool on_caller) {
   }
   start_callbacks();
   sink_queues_ = make_sink_queues();
-  if (const Result<void> added = add_rule_sinks(config_, *sink_queues_); !added) {
+  if (const Result<void> added = add_rule_sinks(config_, *plugins_, *sink_queues_); !added) {
     close_house_store();
     return added;
   }
   ShardSet::Plan made = plan(on_caller);
   doors_.clear();
   doors_.resize(made.shards);
+  way_to_shards_->begin();
   Result<std::shared_ptr<ShardSet>> set = ShardSet::start(std::move(made));
   if (!set) {
     close_house_store();
@@ -324,6 +389,9 @@ Result<void> HouseBroker::start(bool on_caller) {
   {
     const std::scoped_lock lock(mutex_);
     running_ = std::move(*set);
+    std::vector<std::shared_ptr<Inbox>> inboxes;
+    for (core::ShardId shard = 0; shard < running_->size(); ++shard) inboxes.push_back(running_->inbox(shard));
+    way_to_shards_->lead_to(std::move(inboxes));
   }
   sink_queues_->begin();
   watch_tls();
@@ -362,6 +430,7 @@ void HouseBroker::stop(Milliseconds deadline) {
   log(LogLevel::Info, "stopping", "deadline_milliseconds=" + std::to_string(deadline.count()));
   set->stop(deadline);
   close_house_store();
+  log_plugins();
   callbacks->stop(std::max(Milliseconds(0), until - read_clocks().steady));
   log(LogLevel::Info, "stopped", "");
   Statistics counted = set->statistics();

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <twinmq/broker.hpp>
@@ -16,6 +17,7 @@
 #include "app/callback_threads.hpp"
 #include "app/file_watch.hpp"
 #include "app/host_shadows.hpp"
+#include "app/inbox.hpp"
 #include "app/shard_set.hpp"
 #include "app/tls_listeners.hpp"
 #include "app/watchdog.hpp"
@@ -23,6 +25,8 @@
 #include "core/shard_core.hpp"
 #include "modules/access/current_access.hpp"
 #include "modules/access/hash_worker.hpp"
+#include "modules/rules/rules_service.hpp"
+#include "plugins/plugin_set.hpp"
 #include "sinks/durable_queues.hpp"
 
 namespace twinmq::app {
@@ -43,6 +47,20 @@ class LogDoor {
  private:
   std::atomic<LogLevel> level_;
   const std::function<void(const LogLine&)> sink_;
+};
+
+/// Errands for the shards from threads that may outlive the broker; what comes before the shards are there waits.
+class WayToShards {
+ public:
+  /// Shards are about to start.
+  void begin() { lead_to({}); }
+  void lead_to(std::vector<std::shared_ptr<Inbox>> inboxes);
+  void post(std::uint32_t shard, Inbox::Errand errand);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Inbox>> inboxes_;
+  std::vector<std::pair<std::uint32_t, Inbox::Errand>> waiting_;
 };
 
 /// What the configured files say.
@@ -84,9 +102,16 @@ class HouseBroker final : public Broker {
     std::unique_ptr<WatchedAuthenticator> authenticator;
     std::unique_ptr<WatchedAuthorizer> authorizer;
     std::unique_ptr<WatchedDeliveryFilter> delivery_filter;
+    std::vector<std::unique_ptr<WatchedPublishFilter>> publish_filters;
+    std::unique_ptr<PublishFilters> publish_filter;
+    std::shared_ptr<WatchedFunctions> functions;
   };
 
   HouseBroker(Config config, Parts parts, std::shared_ptr<Log> sink);
+  Result<void> open_plugins();
+  PublishFilter* publish_filter_of(ShardDoors& doors);
+  rules::Outside outside_of(ShardDoors& doors);
+  void log_plugins() const;
   Result<void> open_house_store();
   /// Gives up the data directory, so that another broker can use it.
   void close_house_store();
@@ -128,6 +153,9 @@ class HouseBroker final : public Broker {
   std::shared_ptr<Store> store_;
   bool store_is_memory_ = false;
   Durability durability_ = Durability::None;
+  std::shared_ptr<plugins::PluginSet> plugins_;
+  const std::shared_ptr<WayToShards> way_to_shards_ = std::make_shared<WayToShards>();
+  std::shared_ptr<PublishFilter> transformations_;  ///< of plugins; null: none
   std::shared_ptr<access::HashWorker> hash_worker_;
   std::unique_ptr<access::CurrentAuthenticator>
       authenticator_;  ///< the house's; a host's own comes first

@@ -68,6 +68,7 @@ void TomlWalk::entry(const std::string& path, const toml::key& key, const toml::
   if (path == "listener") return listeners(node);
   if (path == "shadow.schema") return read_schemas(draft_, node, name_);
   if (path == "rule") return read_rules(draft_, node, name_);
+  if (path == "plugin") return read_plugins(draft_, node, name_);
   if (is_config_section(path)) {
     if (const auto* section = node.as_table()) return table(*section, path, listener);
     return draft_.complain(

@@ -2,14 +2,18 @@
 
 #include <array>
 #include <functional>
+#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "json/read.hpp"
+#include "json/write.hpp"
+
 namespace twinmq::app {
 namespace {
 
-constexpr std::array<std::string_view, 5> kKinds = {"republish", "shadow", "log", "file", "http"};
+constexpr std::array<std::string_view, 6> kKinds = {"republish", "shadow", "log", "file", "http", "plugin"};
 
 struct Text {
   std::string_view name;
@@ -55,6 +59,20 @@ constexpr RuleText kRuleTexts[] = {{"name", &RuleConfig::name},
                                    {"dialect", &RuleConfig::dialect},
                                    {"description", &RuleConfig::description}};
 
+struct PluginNumber {
+  std::string_view name;
+  std::uint64_t PluginConfig::* field;
+  std::uint64_t most;
+};
+constexpr PluginNumber kPluginNumbers[] = {{"deadline_milliseconds", &PluginConfig::deadline_milliseconds, 600'000},
+                                           {"workers", &PluginConfig::workers, 64}};
+
+std::string json_of(const toml::table& table) {
+  std::ostringstream text;
+  text << toml::json_formatter(table);
+  return text.str();
+}
+
 class RuleReader {
  public:
   RuleReader(ConfigDraft& draft, const std::string& file) : draft_(draft), file_(file) {}
@@ -70,11 +88,25 @@ class RuleReader {
     }
   }
 
- private:
-  void complain(const toml::node& node, const std::string& text) {
-    const auto& begin = node.source().begin;
-    draft_.complain(fmt::format("{}:{}:{}", file_, begin.line, begin.column), text);
+  void plugins(const toml::node& node) {
+    const auto* array = tables(node, "plugin");
+    if (array == nullptr) return;
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      PluginConfig plugin;
+      plugin.place = place(*array->get(i));
+      for (const auto& [key, value] : *array->get(i)->as_table())
+        plugin_key(plugin, fmt::format("plugin[{}].{}", i, key.str()), key.str(), value);
+      draft_.config().plugin.push_back(std::move(plugin));
+    }
   }
+
+ private:
+  std::string place(const toml::node& node) const {
+    const auto& begin = node.source().begin;
+    return fmt::format("{}:{}:{}", file_, begin.line, begin.column);
+  }
+
+  void complain(const toml::node& node, const std::string& text) { draft_.complain(place(node), text); }
 
   const toml::array* tables(const toml::node& node, std::string_view name) {
     const auto* array = node.as_array();
@@ -142,6 +174,7 @@ class RuleReader {
       return;
     }
     if (key == "type") return kind(action, path, node);
+    if (key == "plugin") return plugin_action(action, path, node);
     if (key == "gzip") return flag(node, path, action.gzip);
     if (key == "headers") return list(node, path, action.headers);
     if (key == "retain") return flag(node, path, action.retain);
@@ -154,9 +187,39 @@ class RuleReader {
     if (key == "user_properties") return list(node, path, action.user_properties);
     complain(node, fmt::format("{}: unknown key; allowed: type, topic, payload, qos, retain, content_type, response_topic, "
                                "correlation_data, user_properties, thing, shadow, message, path, rotate_bytes, rotate_seconds, "
-                               "files_max, url, headers, body, gzip, ca_file, timeout_milliseconds, batch_max, "
+                               "files_max, url, headers, body, gzip, ca_file, timeout_milliseconds, plugin, batch_max, "
                                "linger_milliseconds, queue_max, queue_bytes_max, queue_full",
                                path));
+  }
+
+  // { name = "…", and the action's options }
+  void plugin_action(RuleActionConfig& action, const std::string& path, const toml::node& node) {
+    const auto* table = node.as_table();
+    const auto* name = table == nullptr ? nullptr : table->get_as<std::string>("name");
+    if (name == nullptr) return complain(node, fmt::format("{}: allowed: {{ name = \"…\", and the action's options }}", path));
+    action.plugin = name->get();
+    toml::table options = *table;
+    options.erase("name");
+    action.plugin_options = json_of(options);
+  }
+
+  void plugin_key(PluginConfig& plugin, const std::string& path, std::string_view key, const toml::node& node) {
+    if (key == "name") return void(text(node, path, plugin.name));
+    if (key == "path") return void(text(node, path, plugin.path));
+    if (key == "options") {
+      if (const auto* table = node.as_table()) plugin.options = json_of(*table);
+      else complain(node, fmt::format("{}: allowed: a table, {{ key = value }}", path));
+      return;
+    }
+    for (const PluginNumber& known : kPluginNumbers) {
+      if (key != known.name) continue;
+      const auto* number = node.as_integer();
+      if (number == nullptr || number->get() < 1 || static_cast<std::uint64_t>(number->get()) > known.most)
+        return complain(node, fmt::format("{}: allowed: an integer from 1 to {}", path, known.most));
+      plugin.*known.field = static_cast<std::uint64_t>(number->get());
+      return;
+    }
+    complain(node, fmt::format("{}: unknown key; allowed: name, path, deadline_milliseconds, workers, options", path));
   }
 
   void kind(RuleActionConfig& action, const std::string& path, const toml::node& node) {
@@ -166,7 +229,7 @@ class RuleReader {
       action.kind = static_cast<RuleActionKind>(i);
       return;
     }
-    complain(node, fmt::format("{}: allowed: \"republish\", \"shadow\", \"log\", \"file\" or \"http\"", path));
+    complain(node, fmt::format("{}: allowed: \"republish\", \"shadow\", \"log\", \"file\", \"http\" or \"plugin\"", path));
   }
 
   void list(const toml::node& node, const std::string& path, std::vector<std::string>& to) {
@@ -183,6 +246,31 @@ class RuleReader {
   const std::string& file_;
 };
 
+std::string toml_of(const json::Value& value) {
+  std::string text;
+  const auto list = [&](std::string_view item) { text += (text.size() == 1 ? " " : ", ") + std::string(item); };
+  switch (value.kind()) {
+    case json::Kind::String: return toml_quoted(value.text());
+    case json::Kind::Array:
+      text = "[";
+      for (const json::Value& each : value.items()) list(toml_of(each));
+      return text + " ]";
+    case json::Kind::Object:
+      text = "{";
+      for (const json::Member& each : value.members()) list(fmt::format("{} = {}", toml_quoted(each.key), toml_of(each.value)));
+      return text + " }";
+    default: return json::text_of(value, json::Numbers::AsWritten);
+  }
+}
+
+// The table that json_of() made this from. `first` comes before its keys.
+std::string toml_of_json(const std::string& object, const std::string& first = {}) {
+  json::Arena arena;
+  const std::string table = toml_of(json::read(object, arena).value);
+  if (first.empty()) return table;
+  return "{ " + first + (table == "{ }" ? " }" : "," + table.substr(1));
+}
+
 std::string actions_text(std::string_view section, const std::vector<RuleActionConfig>& actions) {
   const RuleActionConfig defaults;
   std::string text;
@@ -194,6 +282,8 @@ std::string actions_text(std::string_view section, const std::vector<RuleActionC
     if (action.retain) text += "retain = true\n";
     for (const Number& known : kActionNumbers)
       if (action.*known.field != defaults.*known.field) text += fmt::format("{} = {}\n", known.name, action.*known.field);
+    if (!action.plugin.empty())
+      text += fmt::format("plugin = {}\n", toml_of_json(action.plugin_options, "name = " + toml_quoted(action.plugin)));
     if (action.gzip) text += "gzip = true\n";
     if (!action.headers.empty()) text += fmt::format("headers = {}\n", toml_value(action.headers));
     if (!action.user_properties.empty()) text += fmt::format("user_properties = {}\n", toml_value(action.user_properties));
@@ -202,6 +292,22 @@ std::string actions_text(std::string_view section, const std::vector<RuleActionC
 }
 
 }  // namespace
+
+void read_plugins(ConfigDraft& draft, const toml::node& node, const std::string& file) {
+  RuleReader(draft, file).plugins(node);
+}
+
+std::string plugins_text(const std::vector<PluginConfig>& plugins) {
+  const PluginConfig defaults;
+  std::string text;
+  for (const PluginConfig& plugin : plugins) {
+    text += fmt::format("\n[[plugin]]\nname = {}\npath = {}\n", toml_quoted(plugin.name), toml_quoted(plugin.path));
+    for (const PluginNumber& known : kPluginNumbers)
+      if (plugin.*known.field != defaults.*known.field) text += fmt::format("{} = {}\n", known.name, plugin.*known.field);
+    if (plugin.options != defaults.options) text += fmt::format("options = {}\n", toml_of_json(plugin.options));
+  }
+  return text;
+}
 
 void read_rules(ConfigDraft& draft, const toml::node& node, const std::string& file) {
   RuleReader(draft, file).rules(node);

@@ -1,5 +1,5 @@
 #pragma once
-// [[rule]] and [[rule.action]] of the configuration.
+// [[rule]], [[rule.action]] and [[plugin]] of the configuration.
 
 #include <string>
 #include <vector>
@@ -16,5 +16,9 @@ void read_rules(ConfigDraft& draft, const toml::node& node, const std::string& f
 
 /// The rules as TOML that reads back.
 std::string rules_text(const std::vector<RuleConfig>& rules);
+
+/// The same for plugins.
+void read_plugins(ConfigDraft& draft, const toml::node& node, const std::string& file);
+std::string plugins_text(const std::vector<PluginConfig>& plugins);
 
 }  // namespace twinmq::app

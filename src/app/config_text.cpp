@@ -126,7 +126,7 @@ std::string print_config(const LoadedConfig& loaded) {
     }
   }
   text += app::schemas_text(loaded.config.shadow.schemas);
-  text += app::rules_text(loaded.config.rule);
+  text += app::rules_text(loaded.config.rule) + app::plugins_text(loaded.config.plugin);
   // No [[listener]] at all would mean the default one.
   if (loaded.config.listeners.empty()) text.insert(0, "listener = []\n");
   return text;

@@ -206,6 +206,23 @@ void check_schemas(const Config& config, std::vector<ConfigComplaint>& complaint
     complaints.push_back({"shadow.schema", compiled.error().detail});
 }
 
+void check_plugins(const Config& config, std::vector<ConfigComplaint>& complaints) {
+  for (std::size_t i = 0; i < config.plugin.size(); ++i) {
+    const PluginConfig& plugin = config.plugin[i];
+    const std::string key = fmt::format("plugin[{}]", i);
+    const bool named = !plugin.name.empty() && plugin.name.size() <= 128 &&
+                       std::all_of(plugin.name.begin(), plugin.name.end(), [](char c) {
+                         return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+                       });
+    if (!named) complaints.push_back({key, "name: allowed: 1 to 128 letters, digits and _"});
+    if (plugin.path.empty()) complaints.push_back({key, "path: allowed: the file of a shared library"});
+    if (plugin.deadline_milliseconds == 0 || plugin.workers == 0 || plugin.workers > 64)
+      complaints.push_back({key, "allowed: deadline_milliseconds from 1, workers from 1 to 64"});
+    for (std::size_t k = 0; k < i; ++k)
+      if (config.plugin[k].name == plugin.name) complaints.push_back({key, fmt::format("the name \"{}\" is taken", plugin.name)});
+  }
+}
+
 }  // namespace
 
 std::vector<ConfigComplaint> config_complaints(const Config& config) {
@@ -217,6 +234,7 @@ std::vector<ConfigComplaint> config_complaints(const Config& config) {
   check_proxies("access.trusted_proxies", config.access.trusted_proxies, complaints);
   check_rules(config, complaints);
   check_schemas(config, complaints);
+  check_plugins(config, complaints);
   return complaints;
 }
 

@@ -12,7 +12,6 @@
 #include "modules/access/current_access.hpp"
 #include "modules/access/password_file.hpp"
 #include "modules/retained/retained_module.hpp"
-#include "modules/rules/rules_service.hpp"
 #include "modules/sessions/session_module.hpp"
 #include "modules/shadow/lifecycle_events.hpp"
 #include "modules/shadow/shadow_service.hpp"
@@ -97,15 +96,27 @@ std::unique_ptr<SystemTopics> house_system_topics() {
 }
 
 std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
-                                                     const std::shared_ptr<SinkQueues>& sinks) {
+                                                     const std::shared_ptr<SinkQueues>& sinks,
+                                                     const rules::Outside& outside) {
   std::vector<std::unique_ptr<Service>> services;
   if (config.modules.shadow) {
     services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards));
   }
   if (config.modules.events) services.push_back(std::make_unique<shadow::LifecycleEvents>());
   if (config.modules.rules && !config.rule.empty())
-    services.push_back(std::make_unique<rules::RulesService>(config.rules, config.rule, read_zone_file, sinks));
+    services.push_back(std::make_unique<rules::RulesService>(config.rules, config.rule, read_zone_file, sinks, outside));
   return services;
+}
+
+Result<void> check_rules(const Config& config, const plugins::PluginSet& plugins) {
+  for (const RuleConfig& rule : config.rule) {
+    if (const auto compiled = rules::CompiledRule::compile(rule, &plugins); !compiled) return compiled.error();
+    for (const auto* actions : {&rule.actions, &rule.error_actions})
+      for (const RuleActionConfig& action : *actions)
+        if (action.kind == RuleActionKind::Plugin && !plugins.has_action(action.plugin))
+          return Error{ErrorCode::InvalidConfig, "rule \"" + rule.name + "\": no plugin has the action \"" + action.plugin + "\""};
+  }
+  return {};
 }
 
 std::string needs_restart(const Config& now, const Config& next) {
@@ -127,6 +138,7 @@ std::string needs_restart(const Config& now, const Config& next) {
   compare(now.shadow == next.shadow, "shadow");
   compare(now.http == next.http, "http");
   compare(now.rules == next.rules && now.rule == next.rule, "rules");
+  compare(now.plugin == next.plugin, "plugin");
   return keys;
 }
 

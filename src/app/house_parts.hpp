@@ -16,6 +16,8 @@
 
 #include "app/broker.hpp"
 #include "modules/access/hash_worker.hpp"
+#include "modules/rules/rules_service.hpp"
+#include "plugins/plugin_set.hpp"
 
 namespace twinmq::app {
 
@@ -41,7 +43,11 @@ std::unique_ptr<SystemTopics> house_system_topics();
 
 /// Those the Config switches on, for one of that many shards.
 std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
-                                                     const std::shared_ptr<SinkQueues>& sinks);
+                                                     const std::shared_ptr<SinkQueues>& sinks,
+                                                     const rules::Outside& outside);
+
+/// Whether every rule can be run with these plugins. The error names the rule.
+Result<void> check_rules(const Config& config, const plugins::PluginSet& plugins);
 
 /// Keys that differ and that a reload does not change, with spaces between; empty: none.
 std::string needs_restart(const Config& now, const Config& next);

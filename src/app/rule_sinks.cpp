@@ -22,7 +22,9 @@ SinkOptions options_of(const RuleActionConfig& action) {
   return options;
 }
 
-Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action) {
+Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action, const plugins::PluginSet& plugins) {
+  if (action.kind == RuleActionKind::Plugin)
+    return plugins.open_sink(action.plugin, action.plugin_options, Milliseconds(action.timeout_milliseconds));
   if (action.kind == RuleActionKind::File)
     return sinks::FileSink::open({action.path, action.rotate_bytes, static_cast<std::uint32_t>(action.rotate_seconds),
                                   static_cast<std::uint32_t>(action.files_max)});
@@ -43,14 +45,14 @@ Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action) {
 
 }  // namespace
 
-Result<void> add_rule_sinks(const Config& config, SinkQueues& queues) {
+Result<void> add_rule_sinks(const Config& config, const plugins::PluginSet& plugins, SinkQueues& queues) {
   if (!config.modules.rules) return {};
   for (const RuleConfig& rule : config.rule) {
     for (const auto* actions : {&rule.actions, &rule.error_actions}) {
       for (std::size_t i = 0; i < actions->size(); ++i) {
         const RuleActionConfig& action = (*actions)[i];
         if (!rules::leaves_process(action.kind)) continue;
-        auto sink = open_sink(action);
+        auto sink = open_sink(action, plugins);
         if (!sink) return Error{sink.error().code, "rule \"" + rule.name + "\": " + sink.error().detail};
         queues.add(rules::sink_name(rule.name, actions == &rule.error_actions, i), std::move(*sink),
                    options_of(action));

@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/twinmq)
 
-install(TARGETS twinmq EXPORT twinmqTargets
+install(TARGETS twinmq twinmq_plugin EXPORT twinmqTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/twinmq DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

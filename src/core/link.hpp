@@ -175,6 +175,8 @@ class Link {
   void on_publish(const mqtt::Frame& frame);
   bool resolve_alias(mqtt::Publish& packet);
   std::optional<ReasonCode> judge_publish(const mqtt::Publish& packet);
+  std::optional<ReasonCode> filter_publish(mqtt::Publish& packet, std::string& payload);
+  void answer_unrouted(const mqtt::Publish& packet, ReasonCode code);
   void answer_publish(mqtt::PacketType type, mqtt::PacketId id, const Outcome& outcome,
                       std::optional<std::uint64_t> promise);
   void refuse_publish(const mqtt::Publish& packet, ReasonCode code);

@@ -53,6 +53,12 @@ void Link::on_publish(const mqtt::Frame& frame) {
   if (const auto refusal = judge_publish(packet)) return refuse_publish(packet, *refusal);
   if (shard_.parts.store_full && may_be_stored(packet)) return refuse_for_room(packet);
 
+  std::string payload;
+  if (shard_.parts.publish_filter != nullptr && !origin_.host) {
+    const auto answer = filter_publish(packet, payload);
+    if (answer) return answer_unrouted(packet, *answer);
+  }
+
   MessageParts parts;
   parts.topic = packet.topic;
   parts.payload = packet.payload;
@@ -123,6 +129,19 @@ std::optional<ReasonCode> Link::judge_publish(const mqtt::Publish& packet) {
   return std::nullopt;
 }
 
+// The answer to a message that goes nowhere; what replaces its payload lives in `payload`.
+std::optional<ReasonCode> Link::filter_publish(mqtt::Publish& packet, std::string& payload) {
+  const PublishedMessage message{packet.topic,           packet.payload, session_->client_id(),
+                                 session_->principal(), packet.qos,     packet.retain};
+  switch (shard_.parts.publish_filter->on_publish(message, payload)) {
+    case PublishFilter::Verdict::Keep: return std::nullopt;
+    case PublishFilter::Verdict::Modify: packet.payload = payload; return std::nullopt;
+    case PublishFilter::Verdict::Drop: return ReasonCode::Success;
+    case PublishFilter::Verdict::Refuse: break;
+  }
+  return ReasonCode::ImplementationSpecificError;
+}
+
 // Whether anybody's queue takes it is known only after routing; then it would be too late to refuse it
 // for all.
 bool Link::may_be_stored(const mqtt::Publish& packet) const {
@@ -137,10 +156,14 @@ void Link::refuse_for_room(const mqtt::Publish& packet) {
   answer_publish(type, packet.packet_id, {ReasonCode::QuotaExceeded, 0}, std::nullopt);
 }
 
-// MQTT 3.1.1 has no negative acknowledgement: the message is acknowledged and goes nowhere
-// [MQTT-3.3.5-2].
 void Link::refuse_publish(const mqtt::Publish& packet, ReasonCode code) {
   shard_.counters.add(Metric::RefusedNotAuthorized);
+  answer_unrouted(packet, code);
+}
+
+// MQTT 3.1.1 has no negative acknowledgement: the message is acknowledged and goes nowhere
+// [MQTT-3.3.5-2].
+void Link::answer_unrouted(const mqtt::Publish& packet, ReasonCode code) {
   if (packet.qos == QoS::AtLeastOnce) acknowledge(PacketType::Puback, packet.packet_id, code);
   if (packet.qos == QoS::ExactlyOnce) acknowledge(PacketType::Pubrec, packet.packet_id, code);
 }

@@ -377,10 +377,10 @@ void Router::react(const std::function<void(Reaction&)>& action) {
   shard_.transactions.close_own_part(id, route);
 }
 
-void Router::resume(const PartOf& part, const std::function<void(Reaction&)>& action) {
+void Router::resume(const PartOf& part, std::uint8_t hops, const std::function<void(Reaction&)>& action) {
   Depth depth(*this);
   depth->reacted = true;
-  CollectedReaction reaction(shard_, depth->reactions, 1);
+  CollectedReaction reaction(shard_, depth->reactions, hops);
   action(reaction);
   Batch records;
   gather(*depth, records);

@@ -47,7 +47,7 @@ class Router {
   /// A transaction that no message began.
   void react(const std::function<void(Reaction&)>& action);
   /// Closes a part that a service held open.
-  void resume(const PartOf& part, const std::function<void(Reaction&)>& action);
+  void resume(const PartOf& part, std::uint8_t hops, const std::function<void(Reaction&)>& action);
 
  private:
   /// Working memory of one routing call; calls nest when a delivery sets off another publish.

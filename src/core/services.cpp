@@ -41,7 +41,7 @@ void CollectedReaction::after_commit(std::function<void()> action) {
 }
 
 HeldTransaction CollectedReaction::hold() {
-  reactions_.held.push_back(shard_.services.draw());
+  reactions_.held.push_back(shard_.services.draw(hops_));
   return reactions_.held.back();
 }
 
@@ -97,7 +97,8 @@ void ServiceSeat::react(const std::function<void(Reaction&)>& action) {
 }
 
 void ServiceSeat::resume(HeldTransaction held, const std::function<void(Reaction&)>& action) {
-  shard_.router.resume(shard_.services.release(held), action);
+  const auto hops = static_cast<std::uint8_t>(held & 0xFF);
+  shard_.router.resume(shard_.services.release(held), hops, action);
 }
 
 void ServiceSeat::read(StoreRange range, std::function<void(Result<StoreEntries>)> done) {

@@ -87,7 +87,8 @@ class Services {
   void on_time();
 
   /// A number under which a service may hold a transaction.
-  HeldTransaction draw() { return ++held_numbers_; }
+  /// The number carries the hops of what is published when the transaction goes on.
+  HeldTransaction draw(std::uint8_t hops) { return ++held_numbers_ << 8 | hops; }
   void keep(HeldTransaction held, const PartOf& part) { held_.emplace(held, part); }
   PartOf release(HeldTransaction held);
 

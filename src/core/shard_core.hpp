@@ -51,6 +51,7 @@ struct ShardParts {
   Authenticator* authenticator = nullptr;  ///< null: everybody may enter
   Authorizer* authorizer = nullptr;        ///< null: everything is allowed
   DeliveryFilter* delivery_filter = nullptr;
+  PublishFilter* publish_filter = nullptr;
   std::unique_ptr<RetainedMessages> retained;
   std::unique_ptr<SessionJournal> journal;
   std::vector<std::unique_ptr<Service>> services;

@@ -172,6 +172,11 @@ class Compiler {
         aggregate(node, *kind);
         return true;
       }
+      if (find_function(name) == nullptr && open()) {
+        program_->outside.push_back({name, node.offset, true});
+        aggregate(node, Aggregate::Outside);
+        return true;
+      }
       if (name == "window_start" || name == "window_end") {
         emit(name == "window_start" ? Op::WindowBegin : Op::WindowEnd, 1);
         return true;
@@ -193,6 +198,7 @@ class Compiler {
       return fail(node.offset, node.text + "() takes " + std::to_string(wanted) + (wanted == 1 ? " argument" : " arguments"));
     AggregatePlan plan;
     plan.kind = kind;
+    if (kind == Aggregate::Outside) plan.name = lower_case(node.text);
     const bool star = !bare && syntax_[node.children[0]].kind == NodeKind::Star;
     if (star && kind != Aggregate::Count) return fail(node.offset, "only count() takes *");
     if (kind == Aggregate::Percentile) {
@@ -380,7 +386,7 @@ class Compiler {
 
   void call(const Node& node) {
     const Function* function = find_function(node.text);
-    const bool opened = function == nullptr && options_.dialect == Dialect::Twinmq && options_.open_functions;
+    const bool opened = function == nullptr && open();
     if (function == nullptr && !opened) return unknown(node);
     if (function != nullptr && function->superset && options_.dialect == Dialect::Aws)
       return fail(node.offset, node.text + "() is no AWS IoT SQL; dialect \"twinmq\" has it");
@@ -388,6 +394,7 @@ class Compiler {
     if (function != nullptr && !takes(*function, count)) return wrong_count(node, *function);
     if (count > 250) return fail(node.offset, "a function takes at most 250 arguments");
     if (opened) constant(text_constant(node.text));
+    note_outside(node, opened);
     for (const NodeId child : node.children) expression(child);
     Instruction instruction{Op::Call, static_cast<std::uint8_t>(count + (opened ? 1 : 0)), 0, 0, 0};
     std::uint32_t stars = 0;
@@ -409,6 +416,19 @@ class Compiler {
     const Function* run = opened ? find_function("call") : function;
     instruction.a = static_cast<std::uint32_t>(run - all_functions().data());
     emit(instruction, 1 - taken);
+  }
+
+  bool open() const { return options_.dialect == Dialect::Twinmq && options_.open_functions; }
+
+  void note_outside(const Node& node, bool opened) {
+    const std::string name = lower_case(node.text);
+    if (opened) return program_->outside.push_back({name, node.offset});
+    if (name != "aws_lambda" && name != "call") return;
+    const Node& asked = syntax_[node.children[0]];
+    if (asked.kind == NodeKind::Text)
+      program_->outside.push_back({outside_name(asked.text), node.offset, false, true});
+    else
+      program_->outside_by_name = true;
   }
 
   int over(const Node& node, Instruction& instruction) {

@@ -32,6 +32,15 @@ const Function* find_function(std::string_view name) {
   return found != sorted().end() && found->name == wanted ? &*found : nullptr;
 }
 
+std::string outside_name(std::string_view text) {
+  constexpr std::string_view kArn = ":function:";
+  if (const std::size_t arn = text.find(kArn); text.starts_with("arn:") && arn != std::string_view::npos) {
+    text.remove_prefix(arn + kArn.size());
+    text = text.substr(0, text.find(':'));
+  }
+  return lower_case(text);
+}
+
 std::span<const Function> all_functions() {
   return sorted();
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "sql/evaluation.hpp"
@@ -22,6 +23,9 @@ constexpr std::uint8_t kAnyNumber = 255;
 
 /// nullptr: there is none. Names are not case-sensitive.
 const Function* find_function(std::string_view name);
+
+/// What a function from outside is called: in lower case, of an ARN (arn:aws:lambda:…:function:NAME) the name.
+std::string outside_name(std::string_view text);
 
 /// Every function, for suggestions and documentation.
 std::span<const Function> all_functions();

@@ -31,7 +31,7 @@ Value get_thing_shadow(const Call& call) {
 
 Value call_outside(const Call& call) {
   if (call.evaluation.world == nullptr || !call[0].is(Kind::String)) return failed(call);
-  const auto answer = call.evaluation.world->call(call[0].text(), call.arguments.subspan(1), call.evaluation.arena);
+  const auto answer = call.evaluation.world->call(outside_name(call[0].text()), call.arguments.subspan(1), call.evaluation.arena);
   return answer ? *answer : failed(call);
 }
 

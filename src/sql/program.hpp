@@ -110,6 +110,7 @@ struct AggregatePlan {
   Aggregate kind = Aggregate::Count;
   std::uint32_t argument = kNoBlock;  // index into GroupPlan::arguments; kNoBlock: of count(*)
   double parameter = 0;               // of percentile
+  std::string name;                   // of Outside
 };
 
 // One expression that aggregates look at; those over the same share it.
@@ -127,6 +128,14 @@ struct GroupPlan {
   Window window;
 };
 
+// A function that neither SQL nor this house has.
+struct OutsideCall {
+  std::string name;
+  std::size_t offset = 0;  // in the statement
+  bool aggregate = false;
+  bool quoted = false;     // a text names it, as in aws_lambda('name', …)
+};
+
 struct Program {
   Version version = Version::V2016;
   std::vector<Instruction> code;
@@ -139,6 +148,8 @@ struct Program {
   std::size_t stack_size = 0;
   std::uint32_t state_slots = 0;
   bool asks_payload = false;
+  std::vector<OutsideCall> outside;
+  bool outside_by_name = false;          // what some call asks for is known only when it is made
   json::Arena arena;                     // the constants'
 };
 

@@ -72,6 +72,11 @@ bool Template::constant() const {
   return true;
 }
 
+void Template::outside(std::vector<OutsideCall>& to) const {
+  for (const Piece& piece : pieces_)
+    if (piece.program) to.insert(to.end(), piece.program->outside.begin(), piece.program->outside.end());
+}
+
 bool Template::render(const Event& event, Payload& payload, World* world, Scratch& scratch, const Budget& budget,
                       std::string& to) const {
   State state;

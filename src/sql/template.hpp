@@ -24,6 +24,9 @@ class Template {
   /// Whether there is nothing to put in.
   bool constant() const;
 
+  /// Appends what the expressions ask of the world outside by its name.
+  void outside(std::vector<OutsideCall>& to) const;
+
   /// Appends the text. What is Undefined gives an empty text. False: an expression took more than the
   /// budget, or a look-up had no answer.
   bool render(const Event& event, Payload& payload, World* world, Scratch& scratch, const Budget& budget,

@@ -329,10 +329,17 @@ void Windows::emit(const std::string& key, Group& group, Context& context, std::
   const Value keys = json::read(key, arena).value;
   std::vector<Value> aggregates;
   for (const AggregatePlan& plan : program_.group->aggregates) {
-    if (plan.argument == kNoBlock)
+    if (plan.argument == kNoBlock) {
       aggregates.push_back(Value::integer(group.messages));
-    else
-      aggregates.push_back(group.accumulators[plan.argument].value(plan, arena));
+      continue;
+    }
+    if (plan.kind == Aggregate::Outside) {
+      const Value values = group.accumulators[plan.argument].list(false, arena);
+      aggregates.push_back(context.world == nullptr ? Value()
+                                                    : context.world->aggregate(plan.name, values.items(), arena));
+      continue;
+    }
+    aggregates.push_back(group.accumulators[plan.argument].value(plan, arena));
   }
   const GroupView view{aggregates, keys.is(Kind::Array) ? keys.items() : std::span<const Value>(), group.begin, group.end};
   const Evaluated result = evaluate_group(program_, view, context.world, context.scratch, context.budget);

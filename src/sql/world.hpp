@@ -28,10 +28,16 @@ class World {
     return std::nullopt;
   }
 
-  /// The answer of a function that a plugin or the host registered.
+  /// The answer of a function that a plugin or the host registered; its name in lower case.
   virtual std::optional<json::Value> call(std::string_view /*function*/, std::span<const json::Value> /*arguments*/,
                                           json::Arena& /*arena*/) {
     return std::nullopt;
+  }
+
+  /// The answer of such an aggregate to the values of a window.
+  virtual json::Value aggregate(std::string_view /*name*/, std::span<const json::Value> /*values*/,
+                                json::Arena& /*arena*/) {
+    return {};
   }
 
   /// A row of a lookup table by its key.

@@ -27,7 +27,7 @@ const std::map<std::string, std::set<std::string>> kFloors = {
     {"modules/shadow", {"base", "json", "sql", "mqtt", "records", "core"}},
     {"modules/rules", {"base", "json", "sql", "mqtt", "records", "core"}},
     {"app",
-     {"base", "json", "sql", "mqtt", "records", "storage", "net", "sinks", "core", "modules/sessions", "modules/retained", "modules/access",
+     {"base", "json", "sql", "mqtt", "records", "storage", "net", "sinks", "plugins", "core", "modules/sessions", "modules/retained", "modules/access",
       "modules/sys", "modules/shadow", "modules/rules"}},
     {"broker", {"base", "json", "sql", "app", "modules/access", "modules/rules"}},
     {"broker/examples", {}},
@@ -35,7 +35,7 @@ const std::map<std::string, std::set<std::string>> kFloors = {
     {"bench/forwarder", {}},
     {"bench/micro", {"base", "json", "sql", "mqtt", "records", "storage", "net", "core", "app", "modules/access", "modules/retained",
                      "modules/sessions", "modules/shadow", "modules/rules"}},
-    {"plugins", {}},
+    {"plugins", {"base", "json", "sql"}},
 };
 
 // Inside broker/ and bench/ files name their neighbours without a folder.
@@ -73,7 +73,8 @@ TEST_CASE("public headers need the standard library and each other, nothing else
       INFO(file.path << ":" << include.line << " includes " << include.path << ". A program that embeds the broker "
                      << "compiles these headers with nothing but the standard library at hand.");
       CHECK(include.angle);
-      CHECK((include.path.starts_with("twinmq/") || include.path.find_first_of("/.") == std::string::npos));
+      const bool c = file.path.ends_with(".h") && (include.path == "stddef.h" || include.path == "stdint.h");
+      CHECK((c || include.path.starts_with("twinmq/") || include.path.find_first_of("/.") == std::string::npos));
     }
   }
 }

@@ -23,6 +23,7 @@ bool is_one_of(std::string_view word, std::initializer_list<std::string_view> wo
 // Empty: none.
 std::string fault_of_sink(const RuleActionConfig& config) {
   if (config.kind == RuleActionKind::File && !config.path.starts_with('/')) return "a file action needs an absolute path";
+  if (config.kind == RuleActionKind::Plugin && config.plugin.empty()) return "a plugin action needs plugin = { name = \"…\" }";
   if (config.kind == RuleActionKind::Http && !config.url.starts_with("http://") && !config.url.starts_with("https://"))
     return "an http action needs a url with http:// or https://";
   if (!is_one_of(config.body, {"single", "array", "lines"})) return "body is \"single\", \"array\" or \"lines\"";
@@ -82,17 +83,58 @@ class ActionCompiler {
   std::string fault_;
 };
 
+using OutsideKind = sql::OutsideFunctions::Kind;
+
+// Empty: the call may be made there. `waits`: whether there is somebody to wait for the answer.
+std::string fault_of(const sql::OutsideCall& call, OutsideKind kind, std::string_view waits) {
+  const std::string name = call.name + "()";
+  if (kind == OutsideKind::None)
+    return call.quoted ? std::string() : "there is no function " + name + ": neither SQL nor a plugin has it";
+  if (call.aggregate && kind != OutsideKind::Aggregate) return name + " of a plugin is no aggregate";
+  if (!call.aggregate && kind == OutsideKind::Aggregate) return name + " is an aggregate: it belongs into SELECT with GROUP BY";
+  if (kind == OutsideKind::Pooled && !waits.empty())
+    return name + " of a plugin is not declared fast and cannot be used in " + std::string(waits);
+  return {};
+}
+
+// Functions that answer later are asked before a message is evaluated, which must not depend on earlier messages.
+Result<bool> check_outside(const CompiledRule& rule, const sql::OutsideFunctions& outside) {
+  const sql::Program& program = rule.statement().program();
+  const std::string_view waits = rule.windowed()    ? "a statement with GROUP BY"
+                                 : rule.remembers() ? "a statement beside functions that remember"
+                                                    : "";
+  bool asks = program.outside_by_name && waits.empty();
+  for (const sql::OutsideCall& call : program.outside) {
+    const OutsideKind kind = outside.kind_of(call.name);
+    if (const std::string fault = fault_of(call, kind, waits); !fault.empty())
+      return wrong(rule.config(), "sql: " + sql::describe(rule.config().sql, {call.offset, fault}));
+    asks = asks || kind == OutsideKind::Pooled;
+  }
+  std::vector<sql::OutsideCall> calls;
+  for (const auto* actions : {&rule.actions(), &rule.error_actions()})
+    for (const CompiledAction& action : *actions) {
+      for (const sql::Template* text : {&action.target, &action.shadow, &action.text, &action.content_type,
+                                        &action.response_topic, &action.correlation_data})
+        text->outside(calls);
+      for (const auto& [name, text] : action.user_properties) text.outside(calls);
+    }
+  for (const sql::OutsideCall& call : calls)
+    if (const std::string fault = fault_of(call, outside.kind_of(call.name), "a template"); !fault.empty())
+      return wrong(rule.config(), fault);
+  return asks;
+}
+
 }  // namespace
 
 bool leaves_process(RuleActionKind kind) {
-  return kind == RuleActionKind::File || kind == RuleActionKind::Http;
+  return kind == RuleActionKind::File || kind == RuleActionKind::Http || kind == RuleActionKind::Plugin;
 }
 
 std::string sink_name(std::string_view rule, bool error_action, std::size_t place) {
   return std::string(rule) + (error_action ? "/error" : "/" + std::to_string(place));
 }
 
-Result<CompiledRule> CompiledRule::compile(const RuleConfig& config) {
+Result<CompiledRule> CompiledRule::compile(const RuleConfig& config, const sql::OutsideFunctions* outside) {
   if (!is_rule_name(config.name)) return wrong(config, "a name has 1 to 128 letters, digits and _");
   if (config.dialect != "aws" && config.dialect != "twinmq") return wrong(config, "the dialect is \"aws\" or \"twinmq\"");
   if (config.actions.size() > kActionsMax) return wrong(config, "a rule has at most 10 actions");
@@ -118,6 +160,11 @@ Result<CompiledRule> CompiledRule::compile(const RuleConfig& config) {
       compiled->sink = sink_name(config.name, to == &rule.error_actions_, to->size());
       to->push_back(std::move(*compiled));
     }
+  }
+  if (outside != nullptr) {
+    const auto asks = check_outside(rule, *outside);
+    if (!asks) return asks.error();
+    rule.asks_ = *asks;
   }
   return rule;
 }

@@ -12,6 +12,7 @@
 #include <twinmq/message.hpp>
 #include <twinmq/result.hpp>
 
+#include "sql/outside.hpp"
 #include "sql/template.hpp"
 
 namespace twinmq::rules {
@@ -42,7 +43,8 @@ std::string sink_name(std::string_view rule, bool error_action, std::size_t plac
 class CompiledRule {
  public:
   /// The error names the rule, the text, and the place in it, with a caret.
-  static Result<CompiledRule> compile(const RuleConfig& config);
+  /// Functions of plugins are checked against `outside`; without it any name may be one.
+  static Result<CompiledRule> compile(const RuleConfig& config, const sql::OutsideFunctions* outside = nullptr);
 
   const std::string& name() const { return config_.name; }
   const RuleConfig& config() const { return config_; }
@@ -52,6 +54,8 @@ class CompiledRule {
 
   /// Whether it remembers anything from message to message.
   bool remembers() const { return statement_->program().state_slots > 0 || windowed(); }
+  /// Whether it may ask what answers later.
+  bool asks() const { return asks_; }
   /// Whether its results come from windows that close.
   bool windowed() const { return statement_->program().group.has_value(); }
 
@@ -60,6 +64,7 @@ class CompiledRule {
   std::shared_ptr<const sql::Statement> statement_;
   std::vector<CompiledAction> actions_;
   std::vector<CompiledAction> error_actions_;
+  bool asks_ = false;
 };
 
 }  // namespace twinmq::rules

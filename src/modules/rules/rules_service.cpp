@@ -4,7 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "base/prng.hpp"
 #include "core/reserved_topics.hpp"
+#include "json/read.hpp"
 #include "json/write.hpp"
 #include "modules/rules/envelope.hpp"
 #include "mqtt/properties.hpp"
@@ -22,6 +24,8 @@ constexpr std::string_view kOwnTopics = "$twinmq/rules/";
 constexpr char kCell = 'R';
 constexpr std::uint32_t kTopicLevelsMax = 128;
 constexpr std::size_t kLogBytesMax = 1000;
+constexpr std::size_t kWaitingMax = 10'000;  // messages of one shard
+constexpr unsigned kRoundsMax = 64;          // questions about one message
 
 // 'R', the rule, a zero byte: what its functions remember follows.
 std::string cell_key(std::string_view rule) {
@@ -51,18 +55,66 @@ struct RulesService::Rule {
   std::size_t order = 0;
 };
 
+// A message held back until what its rules ask outside is known. Its rules are evaluated for their questions, again
+// and again until there is none left, and then for good: what they see is the same every time.
+struct RulesService::Waiting {
+  HeldTransaction transaction = 0;
+  std::string publisher;
+  std::string envelope;
+  std::string topic;  ///< as statements see it
+  std::vector<Rule*> due;
+  std::int64_t now = 0;
+  std::uint64_t seed = 0;
+  std::uint64_t ticket = 0;
+  unsigned rounds = 0;
+  bool ready = false;
+  std::string question;                                  ///< the call that has no answer yet
+  std::unordered_map<std::string, std::string> answers;  ///< JSON by call; empty: Undefined
+};
+
 class RulesService::World : public sql::World {
  public:
   World(ZoneFile zone_file, const RulesService& service) : zone_file_(std::move(zone_file)), service_(service) {}
 
+  /// Until the next call functions that answer later are looked up there, and asked for there.
+  void look_up_in(Waiting* waiting) {
+    waiting_ = waiting;
+    chance_ = base::Prng(waiting == nullptr ? 0 : waiting->seed);
+  }
+
+  std::optional<json::Value> call(std::string_view function, std::span<const json::Value> arguments,
+                                  json::Arena& arena) override {
+    sql::OutsideFunctions* functions = service_.outside_.functions.get();
+    using Kind = sql::OutsideFunctions::Kind;
+    const Kind kind = functions == nullptr ? Kind::None : functions->kind_of(function);
+    if (kind == Kind::Fast) return functions->call(function, arguments, arena);
+    if (kind != Kind::Pooled || waiting_ == nullptr || !waiting_->question.empty()) return std::nullopt;
+    std::string question = std::string(function) + json::text_of(json::Value::array(arguments));
+    const auto found = waiting_->answers.find(question);
+    if (found == waiting_->answers.end()) {
+      waiting_->question = std::move(question);
+      return std::nullopt;
+    }
+    const json::ReadResult read = json::read(arena.copy(found->second), arena);
+    return read.value;
+  }
+
+  json::Value aggregate(std::string_view name, std::span<const json::Value> values, json::Arena& arena) override {
+    return service_.outside_.functions ? service_.outside_.functions->aggregate(name, values, arena) : json::Value();
+  }
+
   std::optional<std::string> zone_file(std::string_view name) override {
     return zone_file_ ? zone_file_(name) : std::nullopt;
   }
-  std::uint64_t random() override { return service_.host_->random(); }
+  std::uint64_t random() override {
+    return waiting_ == nullptr ? service_.host_->random() : chance_.next();
+  }
 
  private:
   ZoneFile zone_file_;
   const RulesService& service_;
+  Waiting* waiting_ = nullptr;
+  base::Prng chance_{0};  // the same at every evaluation of a message
 };
 
 // One message while rules look at it: read once, whatever they ask.
@@ -101,12 +153,14 @@ struct RulesService::Seen {
 };
 
 RulesService::RulesService(const RulesConfig& config, const std::vector<RuleConfig>& rules, ZoneFile zone_file,
-                           std::shared_ptr<SinkQueues> sinks)
-    : world_(std::make_unique<World>(std::move(zone_file), *this)), sinks_(std::move(sinks)) {
+                           std::shared_ptr<SinkQueues> sinks, Outside outside)
+    : world_(std::make_unique<World>(std::move(zone_file), *this)),
+      sinks_(std::move(sinks)),
+      outside_(std::move(outside)) {
   budget_.steps = config.steps_max;
   budget_.memory = config.memory_bytes_max;
   for (const RuleConfig& each : rules) {
-    auto compiled = CompiledRule::compile(each);
+    auto compiled = CompiledRule::compile(each, outside_.functions.get());
     if (!compiled) continue;
     rules_.push_back(std::make_unique<Rule>(std::move(*compiled), config.state_cells_max));
     rules_.back()->order = rules_.size();
@@ -121,6 +175,7 @@ RulesService::~RulesService() = default;
 // Rules with one filter share a subscription: the tree knows one tag for each.
 void RulesService::attach(ServiceHost& host) {
   host_ = &host;
+  tickets_ = host.random();  // answers to an earlier service of this shard mean nothing here
   host.subscribe("$aws/rules/#", kIngestTag);
   host.subscribe(std::string(kStatePrefix) + "+", kStateTag);
   // The tag 0 is that of subscriptions without one.
@@ -176,11 +231,11 @@ void RulesService::on_message(const ServiceMessage& message, Reaction& reaction)
   const MessageParts& parts = message.parts;
   const Envelope envelope{parts.topic,       parts.payload, parts.properties, parts.publisher,
                           message.principal, message.peer,  static_cast<std::uint8_t>(parts.qos), parts.retain};
-  Seen seen(envelope, parts.topic, host_->now().wall.time_since_epoch().count(), document_);
   due_.clear();
   for (const std::uint32_t tag : message.tags) {
     if (tag >= by_tag_.size()) continue;
-    for (Rule* rule : by_tag_[tag]) due_.push_back(rule);
+    for (Rule* rule : by_tag_[tag])
+      if (rule->compiled.statement().covers(parts.topic)) due_.push_back(rule);
   }
   // Each rule runs once, in the order of the configuration, however many of its filters match.
   const bool several = message.tags.size() > 1;
@@ -188,8 +243,14 @@ void RulesService::on_message(const ServiceMessage& message, Reaction& reaction)
     std::sort(due_.begin(), due_.end(), [](const Rule* a, const Rule* b) { return a->order < b->order; });
     due_.erase(std::unique(due_.begin(), due_.end()), due_.end());
   }
-  for (Rule* rule : due_)
-    if (rule->compiled.statement().covers(parts.topic)) run(*rule, seen, reaction);
+  run_due(envelope, parts.topic, reaction);
+}
+
+void RulesService::run_due(const Envelope& envelope, std::string_view topic, Reaction& reaction) {
+  if (due_.empty()) return;
+  if (must_wait(envelope.publisher)) return wait(envelope, topic, reaction);
+  Seen seen(envelope, topic, host_->now().wall.time_since_epoch().count(), document_);
+  for (Rule* rule : due_) run(*rule, seen, reaction);
 }
 
 void RulesService::ingest(const ServiceMessage& message, Reaction& reaction) {
@@ -200,8 +261,101 @@ void RulesService::ingest(const ServiceMessage& message, Reaction& reaction) {
   const MessageParts& parts = message.parts;
   const Envelope envelope{ingest->topic,     parts.payload, parts.properties, parts.publisher,
                           message.principal, message.peer,  static_cast<std::uint8_t>(parts.qos), parts.retain};
-  Seen seen(envelope, ingest->topic, host_->now().wall.time_since_epoch().count(), document_);
-  run(*found->second, seen, reaction);
+  due_.assign(1, found->second);
+  run_due(envelope, ingest->topic, reaction);
+}
+
+// --- Functions that answer later
+
+// What a publisher sends behind a message that waits, waits too: order is kept.
+bool RulesService::must_wait(std::string_view publisher) const {
+  if (waiting_count_ > 0 && waiting_.contains(std::string(publisher))) return true;
+  return outside_.functions && std::any_of(due_.begin(), due_.end(), [](const Rule* rule) { return rule->compiled.asks(); });
+}
+
+void RulesService::wait(const Envelope& envelope, std::string_view topic, Reaction& reaction) {
+  if (waiting_count_ >= kWaitingMax) {
+    for (Rule* rule : due_) ++rule->counters.evaluation_failed;
+    host_->log(LogLevel::Warning, "rules are too slow", "waiting=" + std::to_string(waiting_count_));
+    return reaction.refuse();
+  }
+  auto waiting = std::make_unique<Waiting>();
+  waiting->transaction = reaction.hold();
+  waiting->publisher = envelope.publisher;
+  waiting->envelope = write_envelope(envelope);
+  waiting->topic = topic;
+  waiting->due = due_;
+  waiting->now = host_->now().wall.time_since_epoch().count();
+  waiting->seed = host_->random();
+  waiting->ticket = ++tickets_;
+  Waiting& at = *waiting;
+  ++waiting_count_;
+  asked_.emplace(at.ticket, &at);
+  waiting_[at.publisher].push_back(std::move(waiting));
+  ask(at);
+}
+
+// Sends the first question that has no answer; without one the message is ready.
+void RulesService::ask(Waiting& waiting) {
+  const auto envelope = read_envelope(waiting.envelope);
+  for (Rule* rule : waiting.due) {
+    if (!rule->compiled.asks()) continue;
+    document_.reset();
+    scratch_.reset();
+    Seen seen(*envelope, waiting.topic, waiting.now, document_);
+    sql::State nothing;
+    world_->look_up_in(&waiting);
+    rule->compiled.statement().evaluate(seen.event, seen.payload, world_.get(), nothing, scratch_, budget_);
+    world_->look_up_in(nullptr);
+    if (!waiting.question.empty()) break;
+  }
+  const auto answered = [post = outside_.post, shard = host_->shard(), ticket = waiting.ticket](std::string answer) {
+    post(shard, [ticket, answer = std::move(answer)](Service& service) {
+      static_cast<RulesService&>(service).on_answer(ticket, answer);
+    });
+  };
+  if (waiting.question.empty() || ++waiting.rounds > kRoundsMax) {
+    waiting.question.clear();
+    waiting.ready = true;
+    return answered({});
+  }
+  const std::size_t arguments = waiting.question.find('[');
+  outside_.functions->submit(std::string_view(waiting.question).substr(0, arguments), waiting.question.substr(arguments),
+                             answered);
+}
+
+void RulesService::on_answer(std::uint64_t ticket, std::string answer) {
+  const auto found = asked_.find(ticket);
+  if (found == asked_.end()) return;
+  Waiting& waiting = *found->second;
+  if (!waiting.ready) {
+    waiting.answers.emplace(std::exchange(waiting.question, {}), std::move(answer));
+    return ask(waiting);
+  }
+  const std::string publisher = waiting.publisher;
+  go_on(publisher);
+}
+
+void RulesService::go_on(const std::string& publisher) {
+  // What rules publish may come back to on_message() while a transaction goes on.
+  auto& line = waiting_[publisher];
+  while (!line.empty() && line.front()->ready) {
+    const std::unique_ptr<Waiting> waiting = std::move(line.front());
+    line.pop_front();
+    asked_.erase(waiting->ticket);
+    --waiting_count_;
+    host_->resume(waiting->transaction, [&](Reaction& reaction) {
+      document_.reset();
+      const auto envelope = read_envelope(waiting->envelope);
+      Seen seen(*envelope, waiting->topic, waiting->now, document_);
+      for (Rule* rule : waiting->due) {
+        world_->look_up_in(rule->compiled.asks() ? waiting.get() : nullptr);
+        run(*rule, seen, reaction);
+      }
+      world_->look_up_in(nullptr);
+    });
+  }
+  if (line.empty()) waiting_.erase(publisher);
 }
 
 void RulesService::remembered(const ServiceMessage& message, Reaction& reaction) {
@@ -350,8 +504,9 @@ bool RulesService::perform(Rule& rule, const CompiledAction& action, Seen& seen,
 bool RulesService::hand_over(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result,
                              Reaction& reaction, std::string& failure) {
   const bool file = action.kind == RuleActionKind::File;
+  const std::string_view kind = file ? "FileAction" : action.kind == RuleActionKind::Http ? "HttpAction" : "PluginAction";
   const auto fail = [&](std::string_view why) {
-    failure = failure_of(file ? "FileAction" : "HttpAction", action.sink, why);
+    failure = failure_of(kind, action.sink, why);
     return false;
   };
   SinkEntry entry;

@@ -5,6 +5,7 @@
 // there are; its messages travel there under $twinmq/rules/state/<rule>.
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +19,8 @@
 #include <twinmq/sink.hpp>
 
 #include "modules/rules/compiled_rule.hpp"
+#include "modules/rules/envelope.hpp"
+#include "sql/outside.hpp"
 #include "sql/statement.hpp"
 
 namespace twinmq::rules {
@@ -31,6 +34,13 @@ struct RuleCounters {
   std::uint64_t actions_failed = 0;
 };
 
+/// What neither SQL nor this house knows. Without functions there are none.
+struct Outside {
+  std::shared_ptr<sql::OutsideFunctions> functions;
+  /// Runs the errand in a later turn of that shard, with its service of rules; from any thread.
+  std::function<void(std::uint32_t shard, std::function<void(Service&)> errand)> post;
+};
+
 class RulesService final : public Service {
  public:
   using ZoneFile = std::function<std::optional<std::string>(std::string_view)>;
@@ -38,7 +48,7 @@ class RulesService final : public Service {
   /// The rules have been validated: one that cannot be compiled is left out.
   /// Without `sinks` file and http actions fail.
   RulesService(const RulesConfig& config, const std::vector<RuleConfig>& rules, ZoneFile zone_file,
-               std::shared_ptr<SinkQueues> sinks = nullptr);
+               std::shared_ptr<SinkQueues> sinks = nullptr, Outside outside = {});
   ~RulesService() override;
 
   std::string_view name() const override { return "rules"; }
@@ -56,11 +66,18 @@ class RulesService final : public Service {
  private:
   struct Rule;
   struct Seen;
+  struct Waiting;
   class World;
 
   void ingest(const ServiceMessage& message, Reaction& reaction);
   void remembered(const ServiceMessage& message, Reaction& reaction);
   void run(Rule& rule, Seen& seen, Reaction& reaction);
+  void run_due(const Envelope& envelope, std::string_view topic, Reaction& reaction);
+  bool must_wait(std::string_view publisher) const;
+  void wait(const Envelope& envelope, std::string_view topic, Reaction& reaction);
+  void ask(Waiting& waiting);
+  void on_answer(std::uint64_t ticket, std::string answer);
+  void go_on(const std::string& publisher);
   void act(Rule& rule, Seen& seen, const sql::Evaluated& result, Reaction& reaction);
   bool perform(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result, Reaction& reaction,
                std::string& failure);
@@ -85,6 +102,11 @@ class RulesService final : public Service {
   ServiceHost* host_ = nullptr;
   std::unique_ptr<World> world_;
   std::shared_ptr<SinkQueues> sinks_;
+  Outside outside_;
+  std::unordered_map<std::string, std::deque<std::unique_ptr<Waiting>>> waiting_;  ///< by publisher, in order
+  std::unordered_map<std::uint64_t, Waiting*> asked_;                              ///< by ticket
+  std::uint64_t tickets_ = 0;
+  std::size_t waiting_count_ = 0;
   json::Arena document_;
   sql::Scratch scratch_;
 };

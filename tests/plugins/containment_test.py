@@ -1,0 +1,213 @@
+"""Plugins in a running daemon: every kind at work, and every failure contained."""
+
+import json
+import os
+import tempfile
+import unittest
+
+from mqtt import Client
+from programs import Daemon, connect, run
+
+SAMPLES = os.environ["TWINMQ_SAMPLES"]
+
+PLUGIN = """
+[[plugin]]
+name = "sample"
+path = "{samples}/sample.so"
+deadline_milliseconds = {deadline}
+options = {{ greeting = "hello", list = [1, 2.5, {{ a = true }}] }}
+"""
+
+RULES = """
+[[rule]]
+name = "fast"
+sql = "SELECT twice(n) AS n FROM 'fast/+'"
+[[rule.action]]
+type = "republish"
+topic = "out/${topic(2)}"
+qos = 1
+
+[[rule]]
+name = "slow"
+sql = "SELECT slow_twice(slow_twice(n)) AS n, aws_lambda('arn:aws:lambda:eu-west-1:1:function:slow_twice', n) AS twice FROM 'slow/+'"
+[[rule.action]]
+type = "republish"
+topic = "out/${topic(2)}"
+qos = 1
+
+[[rule]]
+name = "failing"
+sql = "SELECT fail(n) AS a, slow_fail(n) AS b, n FROM 'failing'"
+[[rule.action]]
+type = "republish"
+topic = "out/failing"
+qos = 1
+
+[[rule]]
+name = "late"
+sql = "SELECT pause(ms) AS waited, n FROM 'late'"
+[[rule.action]]
+type = "republish"
+topic = "out/late"
+qos = 1
+
+[[rule]]
+name = "hanging"
+sql = "SELECT hang() AS never, n FROM 'hanging'"
+[[rule.action]]
+type = "republish"
+topic = "out/hanging"
+qos = 1
+
+[[rule]]
+name = "window"
+sql = "SELECT range_of(n) AS spread FROM 'window' GROUP BY COUNT(3)"
+[[rule.action]]
+type = "republish"
+topic = "out/window"
+qos = 1
+
+[[rule]]
+name = "sink"
+sql = "SELECT VALUE n FROM 'sink'"
+[[rule.action]]
+type = "plugin"
+plugin = {{ name = "lines", path = "{folder}/lines.txt" }}
+"""
+
+
+class Plugins(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.config = os.path.join(self.folder.name, "plugins.toml")
+        self.write(2000)
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def write(self, deadline):
+        rules = RULES.replace("${topic(2)}", "${{topic(2)}}").format(folder=self.folder.name)
+        with open(self.config, "w") as file:
+            file.write(PLUGIN.format(samples=SAMPLES, deadline=deadline) + rules)
+
+    def daemon(self, *more):
+        return Daemon("--config", self.config, "--listen", "mqtt://127.0.0.1:0", "--data-dir",
+                      os.path.join(self.folder.name, "data"), *more)
+
+    def clients(self, daemon):
+        port = daemon.ports()[0]
+        receiver = Client(port, "receiver", clean=True, expiry=0)
+        receiver.subscribe("out/#", 1)
+        return receiver, Client(port, "device", clean=True, expiry=0)
+
+    def payload(self, receiver):
+        return json.loads(receiver.receive()[1])
+
+    def test_functions_fast_and_slow_keep_the_order_of_a_publisher(self):
+        with self.daemon("--set", "node.shards=2") as daemon:
+            receiver, device = self.clients(daemon)
+            for n in range(40):
+                device.publish(f"{'slow' if n % 3 == 0 else 'fast'}/{n}", json.dumps({"n": n}))
+            for n in range(40):
+                wanted = {"n": 4 * n, "twice": 2 * n} if n % 3 == 0 else {"n": 2 * n}
+                self.assertEqual(self.payload(receiver), wanted)
+
+    def test_what_throws_is_undefined_and_logged(self):
+        with self.daemon() as daemon:
+            receiver, device = self.clients(daemon)
+            self.assertIn(device.publish_acknowledged("failing", '{"n":1}'), (0, 16))
+            self.assertEqual(self.payload(receiver), {"n": 1})
+            daemon.wait_for_line(r'plugin failed.*call=fail reason="it \\"broke\\""')
+
+    def test_what_is_late_is_undefined_and_what_hangs_disables_its_plugin(self):
+        self.write(50)
+        with self.daemon("--set", "node.shards=1") as daemon:
+            receiver, device = self.clients(daemon)
+            self.assertIn(device.publish_acknowledged("late", '{"ms":400,"n":1}'), (0, 16))
+            self.assertEqual(self.payload(receiver), {"n": 1})
+            self.assertIn(device.publish_acknowledged("hanging", '{"n":2}'), (0, 16))
+            self.assertEqual(self.payload(receiver), {"n": 2})
+            daemon.wait_for_line("plugin disabled.*plugin=sample.*hangs")
+            # Its authorizer and its transformation do not answer any more: rights fail closed.
+            self.assertEqual(device.publish_acknowledged("fast/x", '{"n":3}'), 0x87)
+            daemon.signal("TERM")
+            daemon.wait_for_line("plugin counted plugin=sample .*timeouts=2 disabled=true")
+            self.assertEqual(daemon.exit_code(), 0)
+
+    def test_an_aggregate_and_a_sink(self):
+        with self.daemon() as daemon:
+            receiver, device = self.clients(daemon)
+            for n in (3, 10, 5):
+                device.publish_acknowledged("window", json.dumps({"n": n}))
+            self.assertEqual(self.payload(receiver), {"spread": 7})
+            device.publish_acknowledged("sink", '{"n":"refuse"}')
+            for n in range(20):
+                self.assertIn(device.publish_acknowledged("sink", json.dumps({"n": n})), (0, 16))
+            daemon.signal("TERM")
+            daemon.exit_code()
+        with self.daemon() as daemon:  # whatever was left is delivered by the next start
+            receiver, device = self.clients(daemon)
+            device.publish_acknowledged("sink", '{"n":20}')
+            path = os.path.join(self.folder.name, "lines.txt")
+            while True:
+                lines = []
+                if os.path.exists(path):
+                    with open(path) as file:
+                        lines = file.read().splitlines()
+                if len({line.split()[0] for line in lines}) == 21:
+                    break
+            self.assertEqual(list(dict.fromkeys(int(line.split()[2]) for line in lines)), list(range(21)))
+
+    def test_transformation_authenticator_and_authorizer(self):
+        with self.daemon("--set", "access.anonymous=true") as daemon:
+            port = daemon.ports()[0]
+            receiver = Client(port, "receiver", clean=True, expiry=0)
+            receiver.subscribe("shout/#", 1)
+            device = Client(port, "device", clean=True, expiry=0)
+            self.assertEqual(device.publish_acknowledged("shout/a", "drop"), 0)
+            self.assertEqual(device.publish_acknowledged("shout/a", "throw"), 0x83)
+            self.assertEqual(device.publish_acknowledged("shout/a", "hey", qos=2), 0)
+            self.assertEqual(receiver.receive()[1], "HEY")
+            self.assertEqual(device.publish_acknowledged("secret/a", "x"), 0x87)
+            for user, code in ((b"guest", 0), (b"villain", 0x87), (b"thrower", 0x88), (b"nobody", 0)):
+                connection, got = connect(port, client_id=user, user=user, password=b"x")
+                self.assertEqual((user, got), (user, code))
+                connection.close()
+
+    def test_what_cannot_be_loaded_refuses_the_start_and_says_where(self):
+        for path, options, what in (("/nowhere.so", "{}", "there is no file /nowhere.so"),
+                                    (SAMPLES + "/old_abi.so", "{}", "was made for version 0 of the plugin interface"),
+                                    (SAMPLES + "/no_symbol.so", "{}", "has no twinmq_plugin_abi()"),
+                                    (__file__, "{}", "cannot be loaded"),
+                                    (SAMPLES + "/sample.so", '{ fail = "bad option" }', 'did not open: "bad option"')):
+            with open(self.config, "w") as file:
+                file.write(f'data_dir = "{self.folder.name}/data"\n\n[[plugin]]\nname = "x"\npath = "{path}"\noptions = {options}\n')
+            code, _, err = run("twinmqd", "--config", self.config, "--check")
+            self.assertEqual(code, 2, err)
+            self.assertIn('plugins.toml:3:1: plugin "x": ', err)
+            self.assertIn(what, err)
+
+    def test_rules_are_checked_against_the_plugins(self):
+        for sql, what in (("SELECT unknown_one(n) AS n FROM 'a'", "there is no function unknown_one()"),
+                          ("SELECT range_of(n) AS n FROM 'a'", "is an aggregate"),
+                          ("SELECT slow_twice(n) AS n, lag(n) AS b FROM 'a'", "not declared fast"),
+                          ("SELECT twice(n) AS n FROM 'a' GROUP BY COUNT(2)", "is no aggregate")):
+            with open(self.config, "w") as file:
+                file.write(PLUGIN.format(samples=SAMPLES, deadline=100) + f'[[rule]]\nname = "r"\nsql = "{sql}"\n')
+            code, _, err = run("twinmqd", "--config", self.config, "--check")
+            self.assertEqual(code, 2, err)
+            self.assertIn(what, err)
+
+    def test_the_configuration_prints_as_it_was_read(self):
+        code, out, err = run("twinmqd", "--config", self.config, "--print-config")
+        self.assertEqual(code, 0, err)
+        self.assertIn('options = { "greeting" = "hello", "list" = [ 1, 2.5, { "a" = true } ] }', out)
+        self.assertIn('plugin = { name = "lines", "path" =', out)
+        with open(self.config, "w") as file:
+            file.write(out)
+        again = run("twinmqd", "--config", self.config, "--print-config")[1]
+        self.assertEqual(again[again.index("[[rule]]"):], out[out.index("[[rule]]"):])
+
+
+if __name__ == "__main__":
+    unittest.main()
