@@ -172,13 +172,13 @@ class Compiler {
         aggregate(node, *kind);
         return true;
       }
+      if (name == "window_start" || name == "window_end") {
+        emit(name == "window_start" ? Op::WindowBegin : Op::WindowEnd, 1);
+        return true;
+      }
       if (find_function(name) == nullptr && open()) {
         program_->outside.push_back({name, node.offset, true});
         aggregate(node, Aggregate::Outside);
-        return true;
-      }
-      if (name == "window_start" || name == "window_end") {
-        emit(name == "window_start" ? Op::WindowBegin : Op::WindowEnd, 1);
         return true;
       }
     }
