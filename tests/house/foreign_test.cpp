@@ -20,7 +20,7 @@ const std::vector<Library> kLibraries = {
     {"toml++/", {"app"}},
     {"CLI/", {"broker", "bench/load"}},
     {"asio", {"net", "include/twinmq/asio.hpp"}},
-    {"openssl/", {"sql", "net", "bench/forwarder", "modules/access", "storage"}},
+    {"openssl/", {"sql", "net", "bench/forwarder", "modules/access", "storage", "plugins"}},
     {"rocksdb/", {"storage"}},
     {"flatbuffers/", {"records"}},
     {"http_parser.h", {"net"}},
