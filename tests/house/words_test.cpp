@@ -28,6 +28,7 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/net/event_loop.hpp", "other threads wake the loop"},
     {"src/net/event_loop.cpp", "other threads wake the loop"},
     {"src/net/tls_server.hpp", "all shards take what a reload exchanges"},
+    {"plugins/anomaly/anomaly.cpp", "rules of all shards ask it"},
     {"src/plugins/worker_pool.hpp", "slow calls of a plugin run beside the broker"},
     {"src/plugins/worker_pool.cpp", "slow calls of a plugin run beside the broker"},
     {"src/plugins/plugin.hpp", "shards and workers count what they call"},
