@@ -128,6 +128,8 @@ HouseBroker::HouseBroker(Config config, Parts parts, std::shared_ptr<Log> sink)
             "callback=\"" + std::string(name) + "\" milliseconds=" + std::to_string(so_far.count());
         (*log)({LogLevel::Warning, "host callback is slow", detail});
       });
+  std::random_device chance;
+  presence_ = std::make_shared<PresenceTable>((std::uint64_t{chance()} << 32) | chance());
   shadows_ = std::make_unique<HostShadows>(
       *this,
       [this](std::string_view thing) -> std::shared_ptr<Inbox> {
@@ -137,7 +139,6 @@ HouseBroker::HouseBroker(Config config, Parts parts, std::shared_ptr<Log> sink)
       [this](std::function<void()> callback) {
         complete([callback = std::move(callback)](const PublishOutcome&) { callback(); }, {});
       });
-  std::random_device chance;
   instance_ = (std::uint64_t{chance()} << 32) | chance();
 }
 
@@ -250,7 +251,8 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     made.retained = parts_.retained ? parts_.retained() : house_retained(made.limits, shards);
   }
   if (config.modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
-  made.services = house_services(config, static_cast<unsigned>(doors_.size()), sink_queues_, outside_of(doors));
+  made.services = house_services(config, static_cast<unsigned>(doors_.size()), sink_queues_, presence_,
+                                 outside_of(doors));
   for (const auto& service : parts_.services) made.services.push_back(service());
   return made;
 }
@@ -305,7 +307,8 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   if (!parts_.store) plan.free_bytes_min = storage::storage_sizes(config_.storage).free_bytes_min;
   plan.store_is_memory = store_is_memory_;
   plan.keeps_records = config_.modules.sessions || config_.modules.retained || !parts_.services.empty() ||
-                      !house_services(config_, 1, sink_queues_, {}).empty();
+                      !house_services(config_, 1, sink_queues_, presence_,
+                                 {}).empty();
   plan.parts = [this](core::ShardId shard) { return shard_parts(shard); };
   if (config_.modules.sys) plan.sys = parts_.sys ? parts_.sys() : house_system_topics();
   plan.sys_interval = Seconds(config_.sys.interval_seconds);

@@ -18,6 +18,7 @@
 #include "app/file_watch.hpp"
 #include "app/host_shadows.hpp"
 #include "app/inbox.hpp"
+#include "app/presence_table.hpp"
 #include "app/shard_set.hpp"
 #include "app/tls_listeners.hpp"
 #include "app/watchdog.hpp"
@@ -167,6 +168,7 @@ class HouseBroker final : public Broker {
   std::shared_ptr<CallbackThreads::Strand> outcomes_;
   std::shared_ptr<sinks::DurableQueues> sink_queues_;  ///< anew with each start
   std::vector<ShardDoors> doors_;
+  std::shared_ptr<PresenceTable> presence_;
   std::unique_ptr<HostShadows> shadows_;
 
   mutable std::mutex mutex_;

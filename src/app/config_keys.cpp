@@ -481,6 +481,12 @@ std::vector<ConfigKey> make_keys() {
           "Whether the 404 of a named shadow says 'thing~shadow' instead of 'shadow'."),
       key_of<shadow, &Sh::keep_null_objects>(
           "shadow.keep_null_objects", "Whether a new object with nothing but nulls in it is kept as {}."),
+      key_of<shadow, &Sh::queries>(
+          "shadow.queries",
+          "Whether queries over all shadows are answered, for those who may publish to $twinmq/shadows/query."),
+      key_of<shadow, &Sh::indexes>(
+          "shadow.indexes",
+          "Paths such as \"reported.battery\" by which queries find documents without looking at all; at most 16."),
       number<shadow, &Sh::cache_bytes>("shadow.cache_bytes", kCacheBytesMin, kI64Max,
                                        "Bytes of documents kept in memory; the others are read when asked for."),
 

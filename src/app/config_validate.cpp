@@ -204,6 +204,15 @@ void check_rules(const Config& config, std::vector<ConfigComplaint>& complaints)
 void check_schemas(const Config& config, std::vector<ConfigComplaint>& complaints) {
   if (const auto compiled = shadow::SchemaSet::compile(config.shadow.schemas); !compiled)
     complaints.push_back({"shadow.schema", compiled.error().detail});
+  constexpr std::size_t kIndexesMax = 16;
+  if (config.shadow.indexes.size() > kIndexesMax)
+    complaints.push_back({"shadow.indexes", "allowed: at most 16 paths"});
+  for (const std::string& path : config.shadow.indexes) {
+    const bool below = path.starts_with("desired.") || path.starts_with("reported.");
+    if (!below || path.ends_with('.') || path.find("..") != path.npos || path.find('\0') != path.npos)
+      complaints.push_back({"shadow.indexes", fmt::format("\"{}\": allowed: a path below desired or reported, "
+                                                          "such as \"reported.battery\"", path)});
+  }
 }
 
 void check_plugins(const Config& config, std::vector<ConfigComplaint>& complaints) {

@@ -64,6 +64,19 @@ void HostShadows::list(std::string_view thing, std::string_view after, std::size
   if (!posted) tell(Error{ErrorCode::Unavailable, "the broker is not running"}, false);
 }
 
+void HostShadows::query(ShadowQuery query, Page page) {
+  const auto tell = [run = run_, page = std::move(page)](const Result<ShadowPage>& found) {
+    run([page, found] { page(found); });
+  };
+  const std::shared_ptr<Inbox> home = home_(query.condition);
+  const bool posted = home && home->post([query = std::move(query), tell](ShardThread& thread) {
+    shadow::ShadowService* const service = service_of(thread);
+    if (service == nullptr) return tell(Error{ErrorCode::NotFound, switched_off().message});
+    service->query(query, tell);
+  });
+  if (!posted) tell(Error{ErrorCode::Unavailable, "the broker is not running"});
+}
+
 Result<std::unique_ptr<HostSubscription>> HostShadows::watch(
     const ShadowId& shadow, std::function<void(const ShadowChange&)> changed) {
   HostSubscribe options;

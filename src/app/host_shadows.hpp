@@ -28,6 +28,7 @@ class HostShadows final : public Shadows {
   void erase(const ShadowId& shadow, Done done) override;
   void list(std::string_view thing, std::string_view after, std::size_t count,
             Names names) override;
+  void query(ShadowQuery query, Page page) override;
   Result<std::unique_ptr<HostSubscription>> watch(
       const ShadowId& shadow, std::function<void(const ShadowChange&)> changed) override;
 

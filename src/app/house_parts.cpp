@@ -97,10 +97,12 @@ std::unique_ptr<SystemTopics> house_system_topics() {
 
 std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
                                                      const std::shared_ptr<SinkQueues>& sinks,
+                                                     const std::shared_ptr<shadow::Presence>& presence,
                                                      const rules::Outside& outside) {
   std::vector<std::unique_ptr<Service>> services;
   if (config.modules.shadow) {
-    services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards));
+    services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards,
+                                                               presence));
   }
   if (config.modules.events) services.push_back(std::make_unique<shadow::LifecycleEvents>());
   if (config.modules.rules && !config.rule.empty())

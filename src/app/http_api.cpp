@@ -9,6 +9,7 @@
 
 #include "core/ids.hpp"
 #include "modules/access/base64.hpp"
+#include "modules/shadow/query_text.hpp"
 #include "modules/shadow/shadow_service.hpp"
 #include "mqtt/properties.hpp"
 #include "mqtt/topic.hpp"
@@ -84,6 +85,7 @@ class Call : public std::enable_shared_from_this<Call> {
   void route(ShardThread& thread);
   void serve_shadow(ShardThread& thread, std::string_view thing);
   void serve_list(ShardThread& thread, std::string_view thing);
+  void serve_query(ShardThread& thread);
   void serve_publish(ShardThread& thread, std::string topic);
   void serve_retained(ShardThread& thread, std::string topic);
   void serve_retained_list(ShardThread& thread);
@@ -276,6 +278,10 @@ void Call::route(ShardThread& thread) {
     if (request_.method != "GET") return refuse(thread, 405, kNoMethod);
     return serve_retained(thread, decoded);
   }
+  if (path == "/api/v1/shadows") {
+    if (request_.method != "GET") return refuse(thread, 405, kNoMethod);
+    return serve_query(thread);
+  }
   refuse(thread, 404, "There is nothing at this path");
 }
 
@@ -332,6 +338,27 @@ void Call::serve_list(ShardThread& thread, std::string_view thing) {
                    if (more) body["nextToken"] = names->back();
                    self->answer_later(200, body.dump());
                  });
+  });
+}
+
+void Call::serve_query(ShardThread& thread) {
+  if (!may(Action::Publish, "$twinmq/shadows/query") ||
+      !may(Action::Receive, "$twinmq/shadows/query/accepted"))
+    return refuse(thread, 403, "Forbidden");
+  ShadowQuery query;
+  query.condition = parameter("query").value_or("");
+  if (query.condition.empty()) return refuse(thread, 400, "Invalid query");
+  query.after = parameter("nextToken").value_or("");
+  if (const auto asked = parameter("limit")) {
+    const auto number = read_number(*asked);
+    if (!number || *number < 1) return refuse(thread, 400, "Invalid limit");
+    query.limit = *number;
+  }
+  at_home(query.condition, [self = shared_from_this(), query](ShadowService& service) {
+    service.query(query, [self](const Result<ShadowPage>& page) {
+      if (!page) return self->refuse_later(shadow::query_code(page.error().code), page.error().detail);
+      self->answer_later(200, shadow::query_answer(*page, std::nullopt));
+    });
   });
 }
 

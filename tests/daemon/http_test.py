@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 from mqtt import Client
 from programs import SOURCE, Daemon, run
@@ -195,6 +196,85 @@ class HttpApi(unittest.TestCase):
                                      ("POST", "/topics/%24aws%2Fthings%2Fother%2Fshadow%2Fget")):
                     self.assertEqual(client.ask(method, path, "{}" if method == "POST" else None)[0], 403, path)
                 self.assertEqual(client.ask("POST", "/topics/free/mine/x", "x")[0], 200)
+
+    def pages(self, client, query, limit=7):
+        """The names of what all pages of a query show, how many documents were looked at, and the index."""
+        names, looked, token = [], 0, ""
+        while True:
+            path = "/api/v1/shadows?" + urllib.parse.urlencode({"query": query, "limit": limit, "nextToken": token},
+                                                                 quote_via=urllib.parse.quote)
+            status, _, body = client.ask("GET", path)
+            self.assertEqual(status, 200, body)
+            names += [each["thing"] for each in body["results"]]
+            looked += body["lookedAt"]
+            token = body.get("nextToken", "")
+            if not token:
+                return names, looked, body.get("index")
+
+    def test_queries_over_all_shadows_find_the_same_with_and_without_an_index(self):
+        for shards in (1, 4):
+            with tempfile.TemporaryDirectory() as folder:
+                options = ("--data-dir", os.path.join(folder, "data"), "--set", "storage.durability=os",
+                           "--set", "shadow.queries=true")
+                wanted = [f"q{n}" for n in range(60) if n - 20 < 10]
+                for index in ([], ["reported.battery", "reported.mode"], ["reported.mode"]):
+                    daemon = self.start(*options, *(["--set", "shadow.indexes=" + ",".join(index)] if index else []),
+                                        shards=shards)
+                    client = Http(self.http)
+                    for n in range(60) if not index else ():
+                        client.ask("POST", f"/things/q{n}/shadow",
+                                   {"state": {"reported": {"battery": n - 20, "mode": ["on", "off", 3][n % 3]}}})
+                    device = Client(self.mqtt, "q7", clean=True)
+                    path = "reported.battery" if "reported.battery" in index else None
+                    deadline = time.monotonic() + 30
+                    while True:
+                        names, looked, used = self.pages(client, "reported.battery < 10 AND connected = false")
+                        if used == path or time.monotonic() > deadline:
+                            break
+                    self.assertEqual((sorted(names), used), (sorted(set(wanted) - {"q7"}), path))
+                    self.assertEqual(looked, 31 if path else 60)
+                    names = self.pages(client, "connected = true AND reported.mode = 'off'")[0]
+                    self.assertEqual(names, ["q7"])
+                    self.assertEqual(len(self.pages(client, "reported.mode >= 'off' AND reported.mode < 'on'")[0]), 20)
+                    self.assertEqual(len(self.pages(client, "3 = reported.mode")[0]), 20)
+                    self.assertEqual(len(self.pages(client, "reported.battery BETWEEN -5 AND 5")[0]), 11)
+                    client.ask("POST", "/things/q3/shadow", {"state": {"reported": {"battery": 99}}})
+                    self.assertEqual(self.pages(client, "reported.battery > 90")[0], ["q3"])
+                    client.ask("POST", "/things/q3/shadow", {"state": {"reported": {"battery": -17}}})
+                    device.disconnect()
+                    daemon.signal("TERM")
+                    daemon.exit_code()
+
+    def test_only_who_has_the_right_may_query(self):
+        self.start()
+        self.assertEqual(Http(self.http).ask("GET", "/api/v1/shadows?query=true")[0], 404)
+        with tempfile.TemporaryDirectory() as folder:
+            acl = os.path.join(folder, "acl")
+            with open(acl, "w", encoding="utf-8") as out:
+                out.write("topic readwrite #\npattern readwrite $twinmq/things/%c/shadow/#\n")
+            self.start("--set", f"access.acl_file={acl}", "--set", "shadow.queries=true")
+            self.assertEqual(Http(self.http).ask("GET", "/api/v1/shadows?query=true")[0], 403)
+            self.assertEqual(Client(self.mqtt, "d", clean=True).publish_acknowledged("$twinmq/shadows/query", "{}"), 0x87)
+        self.start("--set", "shadow.queries=true")
+        client = Http(self.http)
+        client.ask("POST", "/things/a/shadow", {"state": {"reported": {"x": 1}}})
+        for bad in ("query=", "query=a+=", "query=a%20%3D", "query=true&limit=0", "query=true&limit=5000",
+                    "query=true&nextToken=zz", "query=true&nextToken=6a"):
+            self.assertEqual(client.ask("GET", "/api/v1/shadows?" + bad)[0], 400, bad)
+        asker = Client(self.mqtt, "asker", clean=True)
+        watcher = Client(self.mqtt, "query-watcher", clean=True)
+        watcher.subscribe("$twinmq/shadows/query/+", 1)
+        code = asker.publish_acknowledged("$twinmq/shadows/query",
+                                          json.dumps({"query": "reported.x = 1", "clientToken": "t"}))
+        self.assertEqual(code, 0)
+        topic, text = watcher.receive()[:2]
+        answer = json.loads(text)
+        self.assertEqual(topic, "$twinmq/shadows/query/accepted")
+        self.assertEqual((answer["clientToken"], [each["state"] for each in answer["results"]]),
+                         ("t", [{"reported": {"x": 1}}]))
+        asker.publish_acknowledged("$twinmq/shadows/query", json.dumps({"query": "((", "clientToken": "t"}))
+        topic, text = watcher.receive()[:2]
+        self.assertEqual((topic, json.loads(text)["code"]), ("$twinmq/shadows/query/rejected", 400))
 
     def test_broken_requests_disturb_nobody(self):
         daemon = self.start()

@@ -57,6 +57,8 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/app/local_link.cpp", "host threads acknowledge to a shard"},
     {"src/app/host_client.hpp", "host threads acknowledge to a shard"},
     {"src/app/host_client.cpp", "host threads acknowledge to a shard"},
+    {"src/app/presence_table.hpp", "every shard tells and asks who is connected"},
+    {"src/app/presence_table.cpp", "every shard tells and asks who is connected"},
     {"src/app/broker.hpp", "every member may be called from any thread"},
     {"src/app/broker.cpp", "every member may be called from any thread"},
     {"src/app/log.cpp", "every thread logs"},

@@ -139,6 +139,8 @@ Outcome& ShadowMachine::handle(const ShadowRequest& request,
     case Operation::Delete:
       erase(request, document);
       break;
+    case Operation::Query:
+      break;
     case Operation::Expire:
       expire(request, document);
       break;

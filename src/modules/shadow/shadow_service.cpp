@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "modules/shadow/query_text.hpp"
+
 namespace twinmq::shadow {
 namespace {
 
@@ -90,15 +92,19 @@ std::string record_key(const ShadowName& shadow) {
   return key;
 }
 
-ShadowService::ShadowService(const ShadowConfig& config, std::size_t cache_bytes)
+ShadowService::ShadowService(const ShadowConfig& config, std::size_t cache_bytes,
+                             std::shared_ptr<Presence> presence)
     : cache_bytes_max_(cache_bytes),
       per_second_max_(
           config.requests_per_second_max.value_or(config.profile == ShadowProfile::Aws ? 20 : 0)),
       inflight_max_(config.inflight_max.value_or(config.profile == ShadowProfile::Aws ? 10 : 0)),
-      machine_(rules_of(config)) {}
+      machine_(rules_of(config)),
+      queries_(config.queries, config.indexes, std::move(presence)) {}
 
 void ShadowService::attach(ServiceHost& host) {
   host_ = &host;
+  queries_.attach(host);
+  if (queries_.enabled()) host.subscribe("$twinmq/shadows/query", 0);
   for (const std::string_view prefix : {"$aws/things/+/shadow/", "$aws/things/+/shadow/name/+/"})
     for (const Operation operation : {Operation::Get, Operation::Update, Operation::Delete})
       host.subscribe(std::string(prefix) + std::string(word(operation)), 0);
@@ -118,6 +124,7 @@ Result<void> ShadowService::restore(Store& store, Now) {
                    return true;
                  });
   if (!expiring) return expiring;
+  if (const Result<void> indexes = queries_.restore(store); !indexes) return indexes;
   return store.scan(std::string(1, kBuried), std::string(1, kBuried + 1),
                     [this](std::string_view text, std::string_view) {
                       if (auto buried = read_timed_key(text);
@@ -136,7 +143,7 @@ bool ShadowService::forbids(std::string_view topic, bool retain) const {
     case TopicKind::Other:
       return false;
     case TopicKind::Request:
-      return retain;
+      return retain || (read_topic(topic).operation == Operation::Query && !queries_.enabled());
     case TopicKind::Answer:
     case TopicKind::Unknown:
       return true;
@@ -147,6 +154,7 @@ bool ShadowService::forbids(std::string_view topic, bool retain) const {
 void ShadowService::on_message(const ServiceMessage& message, Reaction& reaction) {
   const ShadowTopic topic = read_topic(message.parts.topic);
   if (topic.kind != TopicKind::Request) return;
+  if (topic.operation == Operation::Query) return answer_query(message.parts.payload, reaction);
   const std::string key = record_key(topic.shadow);
   if (Documents::value_type* const document = find(key)) {
     const ShadowRequest request{topic.operation, topic.shadow,   message.parts.payload,
@@ -286,6 +294,9 @@ void ShadowService::change(Documents::value_type& document, const Outcome& outco
     reaction.records().erase(buried_key(*outcome.revived, key));
     buried_.erase({*outcome.revived, key});
   }
+  queries_.note_change(key, document.second.record ? &*document.second.record : nullptr,
+                       outcome.change == Outcome::Change::Put ? &outcome.record : nullptr,
+                       reaction);
   if (outcome.change == Outcome::Change::Put) {
     reaction.records().put(key, outcome.record);
     document.second.record = outcome.record;
@@ -375,6 +386,30 @@ void ShadowService::leave(const std::string& place) {
   if (found != inflight_.end() && --found->second == 0) inflight_.erase(found);
 }
 
+// --- Queries
+
+void ShadowService::answer_query(std::string_view payload, Reaction& reaction) {
+  QueryRequest request;
+  const Refusal refusal = read_query_request(payload, request);
+  const auto tell_fault = [this, token = request.token](Reaction& own, int code,
+                                                        const std::string& why) {
+    own.publish(parts_of({"$twinmq/shadows/query/rejected", query_refusal(code, why, token)}));
+  };
+  if (refusal) return tell_fault(reaction, refusal.code, refusal.message);
+  // What is refused at once is answered within this reaction.
+  const auto present = std::make_shared<Reaction*>(&reaction);
+  queries_.ask(request.query, [this, tell_fault, present, token = request.token](
+                                  const Result<ShadowPage>& page) {
+    const auto answer = [&](Reaction& own) {
+      if (!page) return tell_fault(own, query_code(page.error().code), page.error().detail);
+      own.publish(parts_of({"$twinmq/shadows/query/accepted", query_answer(*page, token)}));
+    };
+    if (*present != nullptr) return answer(**present);
+    host_->react(answer);
+  });
+  *present = nullptr;
+}
+
 // --- Documents in memory
 
 ShadowService::Documents::value_type* ShadowService::find(const std::string& key) {
@@ -442,6 +477,7 @@ void ShadowService::collect(StoreRange range, std::size_t count, std::vector<std
 // --- What remains of deleted shadows
 
 Instant ShadowService::next_deadline() const {
+  if (queries_.has_work()) return host_->now().steady;
   if (buried_.empty() && expiring_.empty()) return kNever;
   EpochSeconds due = INT64_MAX / 2000;
   if (!buried_.empty()) due = buried_.begin()->first.first + machine_.rules().tombstone_seconds;
@@ -454,6 +490,11 @@ Instant ShadowService::next_deadline() const {
 void ShadowService::on_time(Reaction& reaction) {
   const EpochSeconds now = seconds();
   expire_due(reaction);
+  if (queries_.has_work())
+    queries_.step(reaction, [this](const std::string& key) -> const std::string* {
+      const auto found = documents_.find(key);
+      return found != documents_.end() && found->second.record ? &*found->second.record : nullptr;
+    });
   for (std::size_t i = 0; i < kBuriedPerTurn && !buried_.empty(); ++i) {
     const auto& [deleted, key] = buried_.begin()->first;
     if (now - deleted < machine_.rules().tombstone_seconds) return;

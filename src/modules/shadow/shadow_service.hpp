@@ -20,6 +20,7 @@
 #include <twinmq/service.hpp>
 
 #include "modules/shadow/shadow_machine.hpp"
+#include "modules/shadow/shadow_queries.hpp"
 
 namespace twinmq::shadow {
 
@@ -39,8 +40,9 @@ struct DirectAnswer {
 
 class ShadowService final : public Service {
  public:
-  /// `cache_bytes`: of this shard alone.
-  ShadowService(const ShadowConfig& config, std::size_t cache_bytes);
+  /// `cache_bytes`: of this shard alone. `presence` serves queries.
+  ShadowService(const ShadowConfig& config, std::size_t cache_bytes,
+                std::shared_ptr<Presence> presence = nullptr);
 
   std::string_view name() const override { return "shadow"; }
   void attach(ServiceHost& host) override;
@@ -48,6 +50,10 @@ class ShadowService final : public Service {
   std::string_view home_key(std::string_view topic) const override;
   bool forbids(std::string_view topic, bool retain) const override;
   void on_message(const ServiceMessage& message, Reaction& reaction) override;
+  bool wants_client_events() const override { return queries_.enabled(); }
+  void on_client_event(const ClientEvent& event, Reaction&) override {
+    queries_.on_client_event(event);
+  }
   Instant next_deadline() const override;
   void on_time(Reaction& reaction) override;
 
@@ -60,6 +66,11 @@ class ShadowService final : public Service {
   /// whether there are more. `done` is called once; never, if the shard ends.
   void list(std::string_view thing, std::string_view after, std::size_t count,
             std::function<void(Result<std::vector<std::string>>, bool more)> done);
+
+  /// Over the shadows of all shards; see ShadowQueries::ask().
+  void query(const ShadowQuery& query, ShadowQueries::Done done) {
+    queries_.ask(query, std::move(done));
+  }
 
   ServiceHost& host() { return *host_; }
 
@@ -118,6 +129,7 @@ class ShadowService final : public Service {
   bool too_many(Document& document, EpochSeconds now);
   bool enter(std::string_view publisher, std::string_view thing);
   void leave(const std::string& place);
+  void answer_query(std::string_view payload, Reaction& reaction);
   void trim();
   std::size_t weight(const Documents::value_type& document) const;
   EpochSeconds seconds() const;
@@ -128,6 +140,7 @@ class ShadowService final : public Service {
   const std::uint32_t per_second_max_;
   const std::uint32_t inflight_max_;
   ShadowMachine machine_;
+  ShadowQueries queries_;
   ServiceHost* host_ = nullptr;
   std::unordered_map<std::string, std::vector<Waiting>>
       waiting_;  ///< by the key that is being read

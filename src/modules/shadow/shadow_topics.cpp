@@ -6,6 +6,7 @@ namespace twinmq::shadow {
 namespace {
 
 constexpr std::string_view kThings = "$aws/things/";
+constexpr std::string_view kShadows = "$twinmq/shadows/";
 constexpr std::string_view kOwnThings = "$twinmq/things/";
 
 bool is_name_character(char character) {
@@ -54,6 +55,15 @@ TopicKind own_kind_of(std::string_view rest, Operation& operation) {
 
 ShadowTopic read_topic(std::string_view topic) {
   ShadowTopic read;
+  if (topic.starts_with(kShadows)) {
+    read.extended = true;
+    read.operation = Operation::Query;
+    topic.remove_prefix(kShadows.size());
+    read.kind = topic == "query" ? TopicKind::Request
+                : topic == "query/accepted" || topic == "query/rejected" ? TopicKind::Answer
+                                                                         : TopicKind::Unknown;
+    return read;
+  }
   read.extended = topic.starts_with(kOwnThings);
   if (!read.extended && !topic.starts_with(kThings)) return read;
   topic.remove_prefix(read.extended ? kOwnThings.size() : kThings.size());
@@ -108,6 +118,8 @@ std::string_view word(Operation operation) {
       return "delete";
     case Operation::Patch:
       return "patch";
+    case Operation::Query:
+      return "query";
     case Operation::Expire:
       return "expire";
   }
