@@ -32,6 +32,7 @@ constexpr const char* kExamples =
     "  twinmq-bench connect --connections 10000 --subscribe --pid PID\n"
     "  twinmq-bench subscriptions --filters 1000000 --pid PID\n"
     "  twinmq-bench retained --pid PID --json\n"
+    "  twinmq-bench shadow --things 1000 --updates 500000 --pid PID\n"
     "Memory figures mean most on a freshly started broker.";
 
 struct CommandLine {
@@ -41,6 +42,7 @@ struct CommandLine {
   ConnectOptions connect;
   SubscriptionsOptions subscriptions;
   RetainedOptions retained;
+  ShadowOptions shadow;
 };
 
 const std::map<std::string, Version> versions = {
@@ -203,6 +205,32 @@ void add_retained(CLI::App& app, CommandLine& line) {
   command->add_flag("--keep", options.keep, "leave the messages in the broker");
 }
 
+void add_shadow(CLI::App& app, CommandLine& line) {
+  ShadowOptions& options = line.shadow;
+  CLI::App* command = app.add_subcommand(
+      "shadow",
+      "updates of device shadows (QoS 1), one subscriber to all that is told of them: CPU per\n"
+      "update, rate, time until accepted; every version must follow the one before");
+  add_target(*command, line);
+  command->add_option("--things", options.things, "whose classic shadows are updated in turn")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  command->add_option("--updates", options.updates, "of all publishers together")
+      ->check(CLI::Range(1, 1'000'000'000))
+      ->capture_default_str();
+  command->add_option("--document", options.document_size, "bytes of the state")
+      ->check(CLI::Range(64, 100'000))
+      ->capture_default_str();
+  command->add_option("--publishers", options.publishers, "publishing connections")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  command->add_option("--window", options.window, "updates of a publisher that wait for an answer")
+      ->check(CLI::Range(1, 32'000))
+      ->capture_default_str();
+  command->add_option("--rate", options.rate,
+                      "updates per second in all, open loop; latency counts from when each was due");
+}
+
 int refuse(const std::string& why) {
   std::fprintf(stderr, "twinmq-bench: %s\n", why.c_str());
   return kExitUsage;
@@ -273,6 +301,7 @@ Report run(const CommandLine& line, const std::string& command) {
   if (command == "pubsub") return run_pubsub(line.target, line.pubsub);
   if (command == "connect") return run_connect(line.target, line.connect);
   if (command == "subscriptions") return run_subscriptions(line.target, line.subscriptions);
+  if (command == "shadow") return run_shadow(line.target, line.shadow);
   return run_retained(line.target, line.retained);
 }
 
@@ -286,6 +315,7 @@ int real_main(int argc, char** argv) {
   add_connect(app, line);
   add_subscriptions(app, line);
   add_retained(app, line);
+  add_shadow(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

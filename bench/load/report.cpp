@@ -145,6 +145,8 @@ std::string to_json(const Report& report) {
   object.add("cpu_us_per_retained_set", report.cpu_us_per_retained_set);
   object.add("rss_bytes_per_retained", report.rss_bytes_per_retained);
   object.add("cpu_us_per_retained_delivery", report.cpu_us_per_retained_delivery);
+  object.add("updates_per_second", report.updates_per_second);
+  object.add("cpu_us_per_update", report.cpu_us_per_update);
   object.add("broker_cpu_seconds", report.broker_cpu_seconds);
   object.add("broker_rss_bytes", report.broker_rss_bytes);
   object.add("generator_cpu_seconds", report.generator_cpu_seconds);
@@ -174,6 +176,8 @@ std::string to_line(const Report& report) {
   add_field(line, "cpu/set", report.cpu_us_per_retained_set, " us");
   add_field(line, "rss/retained", report.rss_bytes_per_retained, " B");
   add_field(line, "cpu/replayed", report.cpu_us_per_retained_delivery, " us");
+  add_field(line, "updates", report.updates_per_second, "/s");
+  add_field(line, "cpu/update", report.cpu_us_per_update, " us");
   line += "  loss " + number(report.loss) + "  duplicates " + number(report.duplicates) +
           "  reorders " + number(report.reorders);
   if (!report.failure.empty()) line += "  FAILED: " + report.failure;

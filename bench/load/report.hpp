@@ -10,7 +10,7 @@
 namespace twinmq::load {
 
 struct Report {
-  std::string scenario;  ///< "pubsub", "connect", "subscriptions", "retained"
+  std::string scenario;  ///< "pubsub", "connect", "subscriptions", "retained", "shadow"
   std::string label;     ///< one word per parameter that tells rows apart, for the human line
   std::string broker;    ///< process name; empty without a pid
   std::string failure;   ///< why the run broke off; empty when it ran to its end
@@ -50,6 +50,10 @@ struct Report {
   std::optional<double> cpu_us_per_retained_set;
   std::optional<double> rss_bytes_per_retained;
   std::optional<double> cpu_us_per_retained_delivery;
+
+  // shadows
+  std::optional<double> updates_per_second;  ///< accepted
+  std::optional<double> cpu_us_per_update;   ///< with all that is told of it
 
   /// Whole process, not per unit.
   std::optional<double> broker_cpu_seconds;

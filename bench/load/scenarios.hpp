@@ -60,6 +60,17 @@ struct RetainedOptions {
 
 Report run_retained(const Target& target, const RetainedOptions& options);
 
+struct ShadowOptions {
+  std::size_t things = 1'000;
+  std::size_t publishers = 10;
+  std::uint64_t updates = 200'000;
+  std::size_t document_size = 256;  ///< bytes of the state
+  std::uint32_t window = 50;        ///< updates without an answer, per publisher
+  std::uint64_t rate = 0;           ///< updates per second, open loop; 0: as fast as the window allows
+};
+
+Report run_shadow(const Target& target, const ShadowOptions& options);
+
 /// Fills what every report carries.
 Report begin_report(const Target& target, std::string scenario, const ProcessMeter& meter);
 

@@ -176,6 +176,17 @@ void append_subscribe(Bytes& out, std::uint16_t packet_id, std::span<const std::
   }
 }
 
+void append_publish(Bytes& out, std::string_view topic, std::uint16_t packet_id,
+                    std::string_view payload, Version version) {
+  const std::size_t properties = version == Version::V5 ? 1 : 0;
+  out.push_back(0x32);
+  append_varint(out, 4 + topic.size() + properties + payload.size());
+  append_text(out, topic);
+  append_u16(out, packet_id);
+  if (properties != 0) out.push_back(0);
+  out.insert(out.end(), payload.begin(), payload.end());
+}
+
 void append_clear_retained(Bytes& out, std::string_view topic, std::uint8_t qos,
                            std::uint16_t packet_id, Version version) {
   const std::size_t properties = version == Version::V5 ? 1 : 0;

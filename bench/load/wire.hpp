@@ -115,6 +115,9 @@ class PublishTemplate {
 void append_connect(Bytes& out, std::string_view client_id, Version version);
 void append_subscribe(Bytes& out, std::uint16_t packet_id, std::span<const std::string> filters,
                       std::uint8_t qos, Version version);
+/// A PUBLISH of QoS 1.
+void append_publish(Bytes& out, std::string_view topic, std::uint16_t packet_id,
+                    std::string_view payload, Version version);
 /// A retained PUBLISH without payload: removes the topic's retained message.
 void append_clear_retained(Bytes& out, std::string_view topic, std::uint8_t qos,
                            std::uint16_t packet_id, Version version);
