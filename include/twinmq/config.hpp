@@ -208,6 +208,8 @@ struct ShadowConfig {
   bool keep_null_objects = false;      ///< a new object of nulls only is kept as {}
   std::uint64_t cache_bytes = 67'108'864;  ///< documents kept in memory, all shards together
   std::vector<ShadowSchemaConfig> schemas;
+  std::uint32_t history_versions = 0;  ///< kept of each shadow, 0..1000
+  std::uint32_t history_hours = 0;     ///< older ones go; 0: any
   bool queries = false;                ///< queries over all shadows
   std::vector<std::string> indexes;    ///< paths that queries find quickly: "reported.battery"
 

@@ -481,6 +481,11 @@ std::vector<ConfigKey> make_keys() {
           "Whether the 404 of a named shadow says 'thing~shadow' instead of 'shadow'."),
       key_of<shadow, &Sh::keep_null_objects>(
           "shadow.keep_null_objects", "Whether a new object with nothing but nulls in it is kept as {}."),
+      number<shadow, &Sh::history_versions>(
+          "shadow.history_versions", 0, 1000,
+          "Versions of each shadow that are kept with who made them, when and from where."),
+      number<shadow, &Sh::history_hours>("shadow.history_hours", 0, 876'000,
+                                         "Hours after which such versions go, 0 for never."),
       key_of<shadow, &Sh::queries>(
           "shadow.queries",
           "Whether queries over all shadows are answered, for those who may publish to $twinmq/shadows/query."),

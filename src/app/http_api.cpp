@@ -86,6 +86,8 @@ class Call : public std::enable_shared_from_this<Call> {
   void serve_shadow(ShardThread& thread, std::string_view thing);
   void serve_list(ShardThread& thread, std::string_view thing);
   void serve_query(ShardThread& thread);
+  void serve_own(ShardThread& thread, std::string_view thing, std::string_view what);
+  bool read_version(std::string_view name, std::optional<std::int64_t>& version) const;
   void serve_publish(ShardThread& thread, std::string topic);
   void serve_retained(ShardThread& thread, std::string topic);
   void serve_retained_list(ShardThread& thread);
@@ -95,6 +97,7 @@ class Call : public std::enable_shared_from_this<Call> {
   bool may(Action action, std::string_view topic, QoS qos = QoS::AtLeastOnce,
            bool retain = false) const;
   std::optional<std::string> parameter(std::string_view name) const;
+  shadow::Author author() const { return {{}, identity_.principal, peer_.address}; }
   /// Calls `work` with the shadow service at the key's home.
   void at_home(std::string_view key, std::function<void(ShadowService&)> work);
 
@@ -282,6 +285,12 @@ void Call::route(ShardThread& thread) {
     if (request_.method != "GET") return refuse(thread, 405, kNoMethod);
     return serve_query(thread);
   }
+  if (after("/api/v1/shadows/")) {
+    const std::size_t slash = decoded.find('/');
+    if (slash != std::string::npos)
+      return serve_own(thread, std::string_view(decoded).substr(0, slash),
+                       std::string_view(decoded).substr(slash + 1));
+  }
   refuse(thread, 404, "There is nothing at this path");
 }
 
@@ -307,7 +316,7 @@ void Call::serve_shadow(ShardThread& thread, std::string_view thing) {
     service.ask(operation, {thing, name}, payload, [self](const DirectAnswer& answer) {
       if (answer.code != 200) return self->refuse_later(answer.code, answer.message);
       self->answer_later(200, answer.body);
-    });
+    }, self->author());
   });
 }
 
@@ -338,6 +347,49 @@ void Call::serve_list(ShardThread& thread, std::string_view thing) {
                    if (more) body["nextToken"] = names->back();
                    self->answer_later(200, body.dump());
                  });
+  });
+}
+
+bool Call::read_version(std::string_view name, std::optional<std::int64_t>& version) const {
+  const auto asked = parameter(name);
+  if (!asked) return true;
+  const auto number = read_number(*asked);
+  if (number) version = *number;
+  return number.has_value();
+}
+
+// What goes beyond AWS: POST …/update, POST …/patch, GET …/history.
+void Call::serve_own(ShardThread& thread, std::string_view thing, std::string_view what) {
+  const std::string name = parameter("name").value_or("");
+  if (!shadow::is_thing_name(thing)) return refuse(thread, 400, "Invalid thing name");
+  if (parameter("name") && !shadow::is_shadow_name(name))
+    return refuse(thread, 400, "Invalid shadow name");
+  if (what != "history" && what != "update" && what != "patch")
+    return refuse(thread, 404, "There is nothing at this path");
+  if (request_.method != (what == "history" ? "GET" : "POST"))
+    return refuse(thread, 405, "Specified method is not allowed.");
+  std::string topic;
+  shadow::write_prefix({thing, name}, topic, true);
+  topic += '/';
+  topic += what;
+  if (!may(Action::Publish, topic) ||
+      (what == "history" && !may(Action::Receive, topic + "/accepted")))
+    return refuse(thread, 403, "Forbidden");
+  shadow::HistoryRequest history;
+  std::optional<std::int64_t> limit;
+  if (!read_version("limit", limit) || !read_version("before", history.before) ||
+      !read_version("from", history.from) || !read_version("to", history.to))
+    return refuse(thread, 400, "Invalid version");
+  if (limit) history.limit = static_cast<std::size_t>(*limit);
+  at_home(thing, [self = shared_from_this(), thing = std::string(thing), name, history,
+                  what = std::string(what)](ShadowService& service) {
+    const auto done = [self](const DirectAnswer& answer) {
+      if (answer.code != 200) return self->refuse_later(answer.code, answer.message);
+      self->answer_later(200, answer.body);
+    };
+    if (what == "history") return service.history({thing, name}, history, done);
+    service.ask(what == "patch" ? Operation::Patch : Operation::Update, {thing, name},
+                self->request_.body, done, self->author(), true);
   });
 }
 

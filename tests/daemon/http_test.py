@@ -276,6 +276,40 @@ class HttpApi(unittest.TestCase):
         topic, text = watcher.receive()[:2]
         self.assertEqual((topic, json.loads(text)["code"]), ("$twinmq/shadows/query/rejected", 400))
 
+    def test_the_last_versions_are_kept_with_who_made_them(self):
+        self.start("--set", "shadow.history_versions=3")
+        client, device = Http(self.http), Client(self.mqtt, "device", clean=True)
+        watcher = Client(self.mqtt, "history-watcher", clean=True)
+        watcher.subscribe("$twinmq/things/lamp/shadow/history/+", 1)
+        for dim in range(4):
+            device.publish_acknowledged("$aws/things/lamp/shadow/update",
+                                        json.dumps({"state": {"desired": {"dim": dim, f"k{dim}": 1, f"k{dim - 1}": None}}}))
+        status, _, body = client.ask("POST", "/api/v1/shadows/lamp/patch",
+                                     {"patch": [{"op": "replace", "path": "/desired/dim", "value": 9}]})
+        self.assertEqual((status, body["version"]), (200, 5))
+        versions = client.ask("GET", "/api/v1/shadows/lamp/history")[2]["versions"]
+        self.assertEqual([(each["version"], each["operation"], each.get("clientId"), each["state"]["desired"]["dim"])
+                          for each in versions],
+                         [(5, "patch", None, 9), (4, "update", "device", 3), (3, "update", "device", 2)])
+        self.assertTrue(versions[1]["peer"].startswith("127.0.0.1"))
+        page = client.ask("GET", "/api/v1/shadows/lamp/history?limit=1&before=5")[2]
+        self.assertEqual(([each["version"] for each in page["versions"]], page["nextBefore"]), ([4], 4))
+        self.assertEqual(client.ask("GET", "/api/v1/shadows/lamp/history?from=3&to=5")[2],
+                         {"from": 3, "to": 5, "changed": {"desired": {"dim": 9, "k3": 1}},
+                          "removed": {"desired": {"k2": None}}})
+        self.assertEqual(client.ask("GET", "/api/v1/shadows/lamp/history?from=1&to=5")[0], 404)
+        self.assertEqual(client.ask("GET", "/api/v1/shadows/lamp/history?limit=0")[0], 400)
+        self.assertEqual(client.ask("GET", "/api/v1/shadows/other/history")[0], 404)
+        device.publish_acknowledged("$aws/things/lamp/shadow/delete", "")
+        device.publish_acknowledged("$twinmq/things/lamp/shadow/history", '{"limit":1,"clientToken":"t"}')
+        topic, text = watcher.receive()[:2]
+        answer = json.loads(text)
+        self.assertEqual((topic, answer["clientToken"]), ("$twinmq/things/lamp/shadow/history/accepted", "t"))
+        self.assertEqual([(each["version"], each["operation"], "state" in each) for each in answer["versions"]],
+                         [(6, "delete", False)])
+        device.publish_acknowledged("$twinmq/things/lamp/shadow/history", "no")
+        self.assertEqual(watcher.receive()[0], "$twinmq/things/lamp/shadow/history/rejected")
+
     def test_broken_requests_disturb_nobody(self):
         daemon = self.start()
         good = Http(self.http)

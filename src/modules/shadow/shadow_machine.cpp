@@ -139,6 +139,7 @@ Outcome& ShadowMachine::handle(const ShadowRequest& request,
     case Operation::Delete:
       erase(request, document);
       break;
+    case Operation::History:
     case Operation::Query:
       break;
     case Operation::Expire:

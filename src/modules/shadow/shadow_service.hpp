@@ -19,6 +19,7 @@
 #include <twinmq/config.hpp>
 #include <twinmq/service.hpp>
 
+#include "modules/shadow/shadow_history.hpp"
 #include "modules/shadow/shadow_machine.hpp"
 #include "modules/shadow/shadow_queries.hpp"
 
@@ -59,8 +60,15 @@ class ShadowService final : public Service {
 
   /// A request that is answered here and not by a message. On the shard's thread, at the thing's
   /// home; `done` is called once, when a change is safe; never, if the store fails.
+  /// `extended`: as below $twinmq.
   void ask(Operation operation, const ShadowName& shadow, std::string_view payload,
-           std::function<void(const DirectAnswer&)> done);
+           std::function<void(const DirectAnswer&)> done, const Author& author = {},
+           bool extended = false);
+
+  /// The versions that the shadow had, or the difference of two. `done` is called once; never, if the
+  /// shard ends.
+  void history(const ShadowName& shadow, const HistoryRequest& request,
+               std::function<void(const DirectAnswer&)> done);
 
   /// The names of a thing's named shadows that follow `after` in byte order, at most `count`, and
   /// whether there are more. `done` is called once; never, if the shard ends.
@@ -104,7 +112,9 @@ class ShadowService final : public Service {
     std::string thing;
     std::string name;
     std::string payload;
-    std::string publisher;
+    std::string client;
+    std::string principal;
+    std::string peer;
     HeldTransaction held = 0;  ///< 0: answered by `done`
     Done done;
   };
@@ -116,11 +126,21 @@ class ShadowService final : public Service {
   void on_read(const std::string& key, const Result<StoreEntries>& found);
   /// Carries out a request, or refuses it for its number.
   void serve(Documents::value_type& document, const ShadowRequest& request,
-             std::string_view publisher, Reaction& reaction, const Done& done);
+             const Author& author, Reaction& reaction, const Done& done);
   /// Carries out a request about a document that is at hand.
   void perform(Documents::value_type& document, const ShadowRequest& request,
-               std::string_view publisher, Reaction& reaction, const Done& done);
-  void change(Documents::value_type& document, const Outcome& outcome, Reaction& reaction);
+               const Author& author, Reaction& reaction, const Done& done);
+  void change(Documents::value_type& document, const Outcome& outcome, const Author& author,
+              std::string_view operation, Reaction& reaction);
+  void note_version(const std::string& key, const Outcome& outcome, const Author& author,
+                    std::string_view operation, Reaction& reaction);
+  void erase_history(const std::string& key, Reaction& reaction);
+  void read_history(const std::string& key, const HistoryRequest& request, const Done& done);
+  void read_versions(const std::string& key, const HistoryRequest& request, std::int64_t last,
+                     const Done& done);
+  void answer_history(const ShadowName& shadow, std::string_view payload, Reaction& reaction);
+  EpochSeconds history_begins() const;
+  void forget_old(std::string from);
   void on_safe(Document& document);
   /// Removes the desired keys whose time is over.
   void expire(Documents::value_type& document, const ShadowName& shadow, Reaction& reaction);
@@ -141,6 +161,9 @@ class ShadowService final : public Service {
   const std::uint32_t inflight_max_;
   ShadowMachine machine_;
   ShadowQueries queries_;
+  const std::uint32_t history_versions_;
+  const std::int64_t history_seconds_;
+  Instant next_sweep_ = kNever;  ///< for versions that are too old
   ServiceHost* host_ = nullptr;
   std::unordered_map<std::string, std::vector<Waiting>>
       waiting_;  ///< by the key that is being read

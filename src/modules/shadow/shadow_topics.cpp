@@ -40,7 +40,7 @@ TopicKind kind_of(std::string_view rest, Operation& operation) {
 
 TopicKind own_kind_of(std::string_view rest, Operation& operation) {
   if (rest == "removed") return TopicKind::Answer;
-  for (const Operation each : {Operation::Update, Operation::Patch}) {
+  for (const Operation each : {Operation::Update, Operation::Patch, Operation::History}) {
     const std::string_view verb = word(each);
     if (!rest.starts_with(verb)) continue;
     operation = each;
@@ -118,6 +118,8 @@ std::string_view word(Operation operation) {
       return "delete";
     case Operation::Patch:
       return "patch";
+    case Operation::History:
+      return "history";
     case Operation::Query:
       return "query";
     case Operation::Expire:

@@ -13,6 +13,7 @@ enum class Operation : std::uint8_t {
   Update,
   Delete,
   Patch,
+  History,
   Query,   ///< over all shadows
   Expire,  ///< nobody asks for it: removes the desired keys whose time is over
 };
@@ -50,7 +51,7 @@ bool is_shadow_name(std::string_view text);
 /// Appends "$aws/things/{thing}/shadow[/name/{name}]", or the same below $twinmq.
 void write_prefix(const ShadowName& shadow, std::string& out, bool extended = false);
 
-/// "get", "update", "delete", "patch", "query", "expire"
+/// "get", "update", "delete", "patch", "history", "query", "expire"
 std::string_view word(Operation operation);
 
 }  // namespace twinmq::shadow
