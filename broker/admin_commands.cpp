@@ -25,6 +25,7 @@ struct AdminCommands {
 
   CLI::App* stats = nullptr;
   CLI::App* sessions = nullptr;
+  CLI::App* plugins = nullptr;
   CLI::App* kick = nullptr;
   CLI::App* backup = nullptr;
   CLI::App* store = nullptr;
@@ -85,6 +86,20 @@ int show_sessions(const AdminCommands& commands) {
   return kExitSuccess;
 }
 
+int show_plugins(const AdminCommands& commands) {
+  const auto found = ask(commands, "plugins");
+  if (!found) return refuse(found.error());
+  if (commands.json) {
+    fmt::print("{}\n", found->dump(2));
+    return kExitSuccess;
+  }
+  for (const Json& each : *found) {
+    fmt::print("{} calls={} errors={} timeouts={}{}\n", each["name"].get<std::string>(), each["calls"].dump(),
+               each["errors"].dump(), each["timeouts"].dump(), each["disabled"] == true ? " disabled" : "");
+  }
+  return kExitSuccess;
+}
+
 int make_backup(const AdminCommands& commands) {
   // The daemon has a working directory of its own.
   const std::string directory =
@@ -135,6 +150,8 @@ std::shared_ptr<AdminCommands> add_admin_commands(CLI::App& app) {
   commands->stats->add_flag("--json", commands->json, "with units and help, as JSON");
   commands->sessions = to_daemon("sessions", "list the sessions of a running twinmqd");
   commands->sessions->add_flag("--json", commands->json, "everything, as JSON");
+  commands->plugins = to_daemon("plugins", "count the calls of the plugins of a running twinmqd");
+  commands->plugins->add_flag("--json", commands->json, "as JSON");
   commands->kick = to_daemon("kick", "close the connection of a client");
   commands->kick->add_option("client", commands->text, "its client identifier")->required();
   commands->backup =
@@ -171,6 +188,8 @@ bool run_admin_command(AdminCommands& commands, int& code) {
     code = show_statistics(commands);
   } else if (commands.sessions->parsed()) {
     code = show_sessions(commands);
+  } else if (commands.plugins->parsed()) {
+    code = show_plugins(commands);
   } else if (commands.kick->parsed()) {
     const auto done = ask(commands, "kick", {{"client_id", commands.text}});
     code = done ? kExitSuccess : refuse(done.error());

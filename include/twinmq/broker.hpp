@@ -232,6 +232,9 @@ class Broker {
   /// acknowledged before the call is in it. Blocks; not inside a turn.
   virtual Result<void> back_up(const std::string& directory) = 0;
 
+  /// Of each plugin, in the order of the Config.
+  virtual std::vector<PluginStatistics> plugins() const = 0;
+
   /// What the store tells about itself.
   virtual std::vector<StoreFigure> store_figures() const = 0;
 

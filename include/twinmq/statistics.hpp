@@ -106,6 +106,15 @@ struct SessionInfo {
   std::uint64_t inflight = 0;
 };
 
+/// What became of the calls of a plugin.
+struct PluginStatistics {
+  std::string name;
+  std::uint64_t calls = 0;
+  std::uint64_t errors = 0;    ///< failed, exceptions included
+  std::uint64_t timeouts = 0;  ///< without answer at the deadline
+  bool disabled = false;       ///< a call hung
+};
+
 struct SubscriptionInfo {
   std::string filter;  ///< with its $share prefix
   QoS qos = QoS::AtMostOnce;

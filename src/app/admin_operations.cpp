@@ -74,6 +74,18 @@ Result<Json> tell_subscriptions(Broker& broker, const Json& arguments) {
   return all;
 }
 
+Result<Json> tell_plugins(Broker& broker, const Json&) {
+  Json all = Json::array();
+  for (const PluginStatistics& each : broker.plugins()) {
+    all.push_back({{"name", each.name},
+                   {"calls", each.calls},
+                   {"errors", each.errors},
+                   {"timeouts", each.timeouts},
+                   {"disabled", each.disabled}});
+  }
+  return all;
+}
+
 Result<Json> kick(Broker& broker, const Json& arguments) {
   const auto& client = arguments["client_id"].get_ref<const std::string&>();
   if (!broker.kick(client))
@@ -104,6 +116,7 @@ constexpr std::array kEntries = {
     Entry{{"sessions", "Every session, connected or not.", "", false}, tell_sessions},
     Entry{{"subscriptions", "The subscriptions of one session.", "client_id", false},
           tell_subscriptions},
+    Entry{{"plugins", "What became of the calls of each plugin.", "", false}, tell_plugins},
     Entry{{"kick", "Closes a client's connection.", "client_id", true}, kick},
     Entry{{"backup", "Writes all that is stored into a new directory.", "directory", true},
           back_up},

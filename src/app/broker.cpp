@@ -170,7 +170,7 @@ Result<void> HouseBroker::open_plugins() {
 }
 
 void HouseBroker::log_plugins() const {
-  for (const plugins::PluginStatistics& each : plugins_->statistics())
+  for (const PluginStatistics& each : plugins())
     log(LogLevel::Info, "plugin counted",
         "plugin=" + each.name + " calls=" + std::to_string(each.calls) + " errors=" + std::to_string(each.errors) +
             " timeouts=" + std::to_string(each.timeouts) + " disabled=" + (each.disabled ? "true" : "false"));

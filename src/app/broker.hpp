@@ -94,6 +94,7 @@ class HouseBroker final : public Broker {
   std::vector<SubscriptionInfo> subscriptions(std::string_view client_id) const override;
   Statistics statistics() const override;
   Result<void> back_up(const std::string& directory) override;
+  std::vector<PluginStatistics> plugins() const override { return plugins_->statistics(); }
   std::vector<StoreFigure> store_figures() const override;
   Durability durability() const override { return durability_; }
 

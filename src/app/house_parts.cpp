@@ -111,6 +111,7 @@ std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsig
 }
 
 Result<void> check_rules(const Config& config, const plugins::PluginSet& plugins) {
+  if (!config.modules.rules) return {};
   for (const RuleConfig& rule : config.rule) {
     if (const auto compiled = rules::CompiledRule::compile(rule, &plugins); !compiled) return compiled.error();
     for (const auto* actions : {&rule.actions, &rule.error_actions})

@@ -12,6 +12,7 @@
 #include <twinmq/config.hpp>
 #include <twinmq/plugin_abi.h>
 #include <twinmq/result.hpp>
+#include <twinmq/statistics.hpp>
 
 #include "json/value.hpp"
 #include "plugins/values.hpp"
@@ -20,14 +21,6 @@
 namespace twinmq::plugins {
 
 using Log = std::function<void(LogLevel, std::string_view event, const std::string& detail)>;
-
-struct PluginStatistics {
-  std::string name;
-  std::uint64_t calls = 0;
-  std::uint64_t errors = 0;    ///< failed, exceptions included
-  std::uint64_t timeouts = 0;  ///< without answer at the deadline
-  bool disabled = false;       ///< a call hung
-};
 
 /// What a plugin offers, with its name in lower case.
 template <typename Description>

@@ -1,7 +1,9 @@
 #include "plugins/plugin_sink.hpp"
 
 #include <atomic>
-#include <future>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -24,6 +26,26 @@ struct PluginSink::Opened {
   ~Opened() {
     if (sink != nullptr) door.close(sink);
   }
+};
+
+// What a delivery waits for; the first to set it counts.
+class PluginSink::Awaited {
+ public:
+  void set(SinkVerdict verdict) {
+    const std::scoped_lock lock(mutex_);
+    if (!verdict_) verdict_ = std::move(verdict);
+    changed_.notify_one();
+  }
+  SinkVerdict get() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return verdict_.has_value(); });
+    return *verdict_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<SinkVerdict> verdict_;
 };
 
 Result<std::unique_ptr<Sink>> PluginSink::open(std::shared_ptr<Plugin> plugin, std::string name, const twinmq_action& door,
@@ -52,8 +74,11 @@ SinkVerdict PluginSink::deliver(std::span<const SinkEntry> batch) {
   opened_->running = number;
   // Ends the delivery also when no worker ever takes it up.
   const std::shared_ptr<void> ending(nullptr, [opened = opened_, number](void*) { opened->end(number); });
-  const auto verdict = std::make_shared<std::promise<SinkVerdict>>();
-  auto answer = verdict->get_future();
+  const auto verdict = std::make_shared<Awaited>();
+  {
+    const std::scoped_lock lock(mutex_);
+    awaited_ = verdict;
+  }
   opened_->plugin->call_later(
       timeout_,
       [opened = opened_, number, ending, entries = std::vector<SinkEntry>(batch.begin(), batch.end())] {
@@ -79,14 +104,18 @@ SinkVerdict PluginSink::deliver(std::span<const SinkEntry> batch) {
         return made;
       },
       [verdict](WorkerPool::End end, const WorkerPool::Result& result) {
-        if (end == WorkerPool::End::Done) return verdict->set_value(*std::static_pointer_cast<SinkVerdict>(result));
+        if (end == WorkerPool::End::Done) return verdict->set(*std::static_pointer_cast<SinkVerdict>(result));
         const bool late = end == WorkerPool::End::Late;
-        verdict->set_value({SinkVerdict::Kind::Retry, 0, late ? "no answer in time" : "the plugin takes no calls"});
+        verdict->set({SinkVerdict::Kind::Retry, 0, late ? "no answer in time" : "the plugin takes no calls"});
       });
-  return answer.get();
+  return verdict->get();
 }
 
 void PluginSink::cancel() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (awaited_) awaited_->set({SinkVerdict::Kind::Retry, 0, "cancelled"});
+  }
   if (opened_->door.cancel != nullptr) opened_->door.cancel(opened_->sink);
 }
 

@@ -2,6 +2,7 @@
 // An action of a plugin as a sink of a durable queue.
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -26,10 +27,13 @@ class PluginSink final : public Sink {
 
  private:
   struct Opened;
+  class Awaited;
   PluginSink(std::shared_ptr<Opened> opened, Milliseconds timeout) : opened_(std::move(opened)), timeout_(timeout) {}
 
   const std::shared_ptr<Opened> opened_;
   const Milliseconds timeout_;
+  std::mutex mutex_;
+  std::shared_ptr<Awaited> awaited_;  ///< of the newest delivery
 };
 
 }  // namespace twinmq::plugins

@@ -33,6 +33,7 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/plugins/worker_pool.cpp", "slow calls of a plugin run beside the broker"},
     {"src/plugins/plugin.hpp", "shards and workers count what they call"},
     {"src/plugins/plugin.cpp", "shards and workers count what they call"},
+    {"src/plugins/plugin_sink.hpp", "a queue's thread waits for a worker"},
     {"src/plugins/plugin_sink.cpp", "a queue's thread waits for a worker"},
     {"src/plugins/access_doors.cpp", "a worker answers a conversation that a shard may have ended"},
     {"src/app/file_watch.hpp", "a thread waits for files to change"},

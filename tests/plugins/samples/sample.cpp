@@ -34,6 +34,7 @@ class Lines final : public Sink {
     std::ofstream file(path_, std::ios::app);
     for (const Entry& each : batch) {
       if (each.payload == "\"refuse\"") return Delivery::Refused;
+      if (each.payload == "\"wait\"") std::this_thread::sleep_for(std::chrono::milliseconds(300));
       if (each.payload == "\"throw\"") throw std::runtime_error("sink threw");
       file << each.id << ' ' << each.topic << ' ' << each.payload << '\n';
     }

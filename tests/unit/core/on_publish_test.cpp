@@ -23,3 +23,35 @@ TEST_CASE("while the disk is full, what would have to be stored is refused and t
   from.publish("a", "taken", 2, 2);
   CHECK(from.said() == Words{"PUBREC 2"});
 }
+
+namespace {
+
+class FirstWord final : public PublishFilter {
+ public:
+  Verdict on_publish(const PublishedMessage& message, std::string& payload) override {
+    if (message.payload == "drop") return Verdict::Drop;
+    if (message.payload == "refuse") return Verdict::Refuse;
+    if (message.payload == "keep") return Verdict::Keep;
+    payload = std::string(message.client_id) + " says " + std::string(message.payload);
+    return Verdict::Modify;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the host's filter has the first word on what a client publishes", "[core]") {
+  FirstWord filter;
+  World world({.publish_filter = &filter});
+  Peer& to = world.client("to");
+  to.subscribe(1, "a", 1);
+  Peer& from = world.client("from");
+  to.said();
+  from.said();
+  from.publish("a", "keep", 0);
+  from.publish("a", "drop", 1, 1);
+  from.publish("a", "refuse", 1, 2);
+  from.publish("a", "refuse", 2, 3);
+  from.publish("a", "x", 1, 4);
+  CHECK(from.said() == Words{"PUBACK 1", "PUBACK 2 0x83", "PUBREC 3 0x83", "PUBACK 4"});
+  CHECK(to.said() == Words{"PUBLISH a=keep q0", "PUBLISH a=from says x q1 id1"});
+}

@@ -22,6 +22,7 @@ class Answering final : public Service {
     host.subscribe("in/+/special", 2);
     host.subscribe("loop", 3);
     host.subscribe("$svc/#", 4);
+    host.subscribe("slow loop", 7);
     host.subscribe("full", 5);
     host.subscribe("later", 6);
   }
@@ -47,6 +48,10 @@ class Answering final : public Service {
       return reaction.publish(answer);
     }
     if (topic == "loop") return reaction.publish(answer);
+    if (topic == "slow loop") {
+      held_ = reaction.hold();
+      return;
+    }
     if (topic == "full") return reaction.refuse();
     if (topic == "later") {
       answer.topic = "out/later";
@@ -61,7 +66,12 @@ class Answering final : public Service {
   }
   Instant next_deadline() const override { return held_ ? host_->now().steady : kNever; }
   void on_time(Reaction&) override {
-    host_->resume(std::exchange(held_, 0), [&](Reaction& reaction) { finish(key_, reaction); });
+    host_->resume(std::exchange(held_, 0), [&](Reaction& reaction) {
+      if (!key_.empty()) return finish(key_, reaction);
+      MessageParts again;
+      again.topic = "slow loop";
+      reaction.publish(again);
+    });
   }
   bool wants_client_events() const override { return true; }
   void on_client_event(const ClientEvent& event, Reaction& reaction) override {
@@ -210,6 +220,18 @@ TEST_CASE("a service that answers itself comes to an end, which is counted") {
   Served served(1);
   served.world.client("c").publish("loop", "x", 1, 3);
   served.world.run();
+  CHECK(served.seen.size() == served.world.options.limits.hops_max + 1u);
+  CHECK(served.world.metric(Metric::DroppedHops) == 1);
+}
+
+TEST_CASE("hops are counted across transactions that were held") {
+  Served served(1);
+  served.world.client("c").publish("slow loop", "x", 1, 3);
+  served.world.run();
+  for (int turns = 0; turns < 20; ++turns) {
+    served.world.pass(Milliseconds(1));
+    served.world.run();
+  }
   CHECK(served.seen.size() == served.world.options.limits.hops_max + 1u);
   CHECK(served.world.metric(Metric::DroppedHops) == 1);
 }

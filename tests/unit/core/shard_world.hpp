@@ -72,6 +72,7 @@ struct WorldOptions {
   Authenticator* authenticator = nullptr;
   Authorizer* authorizer = nullptr;
   DeliveryFilter* delivery_filter = nullptr;
+  PublishFilter* publish_filter = nullptr;
   std::function<std::unique_ptr<Service>(ShardId)> service = {};
 };
 
@@ -129,6 +130,7 @@ class World {
       parts.authenticator = options.authenticator;
       parts.authorizer = options.authorizer;
       parts.delivery_filter = options.delivery_filter;
+      parts.publish_filter = options.publish_filter;
       if (options.retained) parts.retained = std::make_unique<PlainRetained>();
       if (options.sessions) parts.journal = std::make_unique<PlainJournal>();
       if (options.service) parts.services.push_back(options.service(id));

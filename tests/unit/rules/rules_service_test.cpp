@@ -32,10 +32,11 @@ class Collected final : public Reaction {
   void publish_after_commit(const MessageParts&) override {}
   void after_commit(std::function<void()>) override {}
   void refuse() override {}
-  HeldTransaction hold() override { return 0; }
+  HeldTransaction hold() override { return ++held; }
 
   Batch batch;
   std::vector<Published> published;
+  HeldTransaction held = 0;
 };
 
 class Host final : public ServiceHost {
@@ -49,7 +50,11 @@ class Host final : public ServiceHost {
   void unsubscribe(std::string_view) override {}
   void react(const std::function<void(Reaction&)>&) override {}
   void read(StoreRange, std::function<void(Result<StoreEntries>)>) override {}
-  void resume(HeldTransaction, const std::function<void(Reaction&)>&) override {}
+  void resume(HeldTransaction, const std::function<void(Reaction&)>& action) override {
+    Collected reaction;
+    action(reaction);
+    for (Published& each : reaction.published) resumed.push_back(std::move(each));
+  }
   bool may(const Identity& identity, Action, std::string_view topic, QoS, bool) const override {
     return identity.principal.starts_with("rule:") && topic != "forbidden";
   }
@@ -58,6 +63,7 @@ class Host final : public ServiceHost {
   }
 
   bool home = true;
+  std::vector<Published> resumed;
   std::map<std::string, std::uint32_t> filters;
   mutable std::vector<std::string> lines;
 };
@@ -80,13 +86,14 @@ RuleActionConfig republish(std::string topic, std::string payload = {}) {
 /// One shard with rules; messages come with the tags of every filter that covers their topic.
 class Rules {
  public:
-  explicit Rules(std::vector<RuleConfig> rules, bool home = true)
-      : service({}, rules, nullptr) {
+  explicit Rules(std::vector<RuleConfig> rules, bool home = true, Outside outside = {})
+      : service({}, rules, nullptr, nullptr, std::move(outside)) {
     host.home = home;
     service.attach(host);
   }
 
-  std::vector<Published> publish(std::string_view topic, std::string_view payload, std::string_view properties = {}) {
+  std::vector<Published> publish(std::string_view topic, std::string_view payload, std::string_view properties = {},
+                                 std::string_view publisher = "dev-1") {
     std::vector<std::uint32_t> tags;
     for (const auto& [filter, tag] : host.filters)
       if (sql::filter_covers(filter, topic) && tag != 0) tags.push_back(tag);
@@ -94,7 +101,7 @@ class Rules {
     parts.topic = topic;
     parts.payload = payload;
     parts.properties = properties;
-    parts.publisher = "dev-1";
+    parts.publisher = publisher;
     parts.qos = QoS::AtLeastOnce;
     Collected reaction;
     service.on_message({parts, tags, "alice", "10.0.0.7:1234"}, reaction);
@@ -260,6 +267,97 @@ TEST_CASE("an envelope that was cut is none", "[rules]") {
   CHECK(envelope->payload == "p");
   CHECK(envelope->peer == "a");
   for (std::size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(read_envelope(bytes.substr(0, size)));
+}
+
+namespace {
+
+/// Functions whose answers come when the test says so.
+class Later final : public sql::OutsideFunctions {
+ public:
+  Kind kind_of(std::string_view name) const override {
+    return name == "fast" ? Kind::Fast : name.starts_with("slow") ? Kind::Pooled : Kind::None;
+  }
+  json::Value call(std::string_view, std::span<const json::Value> arguments, json::Arena&) override { return arguments[0]; }
+  json::Value aggregate(std::string_view, std::span<const json::Value>, json::Arena&) override { return {}; }
+  void submit(std::string_view name, std::string arguments, std::function<void(std::string)> done) override {
+    asked.emplace_back(std::string(name) + arguments, std::move(done));
+  }
+
+  std::vector<std::pair<std::string, std::function<void(std::string)>>> asked;
+};
+
+struct Waits {
+  explicit Waits(std::vector<RuleConfig> with)
+      : rules(std::move(with), true,
+              {functions, [this](std::uint32_t, std::function<void(Service&)> errand) { errands.push_back(std::move(errand)); }}) {}
+
+  void answer(std::size_t place, std::string text) {
+    functions->asked[place].second(std::move(text));
+    turn();
+  }
+  void turn() {
+    while (!errands.empty()) {
+      auto all = std::exchange(errands, {});
+      for (auto& each : all) each(rules.service);
+    }
+  }
+  std::vector<std::string> resumed() const {
+    std::vector<std::string> payloads;
+    for (const Published& each : rules.host.resumed) payloads.push_back(each.payload);
+    return payloads;
+  }
+
+  std::shared_ptr<Later> functions = std::make_shared<Later>();
+  std::vector<std::function<void(Service&)>> errands;
+  Rules rules;
+};
+
+}  // namespace
+
+TEST_CASE("a message waits for the answers its rules ask for, and what its publisher sends next waits behind it", "[rules]") {
+  Waits waits({rule("SELECT slow(n) AS a, slow_too(slow(n)) AS b FROM 'slow'", {republish("out")}, "s"),
+               rule("SELECT fast(n) AS n FROM 'fast'", {republish("out")}, "f")});
+  CHECK(waits.rules.publish("slow", R"({"n":1})").empty());
+  CHECK(waits.rules.publish("fast", R"({"n":2})").empty());
+  CHECK(waits.rules.publish("slow", R"({"n":3})").empty());
+  CHECK(waits.rules.publish("fast", R"({"n":4})", {}, "dev-2").at(0).payload == R"({"n":4})");
+  waits.turn();
+  REQUIRE(waits.functions->asked.size() == 2);
+  CHECK(waits.functions->asked[0].first == "slow[1]");
+  CHECK(waits.functions->asked[1].first == "slow[3]");
+  waits.answer(1, "30");
+  REQUIRE(waits.functions->asked.size() == 3);
+  CHECK(waits.functions->asked[2].first == "slow_too[30]");
+  waits.answer(2, "");
+  CHECK(waits.resumed().empty());
+  waits.answer(0, "10");
+  CHECK(waits.functions->asked[3].first == "slow_too[10]");
+  waits.answer(3, R"({"x":[1]})");
+  CHECK(waits.resumed() == std::vector<std::string>{R"({"a":10,"b":{"x":[1]}})", R"({"n":2})", R"({"a":30})"});
+  CHECK(waits.rules.publish("fast", R"({"n":5})").at(0).payload == R"({"n":5})");
+}
+
+TEST_CASE("a message whose rules ask nothing after all is not held for long", "[rules]") {
+  Waits waits({rule("SELECT slow(n) AS a FROM 't' WHERE n > 5", {republish("out")})});
+  CHECK(waits.rules.publish("t", R"({"n":1})").empty());
+  waits.turn();
+  CHECK(waits.rules.service.counters("r")->unmatched == 1);
+}
+
+TEST_CASE("rules are refused where nobody could wait for their functions", "[rules]") {
+  const Later functions;
+  const auto fault = [&](std::string sql, std::vector<RuleActionConfig> actions = {}) {
+    const auto compiled = CompiledRule::compile(rule(std::move(sql), std::move(actions)), &functions);
+    return compiled ? std::string() : compiled.error().detail;
+  };
+  CHECK(fault("SELECT slow(n) AS a, fast(n) AS b FROM 't'").empty());
+  CHECK(fault("SELECT aws_lambda('arn:aws:lambda:x:1:function:slow', n) AS a FROM 't'").empty());
+  CHECK_THAT(fault("SELECT nobody(n) AS a FROM 't'"), Catch::Contains("there is no function nobody()"));
+  CHECK_THAT(fault("SELECT slow(n) AS a, lag(n) AS b FROM 't'"), Catch::Contains("slow() of a plugin is not declared fast"));
+  CHECK_THAT(fault("SELECT max(slow(n)) AS a FROM 't' GROUP BY COUNT(2)"), Catch::Contains("not declared fast"));
+  CHECK_THAT(fault("SELECT fast(n) AS a FROM 't' GROUP BY COUNT(2)"), Catch::Contains("is no aggregate"));
+  CHECK_THAT(fault("SELECT n FROM 't'", {republish("${slow(n)}")}), Catch::Contains("in a template"));
+  CHECK(fault("SELECT n FROM 't'", {republish("${fast(n)}")}).empty());
 }
 
 }  // namespace twinmq::rules
