@@ -119,7 +119,7 @@ class Plugins(unittest.TestCase):
             self.assertEqual(self.payload(receiver), {"n": 1})
             code, out, err = run("twinmq", "plugins", "--socket", os.path.join(self.folder.name, "data", "twinmq.sock"))
             self.assertEqual((code, err), (0, ""))
-            self.assertRegex(out, r"^sample calls=\d+ errors=2 timeouts=0\n$")
+            self.assertRegex(out, r"^sample calls=\d+ errors=4 timeouts=0\n$")
             daemon.wait_for_line(r'plugin failed.*call=fail reason="it \\"broke\\""')
 
     def test_what_is_late_is_undefined_and_what_hangs_disables_its_plugin(self):
