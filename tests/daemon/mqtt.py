@@ -149,7 +149,7 @@ class Client:
                 if not digit & 0x80:
                     break
             at += length
-        return topic, packet.body[at:].decode(), qos, packet_id, bool(packet.flags & 1)
+        return topic, packet.body[at:].decode(errors="replace"), qos, packet_id, bool(packet.flags & 1)
 
     def receive(self, patience=PATIENCE):
         """The next message, fully acknowledged; None if there is none in time."""

@@ -352,6 +352,24 @@ class Shadow(unittest.TestCase):
                 answer = thing.get()
                 self.assertEqual((answer["version"], answer["state"]["desired"]), (4, {"stay": 1}))
 
+    def test_requests_in_cbor_are_answered_in_cbor(self):
+        with self.daemon() as daemon:
+            port = daemon.ports()[0]
+            asker, thing = Client(port, "cbor", clean=True), Thing(port, "c")
+            own = Client(port, "cbor-watcher", clean=True)
+            own.subscribe("$twinmq/things/c/shadow/cbor/+/+", 1)
+            # {"state": {"desired": {"a": 1.5}}}
+            update = b"\xa1\x65state\xa1\x67desired\xa1\x61a\xf9\x3e\x00"
+            asker.publish_acknowledged("$twinmq/things/c/shadow/cbor/update", update)
+            self.assertEqual(own.receive()[0], "$twinmq/things/c/shadow/cbor/update/accepted")
+            self.assertEqual(thing.get()["state"]["desired"], {"a": 1.5})
+            asker.publish_acknowledged("$twinmq/things/c/shadow/cbor/get", b"")
+            self.assertEqual(own.receive()[0], "$twinmq/things/c/shadow/cbor/get/accepted")
+            asker.publish_acknowledged("$twinmq/things/c/shadow/cbor/update", b"{}")
+            self.assertEqual(own.receive()[0], "$twinmq/things/c/shadow/cbor/update/rejected")
+            for topic in ("cbor", "cbor/x", "cbor/get/accepted"):
+                self.assertEqual(asker.publish_acknowledged("$twinmq/things/c/shadow/" + topic, b"\xa0"), 0x87)
+
     def test_an_update_that_breaks_its_schema_changes_nothing(self):
         with tempfile.TemporaryDirectory() as folder:
             schema, conf = os.path.join(folder, "lamp.json"), os.path.join(folder, "twinmq.toml")

@@ -1,5 +1,6 @@
 #include "modules/shadow/shadow_machine.hpp"
 
+#include "modules/shadow/cbor.hpp"
 #include "modules/shadow/json_patch.hpp"
 
 #include <utility>
@@ -114,19 +115,46 @@ Outcome& ShadowMachine::handle(const ShadowRequest& request,
   outcome_.expiry_before = outcome_.expiry_after = 0;
   arena_.reset();
 
+  if (request.cbor && !request.payload.empty()) {
+    ShadowRequest read = request;
+    const std::optional<std::string> text = json_of_cbor(request.payload);
+    if (text) read.payload = *text;
+    if (text) {
+      carry_out(read, stored);
+    } else {
+      reject(request, {400, "Invalid CBOR"}, std::nullopt);
+    }
+  } else {
+    carry_out(request, stored);
+  }
+  answer_in_cbor(request);
+  return outcome_;
+}
+
+// The answer is the last message of an outcome.
+void ShadowMachine::answer_in_cbor(const ShadowRequest& request) {
+  if (!request.cbor || outcome_.messages.empty()) return;
+  ShadowMessage& answer = outcome_.messages.back();
+  Node root;
+  if (reader_.read(answer.payload, 0, arena_, root) != Reading::Good) return;
+  answer.payload.clear();
+  write_cbor(root, answer.payload);
+  constexpr std::size_t kEnding = std::string_view("/accepted").size();
+  answer.topic.insert(answer.topic.size() - kEnding - word(request.operation).size(), "cbor/");
+}
+
+void ShadowMachine::carry_out(const ShadowRequest& request,
+                              std::optional<std::string_view> stored) {
   if (!is_thing_name(request.shadow.thing)) {
-    reject(request, {400, "Invalid thing name"}, std::nullopt);
-    return outcome_;
+    return reject(request, {400, "Invalid thing name"}, std::nullopt);
   }
   if (!request.shadow.name.empty() && !is_shadow_name(request.shadow.name)) {
-    reject(request, {400, "Invalid shadow name"}, std::nullopt);
-    return outcome_;
+    return reject(request, {400, "Invalid shadow name"}, std::nullopt);
   }
   bool corrupt = false;
   const Document document = load(stored, request.now, corrupt);
   if (corrupt) {
-    reject(request, {500, "Internal service failure"}, std::nullopt);
-    return outcome_;
+    return reject(request, {500, "Internal service failure"}, std::nullopt);
   }
   switch (request.operation) {
     case Operation::Get:
@@ -146,7 +174,6 @@ Outcome& ShadowMachine::handle(const ShadowRequest& request,
       expire(request, document);
       break;
   }
-  return outcome_;
 }
 
 Outcome& ShadowMachine::refuse(const ShadowRequest& request, int code, std::string_view message) {
@@ -155,6 +182,7 @@ Outcome& ShadowMachine::refuse(const ShadowRequest& request, int code, std::stri
   const std::optional<std::string_view> token =
       read_delete_token(request.payload, rules_.request, reader_, arena_);
   reject(request, {code, std::string(message)}, token);
+  answer_in_cbor(request);
   return outcome_;
 }
 

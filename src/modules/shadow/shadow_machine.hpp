@@ -37,6 +37,7 @@ struct ShadowRequest {
   bool extended = false;  ///< asked below $twinmq, and answered there
   bool answered_directly =
       false;  ///< HTTP, embedder: refusals and documents read are not published
+  bool cbor = false;  ///< the payload is CBOR, and so is the answer
 };
 
 /// One message the service publishes.
@@ -83,6 +84,8 @@ class ShadowMachine {
 
  private:
   Document load(std::optional<std::string_view> stored, EpochSeconds now, bool& corrupt);
+  void carry_out(const ShadowRequest& request, std::optional<std::string_view> stored);
+  void answer_in_cbor(const ShadowRequest& request);
   void get(const ShadowRequest& request, const Document& document);
   void update(const ShadowRequest& request, const Document& document);
   Refusal judge(const UpdateRequest& update, const Document& document) const;

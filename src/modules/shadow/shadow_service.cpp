@@ -116,6 +116,11 @@ void ShadowService::attach(ServiceHost& host) {
        {"$twinmq/things/+/shadow/", "$twinmq/things/+/shadow/name/+/"})
     for (const Operation operation : {Operation::Update, Operation::Patch, Operation::History})
       host.subscribe(std::string(prefix) + std::string(word(operation)), 0);
+  for (const std::string_view prefix :
+       {"$twinmq/things/+/shadow/cbor/", "$twinmq/things/+/shadow/name/+/cbor/"})
+    for (const Operation operation :
+         {Operation::Get, Operation::Update, Operation::Delete, Operation::Patch})
+      host.subscribe(std::string(prefix) + std::string(word(operation)), 0);
 }
 
 Result<void> ShadowService::restore(Store& store, Now) {
@@ -164,11 +169,12 @@ void ShadowService::on_message(const ServiceMessage& message, Reaction& reaction
   const std::string key = record_key(topic.shadow);
   if (Documents::value_type* const document = find(key)) {
     const ShadowRequest request{topic.operation, topic.shadow,   message.parts.payload,
-                                seconds(),       topic.extended, false};
+                                seconds(),       topic.extended, false,
+                                topic.cbor};
     return serve(*document, request,
                  {message.parts.publisher, message.principal, message.peer}, reaction, nullptr);
   }
-  wait_for(key, {topic.operation, topic.extended, std::string(topic.shadow.thing),
+  wait_for(key, {topic.operation, topic.extended, topic.cbor, std::string(topic.shadow.thing),
                  std::string(topic.shadow.name), std::string(message.parts.payload),
                  std::string(message.parts.publisher), std::string(message.principal),
                  std::string(message.peer), reaction.hold(), nullptr});
@@ -185,6 +191,7 @@ void ShadowService::ask(Operation operation, const ShadowName& shadow, std::stri
   }
   wait_for(key, {operation,
                  extended,
+                 false,
                  std::string(shadow.thing),
                  std::string(shadow.name),
                  std::string(payload),
@@ -219,7 +226,8 @@ void ShadowService::on_read(const std::string& key, const Result<StoreEntries>& 
   }
   for (const Waiting& each : queue) {
     const ShadowRequest request{each.operation, {each.thing, each.name}, each.payload,
-                                seconds(),      each.extended,           each.held == 0};
+                                seconds(),      each.extended,           each.held == 0,
+                                each.cbor};
     const auto action = [&](Reaction& reaction) {
       if (each.operation == Operation::Expire)
         return document != nullptr ? expire(*document, request.shadow, reaction) : void();
@@ -374,7 +382,7 @@ void ShadowService::expire_due(Reaction& reaction) {
       expire(*document, shadow, reaction);
       trim();
     } else {
-      wait_for(key, {Operation::Expire, true, std::string(thing), std::string(shadow.name), {}, {},
+      wait_for(key, {Operation::Expire, true, false, std::string(thing), std::string(shadow.name), {}, {},
                      {}, {}, 0, nullptr});
     }
   }

@@ -109,6 +109,7 @@ class ShadowService final : public Service {
   struct Waiting {
     Operation operation;
     bool extended;
+    bool cbor;
     std::string thing;
     std::string name;
     std::string payload;

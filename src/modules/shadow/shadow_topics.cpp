@@ -38,6 +38,19 @@ TopicKind kind_of(std::string_view rest, Operation& operation) {
   return TopicKind::Unknown;
 }
 
+TopicKind cbor_kind_of(std::string_view rest, Operation& operation) {
+  for (const Operation each :
+       {Operation::Get, Operation::Update, Operation::Delete, Operation::Patch}) {
+    const std::string_view verb = word(each);
+    if (!rest.starts_with(verb)) continue;
+    operation = each;
+    rest.remove_prefix(verb.size());
+    if (rest.empty()) return TopicKind::Request;
+    if (rest == "/accepted" || rest == "/rejected") return TopicKind::Answer;
+  }
+  return TopicKind::Unknown;
+}
+
 TopicKind own_kind_of(std::string_view rest, Operation& operation) {
   if (rest == "removed") return TopicKind::Answer;
   for (const Operation each : {Operation::Update, Operation::Patch, Operation::History}) {
@@ -81,6 +94,10 @@ ShadowTopic read_topic(std::string_view topic) {
   }
   if (named && read.shadow.name.empty()) {
     read.kind = TopicKind::Unknown;
+  } else if (constexpr std::string_view kCbor = "cbor/";
+             read.extended && topic.starts_with(kCbor)) {
+    read.cbor = true;
+    read.kind = cbor_kind_of(topic.substr(kCbor.size()), read.operation);
   } else {
     read.kind = read.extended ? own_kind_of(topic, read.operation) : kind_of(topic, read.operation);
   }

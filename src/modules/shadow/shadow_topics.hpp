@@ -38,6 +38,7 @@ struct ShadowTopic {
   Operation operation = Operation::Get;  ///< of a Request
   ShadowName shadow;                     ///< of a Request; its names may still be unsound
   bool extended = false;                 ///< below $twinmq: not one of AWS's
+  bool cbor = false;                     ///< …/shadow/cbor/…: payloads are CBOR
 };
 
 /// What a topic name means to the shadow service.
