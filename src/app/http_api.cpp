@@ -98,6 +98,8 @@ class Call : public std::enable_shared_from_this<Call> {
            bool retain = false) const;
   std::optional<std::string> parameter(std::string_view name) const;
   shadow::Author author() const { return {{}, identity_.principal, peer_.address}; }
+  /// Calls `work` on the shard where the key is at home.
+  void on_shard(std::string_view key, std::function<void(ShardThread&)> work);
   /// Calls `work` with the shadow service at the key's home.
   void at_home(std::string_view key, std::function<void(ShadowService&)> work);
 
@@ -168,13 +170,16 @@ bool Call::may(Action action, std::string_view topic, QoS qos, bool retain) cons
 }
 
 void Call::at_home(std::string_view key, std::function<void(ShadowService&)> work) {
+  on_shard(key, [self = shared_from_this(), work = std::move(work)](ShardThread& thread) {
+    auto* const service = static_cast<ShadowService*>(thread.core()->service("shadow"));
+    if (service == nullptr) return self->refuse_later(404, "Device shadows are switched off");
+    work(*service);
+  });
+}
+
+void Call::on_shard(std::string_view key, std::function<void(ShardThread&)> work) {
   const std::shared_ptr<Inbox> home = doors_->home(key);
-  const bool posted =
-      home && home->post([self = shared_from_this(), work = std::move(work)](ShardThread& thread) {
-        auto* const service = static_cast<ShadowService*>(thread.core()->service("shadow"));
-        if (service == nullptr) return self->refuse_later(404, "Device shadows are switched off");
-        work(*service);
-      });
+  const bool posted = home && home->post(std::move(work));
   if (!posted) refuse_later(503, "The broker stops");
 }
 
@@ -397,6 +402,10 @@ void Call::serve_query(ShardThread& thread) {
   if (!may(Action::Publish, "$twinmq/shadows/query") ||
       !may(Action::Receive, "$twinmq/shadows/query/accepted"))
     return refuse(thread, 403, "Forbidden");
+  // Forms write blanks as plus signs.
+  std::string form(request_.query());
+  std::ranges::replace(form, '+', ' ');
+  query_ = read_query(form);
   ShadowQuery query;
   query.condition = parameter("query").value_or("");
   if (query.condition.empty()) return refuse(thread, 400, "Invalid query");
@@ -490,8 +499,8 @@ void Call::serve_retained(ShardThread& thread, std::string topic) {
   if (!may(Action::Receive, topic)) return refuse(thread, 403, "Forbidden");
   const std::string key = std::string(1, records::kRetainedPrefix) + topic;
   const Now now = thread.now();
-  at_home(topic, [self = shared_from_this(), key, now](ShadowService& service) {
-    service.host().read({key, key + '\0', 1}, [self, key, now](Result<StoreEntries> found) {
+  on_shard(topic, [self = shared_from_this(), key, now](ShardThread& home) {
+    home.core()->read({key, key + '\0', 1}, [self, key, now](Result<StoreEntries> found) {
       if (!found) return self->refuse_later(500, "Internal service failure");
       if (found->entries.empty())
         return self->refuse_later(404, "There is no retained message for this topic");
@@ -503,7 +512,7 @@ void Call::serve_retained(ShardThread& thread, std::string topic) {
       Json body = {{"topic", message.topic()},
                    {"payload", access::encode_base64(message.payload())},
                    {"qos", static_cast<int>(message.qos())},
-                   {"lastModifiedTime", 0}};
+                   {"lastModifiedTime", records::retained_set_at(found->entries.front().second)}};
       self->answer_later(200, body.dump());
     });
   });
@@ -523,9 +532,9 @@ void Call::serve_retained_list(ShardThread& thread) {
     from += *topic + '\0';
   }
   const Now now = thread.now();
-  at_home(from, [self = shared_from_this(), from, size, now](ShadowService& service) {
+  on_shard(from, [self = shared_from_this(), from, size, now](ShardThread& home) {
     const StoreRange range{from, std::string(1, records::kRetainedPrefix + 1), size};
-    service.host().read(range, [self, now](Result<StoreEntries> found) {
+    home.core()->read(range, [self, now](Result<StoreEntries> found) {
       if (!found) return self->refuse_later(500, "Internal service failure");
       Json topics = Json::array();
       for (const auto& [key, record] : found->entries) {
@@ -536,7 +545,7 @@ void Call::serve_retained_list(ShardThread& thread) {
         topics.push_back({{"topic", (*kept)->topic()},
                           {"payloadSize", (*kept)->payload().size()},
                           {"qos", static_cast<int>((*kept)->qos())},
-                          {"lastModifiedTime", 0}});
+                          {"lastModifiedTime", records::retained_set_at(record)}});
       }
       Json body = {{"retainedTopics", std::move(topics)}};
       if (found->more)

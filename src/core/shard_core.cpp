@@ -220,6 +220,10 @@ void ShardCore::write(const Batch& changes, std::function<void()> done) {
   });
 }
 
+void ShardCore::read(StoreRange range, std::function<void(Result<StoreEntries>)> done) {
+  shard_->reads.ask(std::move(range), std::move(done));
+}
+
 Service* ShardCore::service(std::string_view name) {
   return shard_->services.find(name);
 }

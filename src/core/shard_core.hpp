@@ -133,6 +133,9 @@ class ShardCore {
   bool reserved(std::string_view topic, bool retain) const;
   /// Commits changes of the host's own; `done` runs in a turn once they are safe, if ever.
   void write(const Batch& changes, std::function<void()> done);
+  /// Reads the store without waiting for it, for errands of the host; see ServiceHost::read(). Calls
+  /// belong to a turn.
+  void read(StoreRange range, std::function<void(Result<StoreEntries>)> done);
   /// The service of that name, for errands of the host; null: there is none. Calls belong to a turn.
   Service* service(std::string_view name);
 

@@ -140,7 +140,7 @@ class HttpApi(unittest.TestCase):
 
     def test_publishing_and_what_is_retained(self):
         for shards in (1, 2, 4):
-            self.start(shards=shards)
+            self.start(*(("--set", "modules.shadow=false") if shards == 2 else ()), shards=shards)
             client = Http(self.http)
             watcher = Client(self.mqtt, "watcher", clean=True)
             watcher.subscribe("plant/#", 1)
@@ -154,6 +154,7 @@ class HttpApi(unittest.TestCase):
             status, _, body = client.ask("GET", "/retainedMessage/r2")
             self.assertEqual((status, body["topic"], base64.b64decode(body["payload"]), body["qos"]),
                              (200, "r2", b"kept r2", 1))
+            self.assertLess(abs(body["lastModifiedTime"] / 1000 - time.time()), 100)
             topics, token = [], None
             while True:
                 _, _, body = client.ask("GET", "/retainedMessage?maxResults=2" + (f"&nextToken={token}" if token else ""))
@@ -261,6 +262,7 @@ class HttpApi(unittest.TestCase):
         for bad in ("query=", "query=a+=", "query=a%20%3D", "query=true&limit=0", "query=true&limit=5000",
                     "query=true&nextToken=zz", "query=true&nextToken=6a"):
             self.assertEqual(client.ask("GET", "/api/v1/shadows?" + bad)[0], 400, bad)
+        self.assertEqual(len(client.ask("GET", "/api/v1/shadows?query=reported.x+%2B+1+=%202")[2]["results"]), 1)
         asker = Client(self.mqtt, "asker", clean=True)
         watcher = Client(self.mqtt, "query-watcher", clean=True)
         watcher.subscribe("$twinmq/shadows/query/+", 1)

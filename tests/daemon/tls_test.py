@@ -1,5 +1,6 @@
 """TLS as clients and operators meet it: mosquitto's clients, openssl's, renewal under load, attacks."""
 
+import http.client
 import os
 import re
 import shutil
@@ -340,6 +341,35 @@ class Attacks(unittest.TestCase):
                     except ConnectionResetError:
                         pass
                 broker.wait_for_line("connection refused")
+
+
+class Https(unittest.TestCase):
+    def test_the_certificate_says_who_asks_over_https(self):
+        with tempfile.TemporaryDirectory() as folder:
+            acl = os.path.join(folder, "acl")
+            with open(acl, "w", encoding="utf-8") as out:
+                out.write("pattern readwrite $aws/things/%u/shadow/#\n")
+            shutil.copytree(KEPT, folder, dirs_exist_ok=True)
+            with Daemon("--listen", "https://127.0.0.1:0", "--data-dir", "", "--set", f"access.acl_file={acl}",
+                        *settings(folder, ca="ca.pem", verify="required", identity="cn")) as daemon:
+                port = int(re.search(r"https://[^\",\s]*:(\d+)", daemon.wait_for_line(r"\bready\b"))[1])
+
+                def ask(method, path, body=None):
+                    connection = http.client.HTTPSConnection("localhost", port, timeout=PATIENCE,
+                                                             context=context("client"))
+                    connection.request(method, path, body)
+                    answer = connection.getresponse()
+                    answer.read()
+                    connection.close()
+                    return answer.status
+
+                self.assertEqual(ask("POST", "/things/device7/shadow", '{"state":{"reported":{"a":1}}}'), 200)
+                self.assertEqual(ask("GET", "/things/device7/shadow"), 200)
+                self.assertEqual(ask("GET", "/things/device8/shadow"), 403)
+                nobody = http.client.HTTPSConnection("localhost", port, timeout=PATIENCE, context=context())
+                with self.assertRaises((ssl.SSLError, OSError, http.client.HTTPException)):
+                    nobody.request("GET", "/things/device7/shadow")
+                    nobody.getresponse()
 
 
 if __name__ == "__main__":

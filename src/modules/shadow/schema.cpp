@@ -292,11 +292,12 @@ class SchemaCheck {
   explicit SchemaCheck(const Schema& schema) : schema_(schema) {}
 
   std::string fault() const { return fault_; }
+  bool gave_up() const { return gave_up_; }
 
   bool check(const Node& schema, const Node& value, int depth) {
     if (schema.kind == Kind::True) return true;
     if (schema.kind == Kind::False) return fail("nothing is allowed here");
-    if (depth > kDepthMax || ++steps_ > kStepsMax) return fail("takes too long to check");
+    if (depth > kDepthMax || ++steps_ > kStepsMax) return give_up();
     if (!types(schema, value) || !references(schema, value, depth)) return false;
     switch (value.kind) {
       case Kind::Number:
@@ -321,6 +322,10 @@ class SchemaCheck {
   bool fail(const std::string& why) {
     if (silent_ == 0) fault_ = (path_.empty() ? "/" : path_) + ": " + why;
     return false;
+  }
+  bool give_up() {
+    gave_up_ = true;
+    return fail("takes too long to check");
   }
   // What holds or not without being a fault.
   bool holds(const Node& schema, const Node& value, int depth) {
@@ -445,7 +450,7 @@ class SchemaCheck {
         unique != nullptr && unique->kind == Kind::True) {
       for (std::size_t i = 0; i < value.size; ++i)
         for (std::size_t k = 0; k < i; ++k) {
-          if (++steps_ > kStepsMax) return fail("takes too long to check");
+          if (++steps_ > kStepsMax) return give_up();
           if (same_value(value.children()[i], value.children()[k]))
             return fail("has equal items");
         }
@@ -534,13 +539,16 @@ class SchemaCheck {
   std::string path_;
   std::string fault_;
   int silent_ = 0;
+  bool gave_up_ = false;
   std::uint32_t steps_ = 0;
 };
 
 std::string Schema::fault_of(const Node& value) const {
   SchemaCheck check(*this);
-  if (check.check(root_, value, 0)) return {};
-  return check.fault();
+  const bool good = check.check(root_, value, 0);
+  // What gave up within a `not` must not count as good.
+  if (check.gave_up()) return "/: takes too long to check";
+  return good ? std::string() : check.fault();
 }
 
 // --- Which shadows have to keep to which

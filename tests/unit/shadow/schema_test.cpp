@@ -125,6 +125,7 @@ TEST_CASE("a schema that cannot be kept to exactly is not loaded", "[shadow]") {
 TEST_CASE("a schema that turns in a circle comes to an end", "[shadow]") {
   CHECK_FALSE(fault(R"({"$ref":"#"})", "1").empty());
   CHECK_FALSE(fault(R"({"anyOf":[{"$ref":"#"},{"$ref":"#"}]})", "1").empty());
+  CHECK_FALSE(fault(R"({"not":{"$ref":"#"}})", "1").empty());
 }
 
 TEST_CASE("a form with stars means any characters in their place", "[shadow]") {
