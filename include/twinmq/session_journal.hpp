@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,8 +81,9 @@ class SessionJournal {
 
   /// Created, or any of its lasting facts changed.
   virtual void session(const StoredSession& session, Now now, Batch& batch) = 0;
-  /// Gone with everything it had.
-  virtual void session_ended(std::string_view client_id, Batch& batch) = 0;
+  /// Gone with everything it had, but for the deliveries with these sequences (ascending), which may be in the
+  /// store or may come later: delivered() will be called for each.
+  virtual void session_ended(std::string_view client_id, std::span<const std::uint64_t> spared, Batch& batch) = 0;
   virtual void subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) = 0;
   virtual void unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) = 0;
   /// A delivery was added, or became `released`.
@@ -95,9 +97,10 @@ class SessionJournal {
   virtual void owed(const OwedMessage& message, Now now, Batch& batch) = 0;
   virtual void routed(std::uint64_t number, Batch& batch) = 0;
 
-  /// Reads back the sessions for which `mine` answers true, and the owed messages for whose share, or topic, it
-  /// does. Corrupt records are reported through `complain`
-  /// and left out.
+  /// Reads back the sessions for which `mine` answers true, and each owed message on one shard: where `mine` is
+  /// true of its key, or of anything else that is its own and lasting. A delivery whose session is gone was
+  /// committed after the session had ended: it is erased, and owed if a share group had given it. Corrupt
+  /// records are reported through `complain` and left out.
   virtual Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view client_id)>& mine,
                                Visitor& visitor, const std::function<void(std::string)>& complain) = 0;
 };

@@ -1,7 +1,8 @@
 #pragma once
-// Sessions that ended while other shards still had records of theirs to write, as parts of
-// publishes. Such records reach the store behind the end of the session; until they are erased
-// again, nobody who takes the client identifier is welcomed.
+// Sessions that ended while publishes to them were not yet safe. Records that other shards commit for
+// them reach the store behind the end of the session; until they are erased again, nobody who takes
+// the client identifier is welcomed. What a share group had given such a session returns to the group
+// when its publish is safe, and never before: a publisher that repeats it would meet it twice.
 
 #include <cstdint>
 #include <string>
@@ -9,7 +10,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include <twinmq/message.hpp>
+#include <twinmq/store.hpp>
+
 #include "core/ids.hpp"
+#include "core/subscriber.hpp"
 
 namespace twinmq::core {
 
@@ -29,14 +34,29 @@ class EndedSessions {
     barred_[std::string(client_id)].links.push_back(link);
   }
 
-  /// One of those records was written, or never will be.
-  void on_delivery_written(SessionKey session, std::uint64_t sequence);
+  /// A message of the share group "name/filter" whose publish is not safe.
+  void leave_behind(const Kept& kept, std::string share, MessageRef message);
+  /// Its publish is about to be committed.
+  void write_delivery(const Kept& kept, Batch& batch);
+
+  /// Its publish is safe.
+  void on_committed(const Kept& kept);
+
+  /// One of the records that were counted was written, or never will be.
+  void on_delivery_written(const Kept& kept);
   void on_received_written(SessionKey session, std::uint16_t packet_id);
 
  private:
   struct Grave {
     std::string client_id;
     std::size_t records = 0;
+  };
+  struct LeftBehind {
+    SessionKey session;
+    std::uint64_t sequence;
+    std::uint64_t owed;  ///< its number in the store; 0: not written
+    std::string share;
+    MessageRef message;
   };
   struct Bar {
     std::size_t graves = 0;
@@ -47,8 +67,10 @@ class EndedSessions {
   }
   Grave* find(SessionKey session);
   void settle(SessionKey session);
+  std::vector<LeftBehind>::iterator find(const Kept& kept);
 
   Shard& shard_;
+  std::vector<LeftBehind> left_behind_;
   std::unordered_map<std::uint64_t, Grave> graves_;
   std::unordered_map<std::string, Bar> barred_;  ///< by client identifier
 };

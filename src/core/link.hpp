@@ -198,7 +198,8 @@ class Link {
   void open_replays(const ReplayWanted& wanted);
   ReasonCode judge_subscribe(const mqtt::SubscribeEntry& entry);
   bool is_subscribed(std::string_view filter) const;
-  ReasonCode unsubscribe(std::string_view filter, bool& stored);
+  ReasonCode unsubscribe(std::string_view filter, bool& stored,
+                         std::vector<ShardId>& share_homes);
 
   // on_acks.cpp
   void on_ack(const mqtt::Frame& frame);

@@ -149,21 +149,31 @@ void Link::on_unsubscribe(const mqtt::Frame& frame) {
   bool stored = false;
   mqtt::Unsuback unsuback;
   unsuback.packet_id = packet->packet_id;
+  std::vector<ShardId> share_homes;
   for (const std::string_view filter : packet->filters)
-    unsuback.codes.push_back(unsubscribe(filter, stored));
+    unsuback.codes.push_back(unsubscribe(filter, stored, share_homes));
   auto bytes = std::make_unique<std::string>();
   mqtt::append(*bytes, unsuback, version_);
   const std::uint64_t promise =
       owe(mqtt::PacketType::Unsuback, packet->packet_id, std::move(bytes));
+  if (!share_homes.empty()) {  // until they know, they may still choose this session [MQTT-3.10.4-2]
+    Subscriptions::Ticket ticket;
+    ticket.link = key;
+    ticket.promise = promise;
+    return shard_.subscriptions.wait(std::move(ticket), stored, share_homes);
+  }
   if (!stored) return keep_promise(promise, ReasonCode::Success);
   shard_.transactions.after_commit({AfterCommit::Kind::Promise, key, {}, promise});
 }
 
-ReasonCode Link::unsubscribe(std::string_view filter, bool& stored) {
+ReasonCode Link::unsubscribe(std::string_view filter, bool& stored,
+                             std::vector<ShardId>& share_homes) {
   if (mqtt::is_shared(filter)) {
     const std::string share(filter.substr(filter.find('/') + 1));
     if (session_->change_shared().erase(share) == 0) return ReasonCode::NoSubscriptionExisted;
     shard_.share_groups.leave(share, session_->key);
+    if (const ShardId home = home_of(share, shard_.shards()); home != shard_.id)
+      share_homes.push_back(home);
     shard_.counters.subtract(Metric::SharedSubscriptions);
   } else {
     const auto removed = shard_.tree.unsubscribe(filter, session_);

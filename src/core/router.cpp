@@ -233,9 +233,7 @@ void Router::close_part(Scratch& scratch, Publication& publication, const PartOf
   if (!route.kept.empty()) {
     closed.records = std::make_unique<Batch>();
     closed.wants_outcome = true;
-    for (const Kept& kept : route.kept)
-      if (Session* session = shard_.sessions.find(kept.session))
-        session->write_delivery(kept.sequence, *closed.records);
+    shard_.transactions.write_deliveries(route.kept, *closed.records);
     shard_.transactions.remember_part(part.opener, part.transaction, route.kept, nullptr);
   }
   shard_.post_closed(part.opener, std::move(closed));
@@ -415,9 +413,7 @@ void Router::close_entered_part(Scratch& scratch, Publication& publication, cons
   closed.refused = route.refused;
   if (!route.kept.empty() || !records.empty()) {
     closed.records = std::make_unique<Batch>(std::move(records));
-    for (const Kept& kept : route.kept)
-      if (Session* session = shard_.sessions.find(kept.session))
-        session->write_delivery(kept.sequence, *closed.records);
+    shard_.transactions.write_deliveries(route.kept, *closed.records);
   }
   if (!route.kept.empty() || later) {
     closed.wants_outcome = true;

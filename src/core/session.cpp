@@ -157,26 +157,40 @@ void Session::end() {
   replays_.clear();
   publish_will();
   leave_filters();
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    Entry& entry = entries_[i];
+  const std::vector<std::uint64_t> remote = shard_.transactions.remote_deliveries(key);
+  std::vector<std::uint64_t> spared;
+  for (std::uint64_t sequence = head_; sequence < end_sequence(); ++sequence) {
+    Entry& entry = *find(sequence);
     if (entry.state == State::Done || !entry.message) continue;
-    // Another member takes over what this one never acknowledged; a QoS 2 message that was sent
-    // stays with its client even if that is gone [MQTT-4.8.2-4].
-    if (entry.extra && !entry.extra->share.empty() &&
-        (entry.qos == QoS::AtLeastOnce || (entry.state == State::Waiting && !entry.dup))) {
-      if (recorded_) {
-        shard_.owed_messages.owe(entry.extra->share, entry.message);
-      } else {
-        shard_.share_groups.give_back(entry.extra->share, entry.message, 0);
-      }
+    if (returns_to_group(entry)) {
+      give_back(entry, sequence);
+      // Another shard commits its record, nobody knows when: it must not be lost behind this end.
+      if (std::binary_search(remote.begin(), remote.end(), sequence)) spared.push_back(sequence);
     } else {
       shard_.counters.add(Metric::DroppedSessionEnd);
     }
   }
   if (!recorded_) return;
-  shard_.parts.journal->session_ended(client_id_, shard_.transactions.open_batch());
-  shard_.ended_sessions.bury(key, client_id_,
-                             shard_.transactions.remote_records(key) + unsettled_.size());
+  shard_.parts.journal->session_ended(client_id_, spared, shard_.transactions.open_batch());
+  shard_.ended_sessions.bury(key, client_id_, remote.size() + unsettled_.size());
+}
+
+// Another member takes over what this one never acknowledged; a QoS 2 message that was sent stays with
+// its client even if that is gone [MQTT-4.8.2-4].
+bool Session::returns_to_group(const Entry& entry) {
+  return entry.extra && !entry.extra->share.empty() &&
+         (entry.qos == QoS::AtLeastOnce || (entry.state == State::Waiting && !entry.dup));
+}
+
+void Session::give_back(const Entry& entry, std::uint64_t sequence) {
+  const std::string& share = entry.extra->share;
+  if (entry.stored == Stored::Pending || entry.stored == Stored::Writing) {
+    shard_.ended_sessions.leave_behind({key, sequence}, share, entry.message);
+  } else if (recorded_) {
+    shard_.owed_messages.owe(share, entry.message);
+  } else {
+    shard_.share_groups.give_back(share, entry.message, 0);
+  }
 }
 
 const Session::SharedFilters& Session::shared() const {

@@ -178,6 +178,8 @@ class Session final : public Subscriber {
   bool has_expired(const Entry& entry) const;
   void publish_will();
   void leave_filters();
+  static bool returns_to_group(const Entry& entry);
+  void give_back(const Entry& entry, std::uint64_t sequence);
   StoredDelivery stored_delivery(const Entry& entry, std::uint64_t sequence) const;
 
   Shard& shard_;

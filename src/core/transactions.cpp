@@ -79,9 +79,7 @@ void Transactions::seal() {
     if (!front.resolved && (front.own_part_open || front.out != 0)) break;
     if (!front.resolved) {
       batch_.append(front.records);
-      for (const Kept& kept : front.kept)
-        if (Session* session = shard_.sessions.find(kept.session))
-          session->write_delivery(kept.sequence, batch_);
+      write_deliveries(front.kept, batch_);
       committing_.emplace_back(first_, std::move(front));
     }
     transactions_.pop_front();
@@ -118,12 +116,26 @@ void Transactions::on_committed(std::uint64_t commit, bool durable) {
 }
 
 void Transactions::settle(Transaction& transaction, TransactionId id) {
-  for (const Kept& kept : transaction.kept)
-    if (Session* session = shard_.sessions.find(kept.session))
+  for (const Kept& kept : transaction.kept) {
+    if (Session* session = shard_.sessions.find(kept.session)) {
       session->on_delivery_written(kept.sequence);
+    } else {
+      shard_.ended_sessions.on_committed(kept);
+    }
+  }
   for (const ShardId shard : transaction.participants) shard_.post(shard, PartCommitted{id});
   resolve(transaction);
   run(std::move(transaction.afterwards));
+}
+
+void Transactions::write_deliveries(const std::vector<Kept>& kept, Batch& batch) {
+  for (const Kept& item : kept) {
+    if (Session* session = shard_.sessions.find(item.session)) {
+      session->write_delivery(item.sequence, batch);
+    } else {
+      shard_.ended_sessions.write_delivery(item, batch);
+    }
+  }
 }
 
 void Transactions::remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept,
@@ -144,17 +156,20 @@ void Transactions::on_part_committed(ShardId opener, TransactionId id) {
     if (Session* session = shard_.sessions.find(item.session)) {
       session->on_delivery_written(item.sequence);
     } else {
-      shard_.ended_sessions.on_delivery_written(item.session, item.sequence);
+      shard_.ended_sessions.on_committed(item);
+      shard_.ended_sessions.on_delivery_written(item);
     }
   }
   run(std::move(afterwards));
 }
 
-std::size_t Transactions::remote_records(SessionKey session) const {
-  std::size_t records = 0;
+std::vector<std::uint64_t> Transactions::remote_deliveries(SessionKey session) const {
+  std::vector<std::uint64_t> sequences;
   for (const RemotePart& part : remote_parts_)
-    for (const Kept& kept : part.kept) records += kept.session == session;
-  return records;
+    for (const Kept& kept : part.kept)
+      if (kept.session == session) sequences.push_back(kept.sequence);
+  std::sort(sequences.begin(), sequences.end());
+  return sequences;
 }
 
 void Transactions::run(std::unique_ptr<Afterwards> afterwards) {

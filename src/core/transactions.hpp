@@ -81,12 +81,15 @@ class Transactions {
   void run(std::unique_ptr<Afterwards> afterwards);
   void on_part_closed(ShardId from, PartClosed letter);
 
+  /// What is to be committed of deliveries of this shard.
+  void write_deliveries(const std::vector<Kept>& kept, Batch& batch);
+
   /// Parts of transactions that other shards opened: what this shard wrote for them.
   void remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept,
                      std::unique_ptr<Afterwards> afterwards);
   void on_part_committed(ShardId opener, TransactionId id);
-  /// Records of that session in parts that are not committed.
-  std::size_t remote_records(SessionKey session) const;
+  /// Deliveries of that session in such parts, by sequence, that are not known to be committed.
+  std::vector<std::uint64_t> remote_deliveries(SessionKey session) const;
 
   /// Changes outside any publish go straight into the open batch, in order.
   Batch& open_batch() { return batch_; }

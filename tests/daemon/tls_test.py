@@ -213,14 +213,14 @@ class Renewal(unittest.TestCase):
             received = []
 
             def read():
-                while not (stop.is_set() and len(received) == len(sent)):
+                while loading.is_alive() or len(received) < len(sent):
                     message = receiver.receive(patience=0.2)
                     if message is not None:
                         received.append(int(message[1]))
 
-            threads = [threading.Thread(target=load), threading.Thread(target=read)]
-            for thread in threads:
-                thread.start()
+            loading, reading = threading.Thread(target=load), threading.Thread(target=read)
+            loading.start()
+            reading.start()
             self.assertIsNone(self.certificate_of(broker))
             self.assertFalse(refused(broker.port, context("revoked")))
             # Half a change is none: the certificate without its key is told, and the old pair serves on.
@@ -241,8 +241,8 @@ class Renewal(unittest.TestCase):
             while len(sent) < before + 20:
                 time.sleep(0.01)
             stop.set()
-            for thread in threads:
-                thread.join()
+            loading.join()
+            reading.join()
             self.assertEqual(received, sent)
 
     def test_a_removed_authority_and_a_revoked_certificate_end_live_connections_where_asked(self):

@@ -211,6 +211,11 @@ std::set<std::string> GroupChecker::groups_of(const SimSession& session) {
   return shares;
 }
 
+void GroupChecker::on_welcomed(const SimSession& session) {
+  if (session.lasting) return;
+  for (const std::string& share : groups_of(session)) groups_[share].forgets = true;
+}
+
 void GroupChecker::on_granted(const SimSession& session, const Interest& interest) {
   if (!interest.share.empty() && !session.lasting) groups_[interest.share].forgets = true;
 }

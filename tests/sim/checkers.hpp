@@ -80,6 +80,7 @@ class GroupChecker final : public Checker {
   using Checker::Checker;
   void on_accepted(const Sent& message, ReasonCode code) override;
   void on_received(const SimSession& session, const Received& received) override;
+  void on_welcomed(const SimSession& session) override;
   void on_session_ended(const SimSession& session) override;
   void on_session_buried(const SimSession& session) override;
   void on_leaving(const SimSession& session, const Interest& interest) override;

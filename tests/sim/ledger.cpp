@@ -66,6 +66,10 @@ SimSession& Ledger::open_session(std::uint32_t client) {
   return sessions.emplace_back(std::move(session));
 }
 
+void Ledger::welcomed(SimSession& session) {
+  for (const auto& checker : checkers) checker->on_welcomed(session);
+}
+
 void Ledger::end_session(SimSession& session) {
   if (!session.alive) return;
   const Event event = tick();

@@ -86,6 +86,7 @@ class Checker {
   virtual void on_granted(const SimSession&, const Interest&) {}
   virtual void on_leaving(const SimSession&, const Interest&) {}
   virtual void on_received(const SimSession&, const Received&) {}
+  virtual void on_welcomed(const SimSession&) {}
   virtual void on_connection_lost(const SimSession&) {}
   virtual void on_session_ended(const SimSession&) {}
   /// The broker knows of the end now at the latest.
@@ -116,6 +117,8 @@ class Ledger {
   void accepted(Sent& message, ReasonCode code);
 
   SimSession& open_session(std::uint32_t client);
+  /// A connection has the session, which is lasting or not from now on.
+  void welcomed(SimSession& session);
   void end_session(SimSession& session);
   void bury(SimSession& session);
   void asked(SimSession& session, const std::string& filter, bool replays);

@@ -21,8 +21,9 @@ class ForgetfulJournal final : public SessionJournal {
   void session(const StoredSession& session, Now now, Batch& batch) override {
     journal_->session(session, now, batch);
   }
-  void session_ended(std::string_view client_id, Batch& batch) override {
-    journal_->session_ended(client_id, batch);
+  void session_ended(std::string_view client_id, std::span<const std::uint64_t> spared,
+                     Batch& batch) override {
+    journal_->session_ended(client_id, spared, batch);
   }
   void subscribed(std::string_view client_id, const StoredSubscription& subscription,
                   Batch& batch) override {

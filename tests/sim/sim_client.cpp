@@ -370,6 +370,7 @@ void SimClient::on_connack(const mqtt::Connack& packet) {
     session_->unknown_past = packet.session_present;
   }
   session_->lasting = connection_expiry_ > 0;
+  ledger_.welcomed(*session_);
   session_->wire = wire_;
   bury(true);
   resume();

@@ -11,14 +11,28 @@ namespace twinmq::sessions {
 using records::session_key;
 using records::SessionRecordKind;
 
+namespace {
+
+std::string delivery_key(std::string_view client_id, std::uint64_t sequence) {
+  return session_key(client_id, SessionRecordKind::Delivery, records::delivery_rest(sequence));
+}
+
+}  // namespace
+
 void SessionModule::session(const StoredSession& session, Now now, Batch& batch) {
   batch.put(session_key(session.client_id, SessionRecordKind::Session),
             records::encode_session(session, now));
 }
 
-void SessionModule::session_ended(std::string_view client_id, Batch& batch) {
-  batch.erase_range(session_key(client_id, SessionRecordKind::Session),
-                    records::session_end(client_id));
+void SessionModule::session_ended(std::string_view client_id,
+                                  std::span<const std::uint64_t> spared, Batch& batch) {
+  std::string from = session_key(client_id, SessionRecordKind::Session);
+  for (const std::uint64_t sequence : spared) {
+    std::string key = delivery_key(client_id, sequence);
+    batch.erase_range(from, key);
+    from = std::move(key) + '\0';
+  }
+  batch.erase_range(from, records::session_end(client_id));
 }
 
 void SessionModule::subscribed(std::string_view client_id, const StoredSubscription& subscription,
@@ -34,14 +48,11 @@ void SessionModule::unsubscribed(std::string_view client_id, std::string_view fi
 
 void SessionModule::delivery(std::string_view client_id, const StoredDelivery& delivery, Now now,
                              Batch& batch) {
-  batch.put(session_key(client_id, SessionRecordKind::Delivery,
-                        records::delivery_rest(delivery.sequence)),
-            records::encode_delivery(delivery, now));
+  batch.put(delivery_key(client_id, delivery.sequence), records::encode_delivery(delivery, now));
 }
 
 void SessionModule::delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) {
-  batch.erase(
-      session_key(client_id, SessionRecordKind::Delivery, records::delivery_rest(sequence)));
+  batch.erase(delivery_key(client_id, sequence));
 }
 
 void SessionModule::received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) {
@@ -119,11 +130,25 @@ Result<void> restore_owed(Store& store, Now now, const std::function<bool(std::s
     auto owed = records::decode_owed(key, record, now);
     if (!owed) {
       complain("an owed message cannot be read: " + owed.error().detail);
-    } else if (mine(owed->share.empty() ? owed->message->topic() : std::string_view(owed->share))) {
+    } else if (mine(key)) {
       visitor.owed(std::move(*owed));
     }
     return true;
   });
+}
+
+// The message of a session that is gone; its share group gives it to another member.
+void return_to_share(const records::SessionKeyParts& key, std::string_view record, Now now,
+                     const std::function<bool(std::string_view)>& mine, Batch& batch) {
+  auto delivery = records::decode_delivery(key, record, now);
+  if (!delivery || delivery->share.empty() || !delivery->message) return;
+  // Any number will do that nobody has and that this shard reads back below.
+  std::uint64_t number = std::hash<std::string_view>()(key.client_id) + delivery->sequence;
+  do {
+    number = number * 0x5851'F42D'4C95'7F2D + 0x1405'7B7E'F767'814F;
+  } while (!mine(records::owed_key(number)));
+  batch.put(records::owed_key(number),
+            records::encode_owed({number, std::move(delivery->share), std::move(delivery->message)}, now));
 }
 
 }  // namespace
@@ -146,6 +171,7 @@ Result<void> SessionModule::restore(Store& store, Now now,
     // A publish that other shards committed after the session had ended leaves such records.
     if (!reading.belongs(*parts)) {
       orphans.erase(key);
+      if (parts->kind == SessionRecordKind::Delivery) return_to_share(*parts, record, now, mine, orphans);
       return true;
     }
     if (const auto shown = reading.show(*parts, record); !shown)

@@ -8,7 +8,7 @@ namespace twinmq::sessions {
 class SessionModule final : public SessionJournal {
  public:
   void session(const StoredSession& session, Now now, Batch& batch) override;
-  void session_ended(std::string_view client_id, Batch& batch) override;
+  void session_ended(std::string_view client_id, std::span<const std::uint64_t> spared, Batch& batch) override;
   void subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) override;
   void unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) override;
   void delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) override;

@@ -118,8 +118,13 @@ class PlainJournal final : public SessionJournal {
     if (session.will) out << session.will->message << session.will->delay_seconds;
     batch.put(session.client_id + "/0", out.all());
   }
-  void session_ended(std::string_view client, Batch& batch) override {
-    batch.erase_range(std::string(client) + "/", std::string(client) + "0");
+  void session_ended(std::string_view client, std::span<const std::uint64_t> spared, Batch& batch) override {
+    std::string from = std::string(client) + "/";
+    for (const std::uint64_t sequence : spared) {
+      batch.erase_range(from, delivery_key(client, sequence));
+      from = delivery_key(client, sequence) + '\0';
+    }
+    batch.erase_range(from, std::string(client) + "0");
   }
   void subscribed(std::string_view client, const StoredSubscription& each, Batch& batch) override {
     Lines out;
@@ -153,7 +158,8 @@ class PlainJournal final : public SessionJournal {
   void routed(std::uint64_t number, Batch& batch) override { batch.erase("owed/" + std::to_string(number)); }
   Result<void> restore(Store& store, Now, const std::function<bool(std::string_view)>& mine, Visitor& visitor,
                        const std::function<void(std::string)>& complain) override {
-    bool known = false;
+    std::string known;  // the client identifier of the session shown last
+    std::uint64_t number = 0;
     return store.scan({}, {}, [&](std::string_view key, std::string_view value) {
       const std::size_t slash = key.find('/');
       const std::string_view client = key.substr(0, slash);
@@ -169,8 +175,8 @@ class PlainJournal final : public SessionJournal {
       Lines in(value);
       const std::string_view rest = key.substr(std::min(key.size(), slash + 3));
       const char kind = key[slash + 1];
-      if (kind == '0') known = true;
-      if (!known) complain("a record of nobody");
+      if (kind == '0') known = client;
+      if (known != client && kind != '2') complain("a record of nobody");
       if (kind == '0') show_session(client, in, visitor);
       if (kind == '1') {
         StoredSubscription each;
@@ -189,7 +195,11 @@ class PlainJournal final : public SessionJournal {
         each.released = in.number() != 0;
         each.share = in.text();
         if (!each.released) each.message = read_message(in);
-        visitor.delivery(std::move(each));
+        if (known == client) {
+          visitor.delivery(std::move(each));
+        } else if (!each.share.empty()) {
+          visitor.owed({++number, each.share, each.message});
+        }
       }
       if (kind == '3') visitor.received(static_cast<std::uint16_t>(std::stoul(std::string(rest))));
       return true;
