@@ -149,6 +149,7 @@ struct LimitsConfig {
   std::uint32_t authentication_timeout_seconds = 30;
   std::uint32_t queue_messages_max = 100'000;        ///< waiting for one session, in flight included
   std::uint64_t queue_bytes_max = 268'435'456;       ///< of the same
+  std::uint64_t queue_memory_bytes = 67'108'864;     ///< of all queues together; the rest waits on disk
   std::uint64_t output_bytes_max = 16'777'216;       ///< encoded and not yet taken by one client's socket
   QueueFullV3 queue_full_v3 = QueueFullV3::Close;
   std::uint32_t subscriptions_max = 1'000'000;       ///< of one session

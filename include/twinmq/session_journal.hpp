@@ -31,6 +31,7 @@ struct StoredSession {
   std::uint32_t expiry_seconds = 0;
   std::optional<WallTime> disconnected_at;  ///< empty while connected
   std::optional<StoredWill> will;           ///< not yet published
+  bool shared = false;                      ///< it was in a share group at some time
 };
 
 struct StoredSubscription {
@@ -53,6 +54,15 @@ struct StoredDelivery {
   std::string share;       ///< "name/filter" if a share group gave it to this session
 };
 
+/// A run of deliveries that stays in the store while it waits. Between `first` and `end` some may be
+/// complete; the sums may be estimates, and are put right as the run is read.
+struct StoredQueue {
+  std::uint64_t first = 0;  ///< sequence
+  std::uint64_t end = 0;    ///< first sequence behind it
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;
+};
+
 /// A message that the broker itself still has to route: a will whose moment has come, or what a session that ended
 /// gives back to its share group.
 struct OwedMessage {
@@ -73,6 +83,11 @@ class SessionJournal {
     virtual void session(StoredSession session) = 0;
     virtual void subscription(StoredSubscription subscription) = 0;
     virtual void delivery(StoredDelivery delivery) = 0;
+    /// In place of the deliveries, when the journal can read them later. None of them is of a share
+    /// group.
+    virtual void queue(const StoredQueue& /*queue*/) {}
+    /// Whether queue() is understood.
+    virtual bool takes_queues() const { return false; }
     virtual void received(std::uint16_t packet_id) = 0;
     virtual void owed(OwedMessage message) = 0;
   };
@@ -90,6 +105,18 @@ class SessionJournal {
   virtual void delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) = 0;
   /// A delivery is complete (or was dropped).
   virtual void delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) = 0;
+  /// Where deliveries lie, for reading them back by parts: from that sequence to before the other. Empty:
+  /// this journal cannot do that, and queues stay in memory.
+  virtual std::optional<StoreRange> queue_range(std::string_view /*client_id*/, std::uint64_t /*from*/,
+                                                std::uint64_t /*to*/) {
+    return std::nullopt;
+  }
+  /// One entry of such a range.
+  virtual Result<StoredDelivery> read_delivery(std::string_view /*key*/, std::string_view /*record*/,
+                                               Now) {
+    return Error{ErrorCode::Internal, "this journal gives no ranges"};
+  }
+
   /// The identifier of a QoS 2 message from the client, kept until PUBREL [MQTT-4.3.3-10].
   virtual void received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) = 0;
   virtual void completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) = 0;

@@ -41,6 +41,8 @@ enum class Metric : std::uint8_t {
   PublishPayloadSent,
   QueuedMessages,
   QueuedBytes,
+  QueuedOnDisk,
+  QueueReads,
   DroppedQueueFull,
   DroppedOutputFull,
   DroppedExpired,

@@ -376,6 +376,10 @@ std::vector<ConfigKey> make_keys() {
           "Messages waiting for one session, those in flight included."),
       number<limits, &L::queue_bytes_max>("limits.queue_bytes_max", 1024, kI64Max,
                                           "Bytes of messages waiting for one session."),
+      number<limits, &L::queue_memory_bytes>(
+          "limits.queue_memory_bytes", 0, kI64Max,
+          "Bytes of all waiting messages together that are kept in memory; beyond it, what is stored and "
+          "nobody is about to get is read back from disk when its client takes it."),
       number<limits, &L::output_bytes_max>("limits.output_bytes_max", 4096, kI64Max,
                                            "Encoded bytes that one client's socket has not taken "
                                            "yet; beyond it QoS 0 messages are dropped."),

@@ -63,6 +63,7 @@ ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subs
     replaced =
         !session_->change_shared().insert_or_assign(share, Session::Shared{options, subscription_id}).second;
     if (!replaced) shard_.counters.add(Metric::SharedSubscriptions);
+    session_->joined_group();
     shard_.share_groups.join(share, session_->key, granted, options.retain_as_published, true,
                              subscription_id);
     const ShardId home = home_of(share, shard_.shards());

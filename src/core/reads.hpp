@@ -17,13 +17,14 @@ class Reads {
  public:
   /// Called once, in a later turn, or destroyed with the shard. What it is about may have gone by
   /// then: remember keys, not pointers.
-  using Done = std::function<void(Result<StoreEntries>)>;
+  using Done = std::function<void(std::uint64_t ticket, Result<StoreEntries>)>;
 
   explicit Reads(std::vector<Read>& effects) : effects_(effects) {}
 
   /// Reads the range from a state of the store that holds at least every commit of this shard that
-  /// was answered so far. Reads may overtake each other.
-  void ask(StoreRange range, Done done);
+  /// was answered so far. Reads may overtake each other. Returns its ticket, which no other read of
+  /// this shard has.
+  std::uint64_t ask(StoreRange range, Done done);
   void on_read(std::uint64_t ticket, Result<StoreEntries> found);
 
  private:

@@ -18,15 +18,17 @@ class Restorer final : public SessionJournal::Visitor {
   explicit Restorer(Shard& shard) : shard_(shard) {}
 
   void session(StoredSession stored) override {
-    session_ = &shard_.sessions.create(std::move(stored.client_id), std::move(stored.principal));
-    session_->restore(stored.expiry_seconds, stored.disconnected_at, std::move(stored.will));
+    session_ = &shard_.sessions.create(stored.client_id, stored.principal);
     // A wall clock that stands earlier than the stored moment counts as no time passed.
     Milliseconds away{0};
     if (stored.disconnected_at)
       away = std::max(Milliseconds{0}, shard_.now.wall - *stored.disconnected_at);
-    session_->wait_for_client(stored.expiry_seconds == kExpiryNever
-                                  ? kNever
-                                  : shard_.now.steady + Seconds(stored.expiry_seconds) - away);
+    const Instant deadline =
+        stored.expiry_seconds == kExpiryNever
+            ? kNever
+            : shard_.now.steady + Seconds(stored.expiry_seconds) - away;
+    session_->restore(std::move(stored));
+    session_->wait_for_client(deadline);
   }
 
   void subscription(StoredSubscription stored) override {
@@ -55,6 +57,11 @@ class Restorer final : public SessionJournal::Visitor {
                  "client=" + escaped(session_->client_id()) +
                      " because=\"delivery " + std::to_string(sequence) + " is out of sequence\"");
   }
+  // A journal of the host's around the house's may not pass ranges on.
+  bool takes_queues() const override {
+    return shard_.parts.journal->queue_range("x", 0, 1).has_value();
+  }
+  void queue(const StoredQueue& stored) override { session_->restore_queue(stored); }
   void received(std::uint16_t packet_id) override { session_->add_received(packet_id); }
   void owed(OwedMessage message) override { shard_.owed_messages.restore(std::move(message)); }
 

@@ -35,6 +35,20 @@ class Ring {
     if (--size_ == 0 && capacity_ > kCapacityKept) clear();
   }
 
+  void pop_back() {
+    TWINMQ_ASSERT(size_ > 0);
+    back() = T{};
+    if (--size_ == 0 && capacity_ > kCapacityKept) clear();
+  }
+
+  /// Gives back what most of the capacity takes, if little of it is used.
+  void shrink() {
+    if (size_ == 0) return clear();
+    std::uint32_t capacity = kCapacityMin;
+    while (capacity < size_) capacity *= 2;
+    if (capacity_ > kCapacityKept && capacity < capacity_ / 2) resize(capacity);
+  }
+
   void clear() {
     items_.reset();
     first_ = capacity_ = size_ = 0;

@@ -102,7 +102,10 @@ void ServiceSeat::resume(HeldTransaction held, const std::function<void(Reaction
 }
 
 void ServiceSeat::read(StoreRange range, std::function<void(Result<StoreEntries>)> done) {
-  shard_.reads.ask(std::move(range), std::move(done));
+  shard_.reads.ask(std::move(range),
+                   [done = std::move(done)](std::uint64_t, Result<StoreEntries> found) {
+                     done(std::move(found));
+                   });
 }
 
 bool ServiceSeat::may(const Identity& identity, Action action, std::string_view topic, QoS qos,

@@ -29,6 +29,8 @@ Session::~Session() {
   shard_.counters.subtract(Metric::SharedSubscriptions, shared().size());
   shard_.counters.subtract(Metric::QueuedMessages, live_);
   shard_.counters.subtract(Metric::QueuedBytes, queued_bytes_);
+  shard_.queue_bytes -= queued_bytes_ - (cold_ ? cold_->bytes : 0);
+  if (cold_) shard_.counters.subtract(Metric::QueuedOnDisk, cold_->messages);
 }
 
 std::uint64_t Session::number() const {
@@ -53,16 +55,7 @@ void Session::attach(Link& link, std::uint32_t expiry_seconds, std::uint16_t inf
 void Session::resume() {
   // What waited while the client was away was judged by the rights of then.
   if (identity && judged_epoch_ != shard_.parts.authorizer->epoch()) judge_again();
-  next_ = head_;
-  inflight_ = 0;
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    Entry& entry = entries_[i];
-    entry.in_window = false;
-    if (entry.state == State::Sent) {
-      entry.state = State::Waiting;
-      entry.dup = true;
-    }
-  }
+  rewind();
   pump();
 }
 
@@ -81,17 +74,19 @@ void Session::detach() {
   will_at_ = will_ ? now + Seconds(will_->delay_seconds) : kNever;
   record();
   shard_.wheel.arm(timer_, std::min(expires_at_, will_at_));
+  rewind();
+  spill_if_over_budget();
 }
 
-void Session::restore(std::uint32_t expiry_seconds, std::optional<WallTime> disconnected_at,
-                      std::optional<StoredWill> will) {
-  expiry_seconds_ = expiry_seconds;
+void Session::restore(StoredSession stored) {
+  expiry_seconds_ = stored.expiry_seconds;
+  shared_once_ = stored.shared;
   recorded_ = true;
   judged_epoch_ = kNeverJudged;
-  set_will(std::move(will));
-  disconnected_at_ = disconnected_at.value_or(shard_.now.wall);
+  set_will(std::move(stored.will));
+  disconnected_at_ = stored.disconnected_at.value_or(shard_.now.wall);
   // Or its time would begin anew with each start of the broker.
-  if (!disconnected_at) record();
+  if (!stored.disconnected_at) record();
 }
 
 void Session::wait_for_client(Instant deadline) {
@@ -102,7 +97,7 @@ void Session::wait_for_client(Instant deadline) {
 
 void Session::on_timer() {
   const Instant now = shard_.now.steady;
-  if (link_) return;
+  if (link_) return pump();  // a read of the queue failed a while ago
   if (expires_at_ <= now) {
     shard_.counters.add(Metric::SessionsExpired);
     return shard_.end_session(*this);  // [MQTT-4.1.0-2]; publishes the will [MQTT-3.1.2-8]
@@ -147,7 +142,8 @@ void Session::publish_will() {
 void Session::record() {
   if (!shard_.parts.journal || !(persistent() || recorded_)) return;
   recorded_ = true;
-  StoredSession stored{client_id_, principal_, expiry_seconds_, disconnected_at_, std::nullopt};
+  StoredSession stored{client_id_,   principal_, expiry_seconds_, disconnected_at_,
+                       std::nullopt, shared_once_};
   if (will_) stored.will = *will_;
   shard_.parts.journal->session(stored, shard_.now, shard_.transactions.open_batch());
 }
@@ -159,16 +155,20 @@ void Session::end() {
   leave_filters();
   const std::vector<std::uint64_t> remote = shard_.transactions.remote_deliveries(key);
   std::vector<std::uint64_t> spared;
-  for (std::uint64_t sequence = head_; sequence < end_sequence(); ++sequence) {
+  const auto give_up = [&](std::uint64_t sequence) {
     Entry& entry = *find(sequence);
-    if (entry.state == State::Done || !entry.message) continue;
-    if (returns_to_group(entry)) {
-      give_back(entry, sequence);
-      // Another shard commits its record, nobody knows when: it must not be lost behind this end.
-      if (std::binary_search(remote.begin(), remote.end(), sequence)) spared.push_back(sequence);
-    } else {
-      shard_.counters.add(Metric::DroppedSessionEnd);
-    }
+    if (entry.state == State::Done || !entry.message) return;
+    if (!returns_to_group(entry)) return shard_.counters.add(Metric::DroppedSessionEnd);
+    give_back(entry, sequence);
+    // Another shard commits its record, nobody knows when: it must not be lost behind this end.
+    if (std::binary_search(remote.begin(), remote.end(), sequence)) spared.push_back(sequence);
+  };
+  for (std::uint64_t sequence = head_; sequence < warm_end(); ++sequence) give_up(sequence);
+  // Nothing of a share group goes cold, but behind what did it may wait.
+  if (cold_) {
+    shard_.counters.add(Metric::DroppedSessionEnd, cold_->messages);
+    for (std::uint64_t sequence = cold_->end; sequence < end_sequence(); ++sequence)
+      give_up(sequence);
   }
   if (!recorded_) return;
   shard_.parts.journal->session_ended(client_id_, spared, shard_.transactions.open_batch());
@@ -201,6 +201,10 @@ const Session::SharedFilters& Session::shared() const {
 Session::SharedFilters& Session::change_shared() {
   if (!shared_) shared_ = std::make_unique<SharedFilters>();
   return *shared_;
+}
+
+void Session::joined_group() {
+  if (!std::exchange(shared_once_, true)) record();
 }
 
 void Session::leave_filters() {

@@ -59,8 +59,7 @@ class Session final : public Subscriber {
   void set_expiry(std::uint32_t seconds) { expiry_seconds_ = seconds; }
   /// What the store knew of it. A session that was connected when the broker went is absent from now
   /// on.
-  void restore(std::uint32_t expiry_seconds, std::optional<WallTime> disconnected_at,
-               std::optional<StoredWill> will);
+  void restore(StoredSession stored);
   void set_will(std::optional<StoredWill> will);
   void discard_will();
   /// Writes the lasting facts, if the session is persistent.
@@ -91,6 +90,8 @@ class Session final : public Subscriber {
   void on_release_stored(std::uint64_t sequence);
   /// False: no session can have had it behind what was restored before.
   bool restore_delivery(StoredDelivery stored);
+  /// The queue waits in the store until somebody wants it.
+  void restore_queue(const StoredQueue& stored);
 
   // --- QoS 2 messages from the client [MQTT-4.3.3-10]
   // -----------------------------------------------------
@@ -117,6 +118,8 @@ class Session final : public Subscriber {
   using SharedFilters = std::map<std::string, Shared, std::less<>>;
   const SharedFilters& shared() const;
   SharedFilters& change_shared();
+  /// It may have messages of a share group from now on.
+  void joined_group();
   std::list<RetainedReplay>& replays() { return replays_; }
   void open_replay(RetainedReplay replay);
   /// The SUBSCRIBE they belong to is in force.
@@ -161,11 +164,41 @@ class Session final : public Subscriber {
     bool restored : 1 = false;  ///< nobody knows whether it was sent before
   };
 
+  /// The middle of a long queue, which lies in the store alone: committed, and not sent over this
+  /// connection. In front of it are entries_, behind it what came since.
+  struct Cold {
+    std::uint64_t from = 0;          ///< first sequence; entries_ end here
+    std::uint64_t end = 0;           ///< the tail begins here
+    std::uint64_t messages = 0;      ///< of live_
+    std::uint64_t bytes = 0;         ///< of queued_bytes_
+    std::uint64_t sent_end = 0;      ///< what is below was perhaps sent on an earlier connection
+    std::uint64_t restored_end = 0;  ///< what is below comes from before the restart
+    std::uint64_t reading = 0;       ///< the read under way; 0: none
+    Ring<Entry> tail;                ///< all of them Waiting
+  };
+
   void deliver_at_once(const Delivery& delivery, const MessageParts& parts, Route& route);
   bool may_receive(std::string_view topic, QoS qos, bool retain) const;
   Entry* find(std::uint64_t sequence);
   Entry* find_sent(mqtt::PacketId id, std::uint64_t& sequence);
-  std::uint64_t end_sequence() const { return head_ + entries_.size(); }
+  /// Of entries_: what can be sent without reading.
+  std::uint64_t warm_end() const { return head_ + entries_.size(); }
+  std::uint64_t end_sequence() const {
+    return cold_ ? cold_->end + cold_->tail.size() : warm_end();
+  }
+  void fill_entry(Entry& entry, StoredDelivery stored);
+  void rewind();
+  bool may_go_cold(const Entry& entry) const;
+  bool begin_cold();
+  void go_cold(Entry& entry, std::uint64_t sequence);
+  void spill();
+  void spill_if_over_budget();
+  void read_ahead();
+  void on_read_ahead(std::uint64_t ticket, std::uint64_t to, Result<StoreEntries> found);
+  void warm_up(std::string_view key, std::string_view record);
+  void skip_to(std::uint64_t sequence);
+  void end_cold();
+  void judge(Entry& entry, std::uint64_t sequence);
   bool gated(const Entry& entry) const;
   void send_next(Entry& entry, std::uint64_t sequence);
   void finish(Entry& entry, std::uint64_t sequence);
@@ -187,6 +220,7 @@ class Session final : public Subscriber {
   std::string principal_;
   Link* link_ = nullptr;
   Ring<Entry> entries_;
+  std::unique_ptr<Cold> cold_;  ///< null: the whole queue is in entries_
   std::uint64_t head_ =
       0;  ///< sequence of entries_[0]; a packet identifier is 1 + sequence % 65535
   std::uint64_t next_ = 0;  ///< first sequence not sent on this connection
@@ -200,6 +234,7 @@ class Session final : public Subscriber {
   std::uint64_t judged_epoch_ = 0;  ///< of the rights by which the queue was last judged
   bool replaying_ = false;
   bool recorded_ = false;  ///< the store knows the session
+  bool shared_once_ = false;
   std::optional<WallTime> disconnected_at_;
   std::vector<FilterId> filters_;
   std::unique_ptr<SharedFilters> shared_;  ///< null: none, as for most sessions

@@ -64,7 +64,7 @@ void Session::deliver_at_once(const Delivery& delivery, const MessageParts& part
   }
   ++route.matched;
   const std::uint64_t sequence = end_sequence();
-  Entry& entry = entries_.push_back({});
+  Entry& entry = cold_ ? cold_->tail.push_back({}) : entries_.push_back({});
   entry.message = delivery.publication.shared();
   entry.qos = delivery.qos;
   entry.retain = delivery.retain;
@@ -78,6 +78,7 @@ void Session::deliver_at_once(const Delivery& delivery, const MessageParts& part
   }
   ++live_;
   queued_bytes_ += entry.message->footprint();
+  shard_.queue_bytes += entry.message->footprint();
   shard_.counters.add(Metric::QueuedMessages);
   shard_.counters.add(Metric::QueuedBytes, entry.message->footprint());
   if (persistent() && shard_.parts.journal) {
@@ -94,25 +95,29 @@ bool Session::may_receive(std::string_view topic, QoS qos, bool retain) const {
 
 void Session::judge_again() {
   if (!shard_.authorizer || !identity) return;
-  for (std::uint64_t sequence = head_; sequence < end_sequence(); ++sequence) {
-    Entry& entry = entries_[static_cast<std::size_t>(sequence - head_)];
-    if (entry.state != State::Waiting || entry.dup || !entry.message) continue;
-    if (may_receive(entry.message->topic(), entry.qos, entry.retain)) continue;
-    shard_.counters.add(Metric::DroppedNotAuthorized);
-    finish(entry, sequence);
-  }
+  // What is cold, or behind that, is judged when its turn comes.
+  for (std::uint64_t sequence = head_; sequence < warm_end(); ++sequence)
+    judge(entries_[static_cast<std::size_t>(sequence - head_)], sequence);
   pop_done();
+}
+
+void Session::judge(Entry& entry, std::uint64_t sequence) {
+  if (entry.state != State::Waiting || entry.dup || !entry.message) return;
+  if (may_receive(entry.message->topic(), entry.qos, entry.retain)) return;
+  shard_.counters.add(Metric::DroppedNotAuthorized);
+  finish(entry, sequence);
 }
 
 bool Session::has_more() const {
   if (!link_ || !link_->welcomed() || inflight_ >= inflight_max_) return false;
   if (next_ == end_sequence()) return !replays_.empty() && replays_.front().ready();
+  if (next_ == warm_end()) return false;  // what is being read brings the rest
   return next_ - head_ < 65535 && !gated(entries_[static_cast<std::size_t>(next_ - head_)]);
 }
 
 void Session::pump() {
   if (!link_ || !link_->welcomed()) return;
-  while (next_ < end_sequence() && inflight_ < inflight_max_ && link_->has_room()) {
+  while (next_ < warm_end() && inflight_ < inflight_max_ && link_->has_room()) {
     Entry& entry = entries_[static_cast<std::size_t>(next_ - head_)];
     if (gated(entry)) break;
     // Identifiers repeat after 65,535 deliveries: one that still waits at the head blocks its
@@ -121,6 +126,7 @@ void Session::pump() {
     send_next(entry, next_++);
   }
   pop_done();
+  if (cold_) read_ahead();
   if (!replays_.empty()) pump_replays();
 }
 
@@ -234,8 +240,10 @@ bool Session::on_pubcomp(mqtt::PacketId id) {
 }
 
 Session::Entry* Session::find(std::uint64_t sequence) {
-  if (sequence < head_ || sequence >= end_sequence()) return nullptr;
-  return &entries_[static_cast<std::size_t>(sequence - head_)];
+  if (sequence < head_) return nullptr;
+  if (sequence < warm_end()) return &entries_[static_cast<std::size_t>(sequence - head_)];
+  if (!cold_ || sequence < cold_->end || sequence >= end_sequence()) return nullptr;
+  return &cold_->tail[static_cast<std::size_t>(sequence - cold_->end)];
 }
 
 Session::Entry* Session::find_sent(mqtt::PacketId id, std::uint64_t& sequence) {
@@ -266,6 +274,7 @@ void Session::leave_window(Entry& entry) {
 void Session::release_message(Entry& entry) {
   if (!entry.message) return;
   queued_bytes_ -= entry.message->footprint();
+  shard_.queue_bytes -= entry.message->footprint();
   shard_.counters.subtract(Metric::QueuedBytes, entry.message->footprint());
   entry.message = {};
 }
@@ -320,6 +329,7 @@ void Session::on_delivery_written(std::uint64_t sequence) {
     return pop_done();
   }
   if (entry->qos == QoS::ExactlyOnce && next_ <= sequence) pump();
+  spill_if_over_budget();
 }
 
 bool Session::restore_delivery(StoredDelivery stored) {
@@ -329,21 +339,10 @@ bool Session::restore_delivery(StoredDelivery stored) {
   if (stored.sequence < end_sequence() || stored.sequence - end_sequence() > kHoleMax) return false;
   while (end_sequence() < stored.sequence) entries_.push_back({}).state = State::Done;
   Entry& entry = entries_.push_back({});
-  entry.message = std::move(stored.message);
-  entry.qos = stored.qos;
-  entry.retain = stored.retain;
-  entry.stored = Stored::Yes;
-  entry.state = stored.released ? State::Released : State::Waiting;
+  fill_entry(entry, std::move(stored));
   // Whether it was sent before the restart is not written; a set DUP flag costs the client nothing.
-  entry.dup = !stored.released;
+  entry.dup = entry.state == State::Waiting;
   entry.restored = true;
-  if (stored.subscription_ids.size() == 1) entry.subscription_id = stored.subscription_ids[0];
-  if (stored.subscription_ids.size() > 1 || !stored.share.empty()) {
-    entry.extra = std::make_unique<Extra>();
-    entry.extra->share = std::move(stored.share);
-    if (stored.subscription_ids.size() > 1)
-      entry.extra->subscription_ids = std::move(stored.subscription_ids);
-  }
   ++live_;
   shard_.counters.add(Metric::QueuedMessages);
   if (entry.message) {
@@ -351,6 +350,23 @@ bool Session::restore_delivery(StoredDelivery stored) {
     shard_.counters.add(Metric::QueuedBytes, entry.message->footprint());
   }
   return true;
+}
+
+// An entry of what the store holds of it.
+void Session::fill_entry(Entry& entry, StoredDelivery stored) {
+  entry.message = std::move(stored.message);
+  entry.qos = stored.qos;
+  entry.retain = stored.retain;
+  entry.stored = Stored::Yes;
+  entry.state = stored.released ? State::Released : State::Waiting;
+  if (stored.subscription_ids.size() == 1) entry.subscription_id = stored.subscription_ids[0];
+  if (stored.subscription_ids.size() > 1 || !stored.share.empty()) {
+    entry.extra = std::make_unique<Extra>();
+    entry.extra->share = std::move(stored.share);
+    if (stored.subscription_ids.size() > 1)
+      entry.extra->subscription_ids = std::move(stored.subscription_ids);
+  }
+  if (entry.message) shard_.queue_bytes += entry.message->footprint();
 }
 
 // --- Retained messages for new subscriptions

@@ -116,6 +116,10 @@ struct Shard {
   std::unordered_map<std::uint64_t, SessionKey>
       replay_owners;  ///< of replays served by other shards
   bool mail_backlog = false;
+  /// Of messages that wait in sessions and are in memory; beyond its share of the budget, committed
+  /// ones that nobody is about to get stay in the store alone.
+  std::uint64_t queue_bytes = 0;
+  std::uint64_t queue_budget() const { return parts.limits.queue_memory_bytes / parts.shards; }
   base::LogThrottle log_throttle;
   std::size_t retained_messages_counted = 0;
   std::size_t retained_bytes_counted = 0;

@@ -81,6 +81,7 @@ std::string encode_session(const StoredSession& session, Now now) {
   added.add_expiry_seconds(session.expiry_seconds);
   if (session.disconnected_at) added.add_disconnected_at(session.disconnected_at->time_since_epoch().count());
   added.add_will(will);
+  added.add_shared(session.shared);
   builder.Finish(added.Finish(), kSessionTable);
   return taken(builder);
 }
@@ -92,6 +93,7 @@ Result<StoredSession> decode_session(const SessionKeyParts& key, std::string_vie
   session.client_id = key.client_id;
   session.principal = view(stored->principal());
   session.expiry_seconds = stored->expiry_seconds();
+  session.shared = stored->shared();
   if (const auto at = stored->disconnected_at()) {
     if (!is_wall_time(*at)) return corrupt("a session record");
     session.disconnected_at = WallTime(Milliseconds(*at));
@@ -169,6 +171,11 @@ Result<OwedMessage> decode_owed(std::string_view key, std::string_view record, N
   auto message = read_message(*stored->message(), now);
   if (!message) return message.error();
   return OwedMessage{from_big_endian(key.substr(1)), std::string(view(stored->share())), std::move(*message)};
+}
+
+Result<std::uint64_t> sequence_of(const SessionKeyParts& key) {
+  if (key.rest.size() != 8) return corrupt("the key of a delivery");
+  return from_big_endian(key.rest);
 }
 
 Result<std::uint16_t> decode_received(const SessionKeyParts& key) {

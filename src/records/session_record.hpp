@@ -53,6 +53,8 @@ std::string encode_owed(const OwedMessage& owed, Now now);
 Result<StoredSession> decode_session(const SessionKeyParts& key, std::string_view record, Now now);
 Result<StoredSubscription> decode_subscription(const SessionKeyParts& key, std::string_view record);
 Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_view record, Now now);
+/// Of a delivery's key.
+Result<std::uint64_t> sequence_of(const SessionKeyParts& key);
 Result<std::uint16_t> decode_received(const SessionKeyParts& key);
 Result<OwedMessage> decode_owed(std::string_view key, std::string_view record, Now now);
 

@@ -284,7 +284,9 @@ void RetainedChecker::on_received(const SimSession& session, const Received& rec
   if (message.accepted != kNotYet || message.first_sent > ledger_.last_restart)
     newest = std::max(newest, message.number);
   last_[{session.number, message.topic}] = message.number;
-  if (calm_) moved_in_calm_.emplace(session.number, message.topic);
+  // What a long queue still held is no last value.
+  if (calm_since_ != kNotYet && (received.retain || message.first_sent > calm_since_))
+    moved_in_calm_.emplace(session.number, message.topic);
   if (!received.retain) return;
   const auto floors = floors_.find({session.number, message.topic});
   if (floors == floors_.end() || floors->second.empty() || received.dup) return;

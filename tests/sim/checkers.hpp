@@ -116,7 +116,7 @@ class RetainedChecker final : public Checker {
   void on_asked(const SimSession& session, const Interest& interest) override;
   void on_received(const SimSession& session, const Received& received) override;
   void on_restart() override;
-  void on_calm() override { calm_ = true; }
+  void on_calm() override { calm_since_ = ledger_.now(); }
   void on_finish() override;
 
  private:
@@ -135,7 +135,7 @@ class RetainedChecker final : public Checker {
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t>
       last_;  ///< session, topic -> last delivered
   std::set<std::pair<std::uint32_t, std::uint32_t>> moved_in_calm_;
-  bool calm_ = false;
+  Event calm_since_ = kNotYet;
 };
 
 }  // namespace twinmq::sim

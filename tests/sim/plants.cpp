@@ -39,6 +39,14 @@ class ForgetfulJournal final : public SessionJournal {
   void delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) override {
     journal_->delivered(client_id, sequence, batch);
   }
+  std::optional<StoreRange> queue_range(std::string_view client_id, std::uint64_t from,
+                                        std::uint64_t to) override {
+    return journal_->queue_range(client_id, from, to);
+  }
+  Result<StoredDelivery> read_delivery(std::string_view key, std::string_view record,
+                                       Now now) override {
+    return journal_->read_delivery(key, record, now);
+  }
   void received(std::string_view, std::uint16_t, Batch&) override {}
   void completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) override {
     journal_->completed(client_id, packet_id, batch);

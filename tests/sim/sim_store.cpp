@@ -38,6 +38,7 @@ Result<void> SimStore::commit(const Batch& batch, Durability) {
 }
 
 Result<void> SimStore::scan(std::string_view from, std::string_view to, const Visitor& visit) {
+  if (failed_) return Error{ErrorCode::StorageFailed, "the store has failed"};
   for (auto place = synced_.lower_bound(from); place != synced_.end(); ++place) {
     if (!to.empty() && place->first >= to) break;
     if (!visit(place->first, place->second)) break;

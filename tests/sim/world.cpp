@@ -52,6 +52,8 @@ World::World(const RunOptions& options)
     broker_.mqtt.inflight_max = static_cast<std::uint16_t>(random_.between(1, 20));
   if (random_.chance(0.2))
     broker_.limits.turn_packets_max = static_cast<std::uint32_t>(random_.between(1, 5));
+  // Queues that live on disk nearly all the time, now and then, or never.
+  if (random_.chance(0.7)) broker_.limits.queue_memory_bytes = random_.below(random_.chance(0.5) ? 2000 : 50'000);
   if (options_.trace) broker_.trace = [this](const std::string& text) { trace(text); };
   draw_weather();
   draw_topics();

@@ -55,6 +55,22 @@ void SessionModule::delivered(std::string_view client_id, std::uint64_t sequence
   batch.erase(delivery_key(client_id, sequence));
 }
 
+std::optional<StoreRange> SessionModule::queue_range(std::string_view client_id,
+                                                     std::uint64_t from, std::uint64_t to) {
+  StoreRange range;
+  range.from = delivery_key(client_id, from);
+  range.to = delivery_key(client_id, to);
+  return range;
+}
+
+Result<StoredDelivery> SessionModule::read_delivery(std::string_view key, std::string_view record,
+                                                    Now now) {
+  const auto parts = records::parse_session_key(key);
+  if (!parts || parts->kind != SessionRecordKind::Delivery)
+    return Error{ErrorCode::Corrupt, "the key of a delivery cannot be read"};
+  return records::decode_delivery(*parts, record, now);
+}
+
 void SessionModule::received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) {
   batch.put(session_key(client_id, SessionRecordKind::Received, records::received_rest(packet_id)),
             {});
@@ -75,11 +91,16 @@ void SessionModule::routed(std::uint64_t number, Batch& batch) {
 
 namespace {
 
-// Shows one record to the visitor; the reason if it is corrupt or belongs to a session that is
-// missing.
+// From this many deliveries on, the last one is looked for instead of reading them all.
+constexpr std::uint64_t kCountedMax = 2048;
+// Records of one session that are passed over before its end is sought.
+constexpr int kPassedMax = 16;
+
+// Shows what a scan finds to the visitor, session by session.
 class Reading {
  public:
-  Reading(Now now, SessionJournal::Visitor& visitor) : now_(now), visitor_(visitor) {}
+  Reading(Store& store, Now now, SessionJournal::Visitor& visitor)
+      : store_(store), now_(now), visitor_(visitor) {}
 
   /// Whether it is a session, or part of the one shown last.
   bool belongs(const records::SessionKeyParts& key) const {
@@ -87,24 +108,58 @@ class Reading {
   }
 
   Result<void> show(const records::SessionKeyParts& key, std::string_view record) {
-    if (key.kind == SessionRecordKind::Session) {
-      auto session = records::decode_session(key, record, now_);
-      if (!session) return session.error();
-      current_ = session->client_id;
-      has_current_ = true;
-      visitor_.session(std::move(*session));
-      return {};
-    }
+    if (key.kind != SessionRecordKind::Delivery) end_queue();
     switch (key.kind) {
+      case SessionRecordKind::Session: {
+        has_current_ = false;
+        auto session = records::decode_session(key, record, now_);
+        if (!session) return session.error();
+        current_ = session->client_id;
+        has_current_ = true;
+        shares_ = session->shared;
+        visitor_.session(std::move(*session));
+        return {};
+      }
       case SessionRecordKind::Subscription:
+        shares_ |= key.rest.starts_with("$share/");
         return pass(records::decode_subscription(key, record),
                     &SessionJournal::Visitor::subscription);
       case SessionRecordKind::Delivery:
-        return pass(records::decode_delivery(key, record, now_),
-                    &SessionJournal::Visitor::delivery);
+        // What a share group gave must be at hand when the session ends.
+        if (shares_ || !visitor_.takes_queues())
+          return pass(records::decode_delivery(key, record, now_),
+                      &SessionJournal::Visitor::delivery);
+        return count(key, record);
       default:
         return pass(records::decode_received(key), &SessionJournal::Visitor::received);
     }
+  }
+
+  /// The queue is long: the rest of it need not be read. Returns where to go on.
+  bool long_queue() const { return queue_.messages >= kCountedMax; }
+  Result<std::string> measure() {
+    std::uint64_t step = kCountedMax, last = queue_.end - 1, none = 0;
+    while (none == 0 || last + 1 < none) {
+      const std::uint64_t probe = none == 0 ? last + step : last + (none - last) / 2;
+      Result<std::optional<std::uint64_t>> found = first_from(probe);
+      if (!found) return found.error();
+      if (*found) {
+        last = **found;
+        step *= 2;
+      } else {
+        none = probe;
+      }
+    }
+    const std::uint64_t messages = last + 1 - queue_.first;
+    queue_.bytes = queue_.bytes / queue_.messages * messages;
+    queue_.messages = messages;
+    queue_.end = last + 1;
+    end_queue();
+    return session_key(current_, SessionRecordKind::Received);
+  }
+  void end_queue() {
+    if (queue_.messages > 0) visitor_.queue(queue_);
+    queue_ = {};
   }
 
  private:
@@ -115,10 +170,40 @@ class Reading {
     return {};
   }
 
+  Result<void> count(const records::SessionKeyParts& key, std::string_view record) {
+    const Result<std::uint64_t> sequence = records::sequence_of(key);
+    if (!sequence) return sequence.error();
+    if (queue_.messages == 0) queue_.first = *sequence;
+    queue_.end = *sequence + 1;
+    ++queue_.messages;
+    queue_.bytes += record.size();
+    return {};
+  }
+
+  /// Of the current session's deliveries.
+  Result<std::optional<std::uint64_t>> first_from(std::uint64_t sequence) {
+    Result<std::uint64_t> found = std::uint64_t{0};
+    bool any = false;
+    const Result<void> done =
+        store_.scan(delivery_key(current_, sequence),
+                    session_key(current_, SessionRecordKind::Received),
+                    [&](std::string_view key, std::string_view) {
+                      found = records::sequence_of(*records::parse_session_key(key));
+                      any = true;
+                      return false;
+                    });
+    if (!done) return done.error();
+    if (!found) return found.error();
+    return any ? std::optional(*found) : std::nullopt;
+  }
+
+  Store& store_;
   Now now_;
   SessionJournal::Visitor& visitor_;
   std::string current_;
   bool has_current_ = false;
+  bool shares_ = false;
+  StoredQueue queue_;  ///< of the current session, as far as it is counted
 };
 
 Result<void> restore_owed(Store& store, Now now, const std::function<bool(std::string_view)>& mine,
@@ -157,17 +242,28 @@ Result<void> SessionModule::restore(Store& store, Now now,
                                     const std::function<bool(std::string_view)>& mine,
                                     Visitor& visitor,
                                     const std::function<void(std::string)>& complain) {
-  Reading reading(now, visitor);
-  const std::string from(1, records::kSessionPrefix);
+  Reading reading(store, now, visitor);
   const std::string to(1, static_cast<char>(records::kSessionPrefix + 1));
   Batch orphans;
-  const Result<void> scanned = store.scan(from, to, [&](std::string_view key, std::string_view record) {
+  std::string passed;
+  int passed_records = 0;
+  std::string next;  // where to go on with a new scan; empty: nowhere
+  bool measure = false;
+  const auto show = [&](std::string_view key, std::string_view record) {
     const auto parts = records::parse_session_key(key);
     if (!parts) {
       complain("a session key of " + std::to_string(key.size()) + " bytes cannot be read");
       return true;
     }
-    if (!mine(parts->client_id)) return true;
+    if (!mine(parts->client_id)) {
+      if (parts->client_id != passed) {
+        passed = parts->client_id;
+        passed_records = 0;
+      }
+      if (++passed_records < kPassedMax) return true;
+      next = records::session_end(parts->client_id);
+      return false;
+    }
     // A publish that other shards committed after the session had ended leaves such records.
     if (!reading.belongs(*parts)) {
       orphans.erase(key);
@@ -178,9 +274,19 @@ Result<void> SessionModule::restore(Store& store, Now now,
       complain("client=" + escaped(parts->client_id) +
                " kind=" + std::to_string(static_cast<int>(parts->kind)) +
                " because=" + escaped(shown.error().detail));
-    return true;
-  });
-  if (!scanned) return scanned;
+    measure = reading.long_queue();
+    return !measure;
+  };
+  for (std::string from(1, records::kSessionPrefix); !from.empty(); from = std::move(next)) {
+    next.clear();
+    measure = false;
+    if (const Result<void> scanned = store.scan(from, to, show); !scanned) return scanned;
+    if (!measure) continue;
+    Result<std::string> behind = reading.measure();
+    if (!behind) return behind.error();
+    next = std::move(*behind);
+  }
+  reading.end_queue();
   if (!orphans.empty())
     if (auto erased = store.commit(orphans, store.durability_max()); !erased) return erased;
   return restore_owed(store, now, mine, visitor, complain);

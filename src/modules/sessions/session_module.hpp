@@ -13,6 +13,8 @@ class SessionModule final : public SessionJournal {
   void unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) override;
   void delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) override;
   void delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) override;
+  std::optional<StoreRange> queue_range(std::string_view client_id, std::uint64_t from, std::uint64_t to) override;
+  Result<StoredDelivery> read_delivery(std::string_view key, std::string_view record, Now now) override;
   void received(std::string_view client_id, std::uint16_t packet_id, Batch& batch) override;
   void completed(std::string_view client_id, std::uint16_t packet_id, Batch& batch) override;
   void owed(const OwedMessage& message, Now now, Batch& batch) override;

@@ -144,6 +144,24 @@ class PlainJournal final : public SessionJournal {
   void delivered(std::string_view client, std::uint64_t sequence, Batch& batch) override {
     batch.erase(delivery_key(client, sequence));
   }
+  std::optional<StoreRange> queue_range(std::string_view client, std::uint64_t from,
+                                        std::uint64_t to) override {
+    StoreRange range;
+    range.from = delivery_key(client, from);
+    range.to = delivery_key(client, to);
+    return range;
+  }
+  Result<StoredDelivery> read_delivery(std::string_view key, std::string_view record, Now) override {
+    Lines in(record);
+    StoredDelivery each;
+    each.sequence = std::stoull(std::string(key.substr(key.rfind('/') + 1)));
+    each.qos = static_cast<QoS>(in.number());
+    each.retain = in.number() != 0;
+    each.released = in.number() != 0;
+    each.share = in.text();
+    if (!each.released) each.message = read_message(in);
+    return each;
+  }
   void received(std::string_view client, std::uint16_t id, Batch& batch) override {
     batch.put(std::string(client) + "/3/" + std::to_string(id), "");
   }

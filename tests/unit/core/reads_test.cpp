@@ -17,7 +17,7 @@ TEST_CASE("a read is asked for as an effect and answered once, in any order") {
   Reads reads(effects);
   std::string heard;
   const auto hear = [&](const char* name) {
-    return [&heard, name](const Result<StoreEntries>& found) {
+    return [&heard, name](std::uint64_t, const Result<StoreEntries>& found) {
       heard += name + (found ? found->entries.at(0).second : found.error().detail) + ' ';
     };
   };
@@ -38,7 +38,7 @@ TEST_CASE("an answer may ask for the next read") {
   std::vector<Read> effects;
   Reads reads(effects);
   int answers = 0;
-  Reads::Done again = [&](const Result<StoreEntries>&) {
+  Reads::Done again = [&](std::uint64_t, const Result<StoreEntries>&) {
     if (++answers < 3) reads.ask({}, again);
   };
   reads.ask({}, again);

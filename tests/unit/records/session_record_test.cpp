@@ -32,6 +32,7 @@ StoredSession full_session() {
   session.expiry_seconds = 3600;
   session.disconnected_at = kNow.wall - 5s;
   session.will = StoredWill{message("will"), 7, 30};
+  session.shared = true;
   return session;
 }
 
@@ -48,6 +49,7 @@ TEST_CASE("A session comes back with its will and its dates") {
   REQUIRE(read);
   CHECK(read->client_id == "c");
   CHECK(read->principal == "alice");
+  CHECK(read->shared);
   CHECK(read->expiry_seconds == 3600);
   CHECK(read->disconnected_at == kNow.wall - 5s);
   REQUIRE(read->will);

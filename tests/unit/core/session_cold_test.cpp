@@ -1,0 +1,177 @@
+#include <catch2/catch.hpp>
+
+#include "shard_world.hpp"
+
+using namespace twinmq;
+using namespace twinmq::core::testing;
+using mqtt::PacketType;
+
+namespace {
+
+WorldOptions no_memory() {
+  WorldOptions options;
+  options.limits.queue_memory_bytes = 0;
+  return options;
+}
+
+/// A session "to" that wants "a" at that QoS and is away, and so many messages for it: "0", "1", …
+void fill(World& world, int qos, int messages, int from_number = 0) {
+  Peer& to = world.client("to", false, 1000);
+  to.subscribe(1, "a", qos);
+  to.said();
+  to.cut();
+  Peer& from = world.client("from");
+  for (int i = from_number; i < from_number + messages; ++i)
+    from.publish("a", std::to_string(i), qos, static_cast<std::uint16_t>(i + 1));
+  from.said();
+}
+
+/// Everything the peer gets while it acknowledges, as payloads.
+std::vector<std::string> drain(World& world, Peer& peer) {
+  std::vector<std::string> got;
+  for (;;) {
+    const Words words = peer.said();
+    if (words.empty()) return got;
+    for (const std::string& word : words) {
+      const std::size_t id_at = word.find(" id");
+      if (word.starts_with("PUBLISH")) {
+        const auto id = static_cast<std::uint16_t>(std::stoi(word.substr(id_at + 3)));
+        got.push_back(word.substr(word.find('=') + 1, word.find(" q") - word.find('=') - 1) +
+                      (word.ends_with(" dup") ? " dup" : ""));
+        peer.ack(word.find(" q2") == std::string::npos ? PacketType::Puback : PacketType::Pubrec, id);
+      } else if (word.starts_with("PUBREL ")) {
+        peer.ack(PacketType::Pubcomp, static_cast<std::uint16_t>(std::stoi(word.substr(7))));
+      }
+    }
+    world.run();
+  }
+}
+
+std::vector<std::string> numbers(int from, int to) {
+  std::vector<std::string> all;
+  for (int i = from; i < to; ++i) all.push_back(std::to_string(i));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a queue beyond the budget waits on disk and comes back whole and in order", "[core]") {
+  const int qos = GENERATE(1, 2);
+  World world(no_memory());
+  fill(world, qos, 300);
+  CHECK(world.metric(Metric::QueuedMessages) == 300);
+  CHECK(world.metric(Metric::QueuedOnDisk) == 300);
+
+  Peer& to = world.open();
+  mqtt::Connect packet;
+  packet.client_id = "to";
+  packet.clean_start = false;
+  packet.session_expiry_seconds = 1000;
+  packet.receive_maximum = 7;
+  to.connect(packet);
+  CHECK(drain(world, to) == numbers(0, 300));
+  CHECK(world.metric(Metric::QueueReads) > 10);
+  CHECK(world.metric(Metric::QueuedMessages) == 0);
+  CHECK(world.metric(Metric::QueuedBytes) == 0);
+  CHECK(world.metric(Metric::QueuedOnDisk) == 0);
+  CHECK(world.store().count("to/2/") == 0);
+}
+
+TEST_CASE("what comes while a queue is read back follows behind it", "[core]") {
+  WorldOptions options = no_memory();
+  options.hold_reads = true;
+  World world(options);
+  fill(world, 1, 50);
+  Peer& to = world.client("to", false, 1000);
+  CHECK(to.said() == Words{"CONNACK 0x00 present"});
+  Peer& from = world.client("again");
+  for (int i = 50; i < 60; ++i) from.publish("a", std::to_string(i), 1, static_cast<std::uint16_t>(i));
+  from.said();
+  CHECK(to.said().empty());
+  std::vector<std::string> got;
+  while (!world.reads.empty()) {
+    world.answer_reads();
+    const std::vector<std::string> some = drain(world, to);
+    got.insert(got.end(), some.begin(), some.end());
+  }
+  CHECK(got == numbers(0, 60));
+}
+
+TEST_CASE("a client that leaves while its queue is being read finds it complete the next time", "[core]") {
+  WorldOptions options = no_memory();
+  options.hold_reads = true;
+  World world(options);
+  fill(world, 1, 50);
+  Peer& first = world.client("to", false, 1000);
+  first.said();
+  first.cut();
+  world.answer_reads();
+  world.run();
+  Peer& second = world.client("to", false, 1000);
+  second.said();
+  world.answer_reads();
+  CHECK(drain(world, second) == numbers(0, 50));
+}
+
+TEST_CASE("what was sent before it went to disk comes again with DUP, the rest without", "[core]") {
+  World world(no_memory());
+  fill(world, 1, 40);
+  Peer& first = world.open();
+  mqtt::Connect packet;
+  packet.client_id = "to";
+  packet.clean_start = false;
+  packet.session_expiry_seconds = 1000;
+  packet.receive_maximum = 3;
+  first.connect(packet);
+  CHECK(first.said().size() == 4);
+  first.cut();
+  CHECK(world.metric(Metric::QueuedOnDisk) == 40);
+  Peer& second = world.client("to", false, 1000);
+  std::vector<std::string> wanted = numbers(0, 40);
+  for (std::size_t i = 0; i < 3; ++i) wanted[i] += " dup";
+  CHECK(drain(world, second) == wanted);
+}
+
+TEST_CASE("a session that ends leaves nothing of its queue", "[core]") {
+  World world(no_memory());
+  fill(world, 1, 40);
+  world.pass(Milliseconds(2'000'000));
+  CHECK(world.metric(Metric::Sessions) == 1);
+  CHECK(world.metric(Metric::DroppedSessionEnd) == 40);
+  CHECK(world.metric(Metric::QueuedMessages) == 0);
+  CHECK(world.metric(Metric::QueuedOnDisk) == 0);
+  CHECK(world.store().count("to/") == 0);
+}
+
+TEST_CASE("the limits of a queue count what is on disk", "[core]") {
+  WorldOptions options = no_memory();
+  options.limits.queue_messages_max = 10;
+  World world(options);
+  fill(world, 1, 12);
+  CHECK(world.metric(Metric::QueuedMessages) == 10);
+  CHECK(world.metric(Metric::QueuedOnDisk) == 10);
+  CHECK(world.metric(Metric::RefusedQueueFull) == 2);
+}
+
+TEST_CASE("within the budget nothing is ever read", "[core]") {
+  World world;
+  fill(world, 1, 100);
+  CHECK(world.metric(Metric::QueuedOnDisk) == 0);
+  Peer& to = world.client("to", false, 1000);
+  CHECK(drain(world, to) == numbers(0, 100));
+  CHECK(world.metric(Metric::QueueReads) == 0);
+}
+
+TEST_CASE("a record that cannot be read is left out, and the rest delivered", "[core]") {
+  World world(no_memory());
+  fill(world, 1, 20);
+  auto place = world.store().entries.lower_bound("to/2/");
+  std::advance(place, 5);
+  world.store().entries.erase(place);
+  Peer& to = world.client("to", false, 1000);
+  std::vector<std::string> wanted = numbers(0, 20);
+  wanted.erase(wanted.begin() + 5);
+  CHECK(drain(world, to) == wanted);
+  CHECK(world.metric(Metric::QueuedMessages) == 0);
+  CHECK(world.metric(Metric::QueuedBytes) == 0);
+}
