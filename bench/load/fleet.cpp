@@ -78,7 +78,14 @@ struct DisconnectPhase {
 }  // namespace
 
 std::string Fleet::client_id(std::size_t index) const {
-  return target_.prefix + "-" + std::to_string(::getpid()) + "-" + std::to_string(index);
+  return target_.prefix + name_ + "-" + std::to_string(::getpid()) + "-" + std::to_string(index);
+}
+
+Result<void> Fleet::open() {
+  Connection& connection = connections_.emplace_back();
+  connection.index = static_cast<std::uint32_t>(connections_.size() - 1);
+  append_connect(connection.out, client_id(connection.index), target_.version, clean_);
+  return loop_.open(connection, target_.endpoint);
 }
 
 Result<void> Fleet::connect(std::size_t count) {
@@ -87,10 +94,7 @@ Result<void> Fleet::connect(std::size_t count) {
   std::size_t opened = 0;
   while (phase.accepted < count) {
     while (opened < count && opened - phase.accepted < kConnectsAtOnce) {
-      Connection& connection = connections_.emplace_back();
-      connection.index = static_cast<std::uint32_t>(connections_.size() - 1);
-      append_connect(connection.out, client_id(connection.index), target_.version);
-      if (auto done = loop_.open(connection, target_.endpoint); !done) return done;
+      if (auto done = open(); !done) return done;
       ++opened;
     }
     loop_.turn(phase, 100);

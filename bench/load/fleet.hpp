@@ -34,13 +34,18 @@ struct Target {
 
 class Fleet {
  public:
-  explicit Fleet(const Target& target) : target_(target) {}
+  /// Without `clean` the clients' sessions outlive their connections. `name` tells fleets apart that
+  /// connect at the same time.
+  explicit Fleet(const Target& target, bool clean = true, std::string name = {})
+      : target_(target), clean_(clean), name_(std::move(name)) {}
 
   EventLoop& loop() { return loop_; }
   const Target& target() const { return target_; }
   std::size_t size() const { return connections_.size(); }
   Connection& operator[](std::size_t index) { return connections_[index]; }
 
+  /// Opens one more connection; its CONNACK will come to whoever turns the loop.
+  Result<void> open();
   /// Opens `count` more connections and waits for each CONNACK.
   Result<void> connect(std::size_t count);
 
@@ -59,6 +64,8 @@ class Fleet {
 
  private:
   const Target& target_;
+  bool clean_;
+  std::string name_;
   EventLoop loop_;
   std::deque<Connection> connections_;
 };

@@ -33,6 +33,7 @@ constexpr const char* kExamples =
     "  twinmq-bench subscriptions --filters 1000000 --pid PID\n"
     "  twinmq-bench retained --pid PID --json\n"
     "  twinmq-bench shadow --things 1000 --updates 500000 --pid PID\n"
+    "  twinmq-bench offline --messages 1000000 --pid PID\n"
     "Memory figures mean most on a freshly started broker.";
 
 struct CommandLine {
@@ -43,6 +44,7 @@ struct CommandLine {
   SubscriptionsOptions subscriptions;
   RetainedOptions retained;
   ShadowOptions shadow;
+  OfflineOptions offline;
 };
 
 const std::map<std::string, Version> versions = {
@@ -231,6 +233,32 @@ void add_shadow(CLI::App& app, CommandLine& line) {
                       "updates per second in all, open loop; latency counts from when each was due");
 }
 
+void add_offline(CLI::App& app, CommandLine& line) {
+  OfflineOptions& options = line.offline;
+  CLI::App* command = app.add_subcommand(
+      "offline",
+      "messages for clients that are away: CPU per message queued, resident bytes, then CPU per\n"
+      "message and rate while they come back and take what waits");
+  add_target(*command, line);
+  command->add_option("--messages", options.messages, "messages published, each for one client")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
+      ->capture_default_str();
+  command->add_option("--payload", options.payload_size, "bytes per message, at least 16")
+      ->check(CLI::Range(16, 1'000'000))
+      ->capture_default_str();
+  command->add_option("--publishers", options.publishers, "publishing connections")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  command->add_option("--subscribers", options.subscribers, "clients that are away")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  command->add_option("--qos", options.qos, "of publishes and subscriptions [1]")
+      ->check(CLI::Range(1, 2));
+  command->add_option("--window", options.window, "unacknowledged messages per publisher")
+      ->check(CLI::Range(1, 32'000))
+      ->capture_default_str();
+}
+
 int refuse(const std::string& why) {
   std::fprintf(stderr, "twinmq-bench: %s\n", why.c_str());
   return kExitUsage;
@@ -302,6 +330,7 @@ Report run(const CommandLine& line, const std::string& command) {
   if (command == "connect") return run_connect(line.target, line.connect);
   if (command == "subscriptions") return run_subscriptions(line.target, line.subscriptions);
   if (command == "shadow") return run_shadow(line.target, line.shadow);
+  if (command == "offline") return run_offline(line.target, line.offline);
   return run_retained(line.target, line.retained);
 }
 
@@ -316,6 +345,7 @@ int real_main(int argc, char** argv) {
   add_subscriptions(app, line);
   add_retained(app, line);
   add_shadow(app, line);
+  add_offline(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

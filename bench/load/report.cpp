@@ -98,6 +98,11 @@ std::optional<std::string> unless_empty(const std::string& text) {
   return text;
 }
 
+std::optional<double> mebibytes(const std::optional<std::int64_t>& bytes) {
+  if (!bytes) return std::nullopt;
+  return static_cast<double>(*bytes) / (1024.0 * 1024.0);
+}
+
 void add_field(std::string& line, const char* name, const std::optional<double>& value,
                const char* unit) {
   if (value) line += std::string("  ") + name + " " + number(*value) + unit;
@@ -147,6 +152,12 @@ std::string to_json(const Report& report) {
   object.add("cpu_us_per_retained_delivery", report.cpu_us_per_retained_delivery);
   object.add("updates_per_second", report.updates_per_second);
   object.add("cpu_us_per_update", report.cpu_us_per_update);
+  object.add("cpu_us_per_queued", report.cpu_us_per_queued);
+  object.add("queued_per_second", report.queued_per_second);
+  object.add("cpu_us_per_drained", report.cpu_us_per_drained);
+  object.add("rss_bytes_before", report.rss_bytes_before);
+  object.add("rss_bytes_queued", report.rss_bytes_queued);
+  object.add("rss_bytes_drained", report.rss_bytes_drained);
   object.add("broker_cpu_seconds", report.broker_cpu_seconds);
   object.add("broker_rss_bytes", report.broker_rss_bytes);
   object.add("generator_cpu_seconds", report.generator_cpu_seconds);
@@ -178,6 +189,14 @@ std::string to_line(const Report& report) {
   add_field(line, "cpu/replayed", report.cpu_us_per_retained_delivery, " us");
   add_field(line, "updates", report.updates_per_second, "/s");
   add_field(line, "cpu/update", report.cpu_us_per_update, " us");
+  add_field(line, "cpu/queued", report.cpu_us_per_queued, " us");
+  add_field(line, "queued/s", report.queued_per_second, "");
+  add_field(line, "cpu/drained", report.cpu_us_per_drained, " us");
+  if (report.cpu_us_per_drained || report.queued_per_second)
+    add_field(line, "deliveries/s", report.deliveries_per_second, "");
+  add_field(line, "rss before", mebibytes(report.rss_bytes_before), " MiB");
+  add_field(line, "rss queued", mebibytes(report.rss_bytes_queued), " MiB");
+  add_field(line, "rss drained", mebibytes(report.rss_bytes_drained), " MiB");
   line += "  loss " + number(report.loss) + "  duplicates " + number(report.duplicates) +
           "  reorders " + number(report.reorders);
   if (!report.failure.empty()) line += "  FAILED: " + report.failure;

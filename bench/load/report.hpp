@@ -10,7 +10,7 @@
 namespace twinmq::load {
 
 struct Report {
-  std::string scenario;  ///< "pubsub", "connect", "subscriptions", "retained", "shadow"
+  std::string scenario;  ///< the subcommand
   std::string label;     ///< one word per parameter that tells rows apart, for the human line
   std::string broker;    ///< process name; empty without a pid
   std::string failure;   ///< why the run broke off; empty when it ran to its end
@@ -54,6 +54,14 @@ struct Report {
   // shadows
   std::optional<double> updates_per_second;  ///< accepted
   std::optional<double> cpu_us_per_update;   ///< with all that is told of it
+
+  // queues of absent clients
+  std::optional<double> cpu_us_per_queued;        ///< publishing and storing one message
+  std::optional<double> queued_per_second;
+  std::optional<double> cpu_us_per_drained;       ///< its delivery to the client that came back
+  std::optional<std::int64_t> rss_bytes_before;   ///< of the broker, with the sessions, before the messages
+  std::optional<std::int64_t> rss_bytes_queued;   ///< with all of them waiting
+  std::optional<std::int64_t> rss_bytes_drained;
 
   /// Whole process, not per unit.
   std::optional<double> broker_cpu_seconds;

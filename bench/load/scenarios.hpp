@@ -71,6 +71,17 @@ struct ShadowOptions {
 
 Report run_shadow(const Target& target, const ShadowOptions& options);
 
+struct OfflineOptions {
+  std::uint64_t messages = 100'000;
+  std::size_t payload_size = 64;
+  std::size_t publishers = 10;
+  std::size_t subscribers = 10;
+  std::uint8_t qos = 1;
+  std::uint32_t window = 100;
+};
+
+Report run_offline(const Target& target, const OfflineOptions& options);
+
 /// Fills what every report carries.
 Report begin_report(const Target& target, std::string scenario, const ProcessMeter& meter);
 

@@ -148,16 +148,18 @@ PublishTemplate::PublishTemplate(std::string_view topic, std::uint8_t qos, bool 
   bytes_.resize(payload_at_ + payload_size, std::uint8_t{'x'});
 }
 
-void append_connect(Bytes& out, std::string_view client_id, Version version) {
+void append_connect(Bytes& out, std::string_view client_id, Version version, bool clean) {
+  static constexpr std::uint8_t kExpiry[] = {5, 0x11, 0, 0, 0x0e, 0x10};  // 3,600 s
   const std::string_view name = version == Version::V31 ? "MQIsdp" : "MQTT";
-  const std::size_t properties = version == Version::V5 ? 1 : 0;
+  const std::size_t properties = version != Version::V5 ? 0 : clean ? 1 : sizeof kExpiry;
   out.push_back(0x10);
   append_varint(out, 2 + name.size() + 4 + properties + 2 + client_id.size());
   append_text(out, name);
   out.push_back(static_cast<std::uint8_t>(version));
-  out.push_back(0x02);  // clean session
-  append_u16(out, 0);   // no keep alive
-  if (properties != 0) out.push_back(0);
+  out.push_back(clean ? 0x02 : 0x00);
+  append_u16(out, 0);  // no keep alive
+  if (properties == 1) out.push_back(0);
+  if (properties > 1) out.insert(out.end(), std::begin(kExpiry), std::end(kExpiry));
   append_text(out, client_id);
 }
 

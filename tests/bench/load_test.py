@@ -227,11 +227,12 @@ class Connections(unittest.TestCase):
 class Usage(unittest.TestCase):
     def test_all_subcommands_print_the_same_keys(self):
         keys = []
-        for command in ("pubsub", "connect", "subscriptions", "retained", "shadow"):
+        commands = ("pubsub", "connect", "subscriptions", "retained", "shadow", "offline")
+        for command in commands:
             run = bench(command, "--json", "--port", "1")
             report = json.loads(run.stdout)
             keys.append((list(report), list(report["parameters"]), list(report["latency_us"])))
-        self.assertEqual(keys, [keys[0]] * 5)
+        self.assertEqual(keys, [keys[0]] * len(commands))
 
     def test_bad_usage_is_refused_with_advice(self):
         cases = [(["pubsub", "--qos", "3"], "--qos"),

@@ -52,6 +52,28 @@ class Store(unittest.TestCase):
                     self.assertEqual(other.receive()[:2], ("r/1", "kept"))
                     self.assertIsNone(other.receive(patience=0.2))
 
+    def test_a_queue_longer_than_memory_survives_a_kill_and_comes_whole_and_in_order(self):
+        memory = ("--set", "limits.queue_memory_bytes=20000")
+        texts = [f"{n} " + "x" * 200 for n in range(1500)]
+        with self.daemon(*memory, durability="os") as daemon:
+            port = daemon.ports()[0]
+            reader = Client(port, "reader")
+            self.assertEqual(reader.subscribe("q", 1), 1)
+            reader.disconnect()
+            writer = Client(port, "writer", clean=True, expiry=0)
+            for text in texts[:1000]:
+                self.assertEqual(writer.publish_acknowledged("q", text, 1), 0)
+            daemon.process.kill()
+            daemon.process.wait()
+        with self.daemon(*memory, durability="os") as daemon:
+            port = daemon.ports()[0]
+            writer = Client(port, "writer", clean=True, expiry=0)
+            for text in texts[1000:]:
+                self.assertEqual(writer.publish_acknowledged("q", text, 1), 0)
+            reader = Client(port, "reader")
+            self.assertTrue(reader.session_present)
+            self.assertEqual([reader.receive()[1] for _ in texts], texts)
+
     def test_a_delayed_will_of_a_persistent_session_survives_the_broker(self):
         with self.daemon() as daemon:
             port = daemon.ports()[0]

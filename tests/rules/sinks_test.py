@@ -6,6 +6,7 @@ import os
 import socket
 import tempfile
 import threading
+import time
 import unittest
 
 from mqtt import Client
@@ -100,7 +101,15 @@ class Sinks(unittest.TestCase):
 
     def file_entries(self):
         with open(os.path.join(self.folder.name, "out", "kept.jsonl")) as file:
-            return [json.loads(line) for line in file]
+            return [json.loads(line) for line in file if line.endswith("\n")]
+
+    def wait_for_file(self, wanted):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if {entry["n"] for entry in self.file_entries()} >= wanted:
+                return True
+            time.sleep(0.01)
+        return False
 
     def test_results_reach_file_and_server(self):
         self.receiver.begin()
@@ -109,6 +118,7 @@ class Sinks(unittest.TestCase):
             for n in range(50):
                 self.assertIn(device.publish_acknowledged("data/d1", json.dumps({"n": n})), (0, 16))
             self.assertTrue(self.receiver.wait_for(set(range(50))))
+            self.assertTrue(self.wait_for_file(set(range(50))))
             self.assertEqual(self.receiver.lines[0], {"n": 0, "device": "d1"})
             self.assertEqual(self.receiver.headers["X-Plant"], "north")
             self.assertTrue(self.receiver.headers["Idempotency-Key"].startswith("kept-"))
@@ -129,6 +139,7 @@ class Sinks(unittest.TestCase):
         self.receiver.begin()
         with self.daemon("--set", "node.shards=1"):
             self.assertTrue(self.receiver.wait_for(set(acknowledged)))
+            self.assertTrue(self.wait_for_file(set(acknowledged)))
         self.assertEqual(first_ones(self.receiver.lines), acknowledged)
         self.assertEqual(first_ones(self.file_entries()), acknowledged)
 
