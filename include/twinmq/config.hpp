@@ -152,6 +152,8 @@ struct LimitsConfig {
   std::uint64_t queue_memory_bytes = 67'108'864;     ///< of all queues together; the rest waits on disk
   std::uint64_t output_bytes_max = 16'777'216;       ///< encoded and not yet taken by one client's socket
   QueueFullV3 queue_full_v3 = QueueFullV3::Close;
+  std::vector<std::string> queue_drop_oldest;  ///< topic filters whose messages make room in a full queue
+  std::vector<std::string> queue_drop_newest;  ///< and those that give way to what waits
   std::uint32_t subscriptions_max = 1'000'000;       ///< of one session
   std::uint32_t subscribe_entries_max = 10'000;      ///< filters in one SUBSCRIBE or UNSUBSCRIBE
   std::uint32_t topic_levels_max = 128;

@@ -388,6 +388,14 @@ std::vector<ConfigKey> make_keys() {
                                         "is full: close (no acknowledgement, so "
                                         "nothing acknowledged is lost) or accept (acknowledged; "
                                         "the drop is counted and logged)."),
+      key_of<limits, &L::queue_drop_oldest>(
+          "limits.queue_drop_oldest",
+          "Topic filters: where such a message meets a full queue, the oldest one there that is not yet on its "
+          "way is dropped for it, counted and logged. Anything else is refused, as the publisher is told."),
+      key_of<limits, &L::queue_drop_newest>(
+          "limits.queue_drop_newest",
+          "Topic filters: such a message is dropped where it meets a full queue, counted and logged, and its "
+          "publisher is told of success. queue_drop_oldest is asked first."),
       number<limits, &L::subscriptions_max>("limits.subscriptions_max", 1, kU32Max,
                                             "Subscriptions of one session."),
       number<limits, &L::subscribe_entries_max>("limits.subscribe_entries_max", 1, kU32Max,

@@ -12,6 +12,7 @@
 #include "net/address_list.hpp"
 #include "modules/rules/compiled_rule.hpp"
 #include "modules/shadow/schema.hpp"
+#include "mqtt/topic.hpp"
 #include "net/listener_url.hpp"
 
 namespace twinmq {
@@ -60,6 +61,15 @@ void check_exposure(const Config& config, std::size_t index, const net::Listener
                                     "anonymous = true or false to "
                                     "this [[listener]]",
                                     toml_quoted(listener.url))});
+}
+
+void check_filters(std::string_view key, const std::vector<std::string>& filters,
+                   std::vector<ConfigComplaint>& complaints) {
+  for (const std::string& filter : filters)
+    if (!mqtt::is_valid_topic_filter(filter, 65'535))
+      complaints.push_back({std::string(key), fmt::format("found {}, which is no topic filter; allowed: "
+                                                          "one like \"telemetry/#\"",
+                                                          toml_quoted(filter))});
 }
 
 void check_proxies(const std::string& key, const std::vector<std::string>& entries,
@@ -240,6 +250,8 @@ std::vector<ConfigComplaint> config_complaints(const Config& config) {
   check_listeners(config, complaints);
   check_access(config, complaints);
   check_encryption(config, complaints);
+  check_filters("limits.queue_drop_oldest", config.limits.queue_drop_oldest, complaints);
+  check_filters("limits.queue_drop_newest", config.limits.queue_drop_newest, complaints);
   check_proxies("access.trusted_proxies", config.access.trusted_proxies, complaints);
   check_rules(config, complaints);
   check_schemas(config, complaints);

@@ -178,6 +178,10 @@ class Session final : public Subscriber {
   };
 
   void deliver_at_once(const Delivery& delivery, const MessageParts& parts, Route& route);
+  bool is_full(std::size_t bytes) const;
+  bool make_room(std::string_view topic, std::size_t bytes, Route& route);
+  bool drop_oldest();
+  bool drop_cold();
   bool may_receive(std::string_view topic, QoS qos, bool retain) const;
   Entry* find(std::uint64_t sequence);
   Entry* find_sent(mqtt::PacketId id, std::uint64_t& sequence);

@@ -202,6 +202,29 @@ void Session::skip_to(std::uint64_t sequence) {
   cold_->from = sequence;
 }
 
+// The first of the cold ones, unread. False: none is left, and the next turn finds what came behind.
+bool Session::drop_cold() {
+  if (cold_->from == cold_->end) {
+    end_cold();
+    return drop_oldest();
+  }
+  cold_->reading = 0;  // what it brings begins too early
+  shard_.parts.journal->delivered(client_id_, cold_->from, shard_.transactions.open_batch());
+  const std::uint64_t bytes = cold_->messages > 0 ? cold_->bytes / cold_->messages : 0;
+  if (cold_->messages > 0) {
+    --cold_->messages;
+    --live_;
+    shard_.counters.subtract(Metric::QueuedMessages);
+    shard_.counters.subtract(Metric::QueuedOnDisk);
+  }
+  cold_->bytes -= bytes;
+  queued_bytes_ -= bytes;
+  shard_.counters.subtract(Metric::QueuedBytes, bytes);
+  skip_to(cold_->from + 1);
+  if (cold_->from == cold_->end) end_cold();
+  return true;
+}
+
 // Everything is in memory again. What was counted by estimation, or could not be read, is not there.
 void Session::end_cold() {
   const std::unique_ptr<Cold> cold = std::move(cold_);

@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "base/escape.hpp"
 #include "core/link.hpp"
 #include "core/session.hpp"
 #include "core/shard.hpp"
+#include "mqtt/topic.hpp"
 
 namespace twinmq::core {
 
@@ -56,12 +58,7 @@ void Session::deliver_at_once(const Delivery& delivery, const MessageParts& part
   }
   const std::size_t bytes =
       parts.topic.size() + parts.properties.size() + parts.payload.size() + sizeof(Message);
-  if (live_ >= shard_.parts.limits.queue_messages_max ||
-      queued_bytes_ + bytes > shard_.parts.limits.queue_bytes_max) {
-    shard_.counters.add(Metric::RefusedQueueFull);
-    route.refused = true;
-    return;
-  }
+  if (is_full(bytes) && !make_room(parts.topic, bytes, route)) return;
   ++route.matched;
   const std::uint64_t sequence = end_sequence();
   Entry& entry = cold_ ? cold_->tail.push_back({}) : entries_.push_back({});
@@ -86,6 +83,52 @@ void Session::deliver_at_once(const Delivery& delivery, const MessageParts& part
     route.kept.push_back({key, sequence});
   }
   if (next_ == sequence && link_) pump();
+}
+
+bool Session::is_full(std::size_t bytes) const {
+  const LimitsConfig& limits = shard_.parts.limits;
+  return live_ >= limits.queue_messages_max || queued_bytes_ + bytes > limits.queue_bytes_max;
+}
+
+// What a full queue does is said by the topic of the message that meets it. False: it goes no further.
+bool Session::make_room(std::string_view topic, std::size_t bytes, Route& route) {
+  const LimitsConfig& limits = shard_.parts.limits;
+  const auto named_in = [&](const std::vector<std::string>& filters) {
+    return std::any_of(filters.begin(), filters.end(), [&](const std::string& filter) {
+      return mqtt::matches(filter, topic);
+    });
+  };
+  const bool oldest = named_in(limits.queue_drop_oldest);
+  if (!oldest && !named_in(limits.queue_drop_newest)) {
+    shard_.counters.add(Metric::RefusedQueueFull);
+    route.refused = true;
+    return false;
+  }
+  shard_.log_of_strangers(LogLevel::Warning, "queue full",
+                          "client=" + escaped(client_id_) +
+                              (oldest ? " dropped=oldest" : " dropped=newest"));
+  while (oldest && is_full(bytes) && drop_oldest()) shard_.counters.add(Metric::DroppedQueueFull);
+  if (!is_full(bytes)) return true;
+  shard_.counters.add(Metric::DroppedQueueFull);
+  ++route.matched;
+  return false;
+}
+
+// The oldest that is not on its way to the client: a QoS 2 message that was sent before is, even if the client
+// is away. False: there is none, or so many places behind the head are empty that identifiers would repeat.
+bool Session::drop_oldest() {
+  constexpr std::uint64_t kPlacesMax = 65'535;
+  const std::uint64_t end = std::min(warm_end(), head_ + kPlacesMax);
+  for (std::uint64_t sequence = next_; sequence < end; ++sequence) {
+    Entry& entry = entries_[static_cast<std::size_t>(sequence - head_)];
+    if (entry.state != State::Waiting || (entry.dup && entry.qos == QoS::ExactlyOnce)) continue;
+    finish(entry, sequence);
+    // While nobody is connected this is only where the next search begins.
+    if (!link_ || sequence == next_) next_ = sequence + 1;
+    pop_done();
+    return true;
+  }
+  return cold_ && end == warm_end() && drop_cold();
 }
 
 bool Session::may_receive(std::string_view topic, QoS qos, bool retain) const {

@@ -95,6 +95,55 @@ TEST_CASE("a full queue is told to the publisher", "[core]") {
   CHECK(world.store().count("v3/3/") == (close ? 0u : 1u));
 }
 
+TEST_CASE("a full queue makes room for messages whose topic says so, or drops them", "[core]") {
+  WorldOptions options;
+  options.limits.queue_messages_max = 3;
+  options.limits.queue_drop_oldest = {"old/#"};
+  options.limits.queue_drop_newest = {"new/+"};
+  options.limits.queue_memory_bytes = GENERATE(0u, 1u << 20);  // the queue on disk, and in memory
+  World world(options);
+  Peer& to = world.client("to", false, 100);
+  to.subscribe(1, "#", 1);
+  to.said();
+  to.cut();
+  Peer& from = world.client("from");
+  for (std::uint16_t i = 1; i <= 3; ++i) from.publish("old/a", std::to_string(i), 1, i);
+  from.publish("new/a", "4", 1, 4);
+  from.publish("old/a", "5", 1, 5);
+  from.publish("strict", "6", 1, 6);
+  from.publish("old/a", "7", 1, 7);
+  CHECK(from.said() == Words{"CONNACK 0x00", "PUBACK 1", "PUBACK 2", "PUBACK 3", "PUBACK 4", "PUBACK 5",
+                             "PUBACK 6 0x97", "PUBACK 7"});
+  CHECK(world.metric(Metric::DroppedQueueFull) == 3);
+  CHECK(world.metric(Metric::QueuedMessages) == 3);
+  Peer& back = world.client("to", false, 100);
+  const Words words = back.said();
+  REQUIRE(words.size() == 4);
+  CHECK(words[1].starts_with("PUBLISH old/a=3 q1"));
+  CHECK(words[2].starts_with("PUBLISH old/a=5 q1"));
+  CHECK(words[3].starts_with("PUBLISH old/a=7 q1"));
+}
+
+TEST_CASE("what is on its way to a slow client is not dropped for newer messages", "[core]") {
+  WorldOptions options;
+  options.limits.queue_messages_max = 3;
+  options.limits.queue_drop_oldest = {"#"};
+  World world(options);
+  mqtt::Connect packet;
+  packet.client_id = "to";
+  packet.receive_maximum = 1;
+  Peer& to = world.open().connect(packet);
+  to.subscribe(1, "a", 1);
+  to.said();
+  Peer& from = world.client("from");
+  for (std::uint16_t i = 1; i <= 9; ++i) from.publish("a", std::to_string(i), 1, i);
+  CHECK(to.said() == Words{"PUBLISH a=1 q1 id1"});
+  to.puback(1);
+  CHECK(to.said() == Words{"PUBLISH a=8 q1 id8"});
+  to.puback(8);
+  CHECK(to.said() == Words{"PUBLISH a=9 q1 id9"});
+}
+
 namespace {
 
 class ScriptedFilter final : public DeliveryFilter {
