@@ -221,7 +221,9 @@ void ShardCore::write(const Batch& changes, std::function<void()> done) {
 }
 
 void ShardCore::read(StoreRange range, std::function<void(Result<StoreEntries>)> done) {
-  shard_->reads.ask(std::move(range), std::move(done));
+  shard_->reads.ask(std::move(range), [done = std::move(done)](std::uint64_t, Result<StoreEntries> found) {
+    done(std::move(found));
+  });
 }
 
 Service* ShardCore::service(std::string_view name) {
