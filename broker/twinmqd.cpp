@@ -24,6 +24,7 @@
 #include "app/store_tools.hpp"
 #include "base/escape.hpp"
 #include "exit_code.hpp"
+#include "free_memory.hpp"
 #include "service_notice.hpp"
 #include "socket_activation.hpp"
 
@@ -155,9 +156,14 @@ void log_start(const Options& options, const LoadedConfig& loaded, const Broker&
 }
 
 void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals) {
+  constexpr timespec kBetweenLooks{10, 0};
+  FreeMemory memory;
   while (true) {
-    int signal = 0;
-    if (sigwait(&signals, &signal) != 0) continue;
+    const int signal = sigtimedwait(&signals, nullptr, &kBetweenLooks);
+    if (signal < 0) {
+      memory.look();
+      continue;
+    }
     if (signal == SIGHUP) {
       reload(options, broker, log);
       continue;

@@ -272,7 +272,7 @@ TEST_CASE("the epoch is the one given at loading") {
 }
 
 TEST_CASE("the example file loads and says what its comments promise") {
-  const auto conf = std::filesystem::path(__FILE__).parent_path() / "../../../conf";
+  const auto conf = std::filesystem::path(TWINMQ_SOURCE_DIR) / "conf";
   const auto file = AclFile::load((conf / "acl.example").string(), 1);
   if (!file) FAIL(file.error().detail);
   Identity thing;

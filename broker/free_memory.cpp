@@ -1,0 +1,23 @@
+#include "free_memory.hpp"
+
+#include <malloc.h>
+
+#include <algorithm>
+
+namespace twinmq {
+
+namespace {
+constexpr std::size_t kWorthwhile = 32 * 1024 * 1024;
+}  // namespace
+
+void FreeMemory::look() {
+#ifdef __GLIBC__
+  const std::size_t free = mallinfo2().fordblks;
+  known_ = std::min(known_, free);
+  if (free - known_ < kWorthwhile) return;
+  malloc_trim(0);
+  known_ = mallinfo2().fordblks;
+#endif
+}
+
+}  // namespace twinmq
