@@ -547,7 +547,7 @@ void ShadowService::answer_history(const ShadowName& shadow, std::string_view pa
 void ShadowService::answer_query(std::string_view payload, Reaction& reaction) {
   QueryRequest request;
   const Refusal refusal = read_query_request(payload, request);
-  const auto tell_fault = [this, token = request.token](Reaction& own, int code,
+  const auto tell_fault = [token = request.token](Reaction& own, int code,
                                                         const std::string& why) {
     own.publish(parts_of({"$twinmq/shadows/query/rejected", query_refusal(code, why, token)}));
   };
