@@ -97,6 +97,7 @@ Result<std::unique_ptr<app::AdminSocket>> open_admin_socket(const Config& config
   auto socket = app::AdminSocket::open(path, [&broker](std::string_view request) {
     return app::answer_admin_request(broker, request);
   });
+  if (socket) log.write({LogLevel::Info, "admin socket", "path=" + escaped(path)});
   if (socket || !config.admin.socket.empty()) return socket;
   log.write({LogLevel::Warning, "no admin socket", "reason=" + escaped(socket.error().detail)});
   return std::unique_ptr<app::AdminSocket>();

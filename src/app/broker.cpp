@@ -398,6 +398,7 @@ Result<void> HouseBroker::start(bool on_caller) {
   }
   sink_queues_->begin();
   watch_tls();
+  running_->announce();
   return {};
 }
 

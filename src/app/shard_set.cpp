@@ -87,7 +87,6 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
       shard->start_thread();
     }
   }
-  set->announce();
   return set;
 }
 

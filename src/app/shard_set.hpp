@@ -62,6 +62,8 @@ class ShardSet {
 
   /// Binds, recovers what the store holds, then serves.
   static Result<std::shared_ptr<ShardSet>> start(Plan plan);
+  /// Tells that everything a client may ask for is there.
+  void announce();
   /// Ends like stop() with no patience.
   ~ShardSet();
 
@@ -120,7 +122,6 @@ class ShardSet {
   bool turns_here() const { return plan_.on_caller && shards_.front()->on_this_thread(); }
   void poll_and_turn();
   void publish_system_topics(ShardThread& thread);
-  void announce();
   void log(LogLevel level, std::string_view event, const std::string& detail) const;
 
   const Plan plan_;

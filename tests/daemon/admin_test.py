@@ -26,6 +26,12 @@ class Admin(unittest.TestCase):
         options = [option for setting in settings for option in ("--set", setting)]
         return Daemon("--listen", "mqtt://127.0.0.1:0", "--data-dir", data or self.data, *options)
 
+    def port(self, daemon):
+        """Of its only listener, once it can be administered."""
+        port = daemon.ports()[0]
+        daemon.wait_for_line("admin socket")
+        return port
+
     def fill(self, port):
         reader = Client(port, "reader")
         reader.subscribe("q", 1)
@@ -45,7 +51,7 @@ class Admin(unittest.TestCase):
 
     def test_stats_and_sessions_are_told_and_a_client_is_kicked(self):
         with self.daemon("storage.durability=os") as daemon:
-            port = daemon.ports()[0]
+            port = self.port(daemon)
             self.fill(port)
             self.assertEqual(stat.S_IMODE(os.stat(self.socket).st_mode), 0o600)
             code, out, err = run("twinmq", "stats", "--socket", self.socket)
@@ -69,7 +75,7 @@ class Admin(unittest.TestCase):
 
     def test_nonsense_is_answered_and_silence_waits_for_nobody(self):
         with self.daemon() as daemon:
-            daemon.ports()
+            self.port(daemon)
             for request, word in ((b"hello\n", "invalid_argument"), (b'{"operation": "fly"}\n', "not_found"),
                                   (b'{"operation": "kick"}\n', "invalid_argument"),
                                   (b'{"operation": "kick", "arguments": 7}\n', "invalid_argument"),
@@ -84,7 +90,7 @@ class Admin(unittest.TestCase):
     def test_a_backup_made_while_serving_is_restored_with_everything_acknowledged_before_it(self):
         backup = os.path.join(self.folder.name, "backup")
         with self.daemon() as daemon:
-            port = daemon.ports()[0]
+            port = self.port(daemon)
             self.fill(port)
             code, out, err = run("twinmq", "backup", backup, "--socket", self.socket)
             self.assertEqual((code, err), (0, ""))
@@ -138,7 +144,7 @@ class Admin(unittest.TestCase):
             self.assertEqual(code, 1)
             self.assertIn(word, err)
         with self.daemon(second, f"storage.encryption_previous_key={KEYS[0]}") as daemon:
-            daemon.ports()
+            self.port(daemon)
         self.assertEqual(run("twinmqd", "--listen", "mqtt://127.0.0.1:0", "--data-dir", self.data, "--set", first)[0], 1)
         with self.daemon(second) as daemon:
             self.check(daemon.ports()[0])
