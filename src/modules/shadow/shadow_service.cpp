@@ -266,9 +266,10 @@ void ShadowService::perform(Documents::value_type& document, const ShadowRequest
   std::function<void()> answered;
   if (done) answered = [done, answer = direct_answer(outcome)] { done(answer); };
   if (inflight_max_ > 0 && !author.client.empty())
-    answered = [this, place = std::string(author.client) + '\0' +
-                               std::string(request.shadow.thing)] {
+    answered = [this, answered = std::move(answered),
+                place = std::string(author.client) + '\0' + std::string(request.shadow.thing)] {
       leave(place);
+      if (answered) answered();
     };
 
   if (outcome.change != Outcome::Change::None) {
@@ -548,7 +549,7 @@ void ShadowService::answer_query(std::string_view payload, Reaction& reaction) {
   QueryRequest request;
   const Refusal refusal = read_query_request(payload, request);
   const auto tell_fault = [token = request.token](Reaction& own, int code,
-                                                        const std::string& why) {
+                                                  const std::string& why) {
     own.publish(parts_of({"$twinmq/shadows/query/rejected", query_refusal(code, why, token)}));
   };
   if (refusal) return tell_fault(reaction, refusal.code, refusal.message);
