@@ -34,21 +34,11 @@ class LetterBatch {
   void push_back(Letter letter) { letters_.push_back(std::move(letter)); }
 
   /// A Deliver whose message is copied into the batch; fits(message).
-  void deliver(const MessageParts& message, const PartOf& part) {
-    Header header = header_of(message, part);
-    append(header, message, {});
-  }
+  void deliver(const MessageParts& message, const PartOf& part) { append(message, part, nullptr); }
   /// A DeliverToMember in the same way; `to.message` and `to.part` are not looked at.
   void deliver_to_member(const MessageParts& message, const PartOf& part,
                          const DeliverToMember& to) {
-    Header header = header_of(message, part);
-    header.to_member = true;
-    header.member = to.member;
-    header.member_qos = to.qos;
-    header.retain_as_published = to.retain_as_published;
-    header.subscription_id = to.subscription_id;
-    header.share_size = static_cast<std::uint32_t>(to.share.size());
-    append(header, message, to.share);
+    append(message, part, &to);
   }
 
   /// The part is closed without records. Such letters about one transaction after the other are one.
@@ -98,51 +88,63 @@ class LetterBatch {
  private:
   static constexpr std::size_t kKeptText = 64 * 1024;
 
+  // What every message has. Few bytes, because they move from one core's cache to another's; what only
+  // some messages have stands behind, in this order: a deadline, a part, a member with its share, and
+  // then the texts.
   struct Header {
-    std::uint32_t payload_size;
-    std::uint32_t properties_size;
+    std::uint64_t publisher_session;
     std::uint16_t topic_size;
+    std::uint16_t properties_size;
+    std::uint16_t payload_size;
     std::uint16_t publisher_size;
     QoS qos;
-    bool retain;
     std::uint8_t hops;
-    bool to_member;
-    std::uint64_t publisher_session;
-    Instant expires_at;
-    PartOf part;
-    SessionKey member;
+    bool retain : 1;
+    bool expires : 1;
+    bool in_part : 1;
+    bool to_member : 1;
+    std::uint8_t opener;
+  };
+  static_assert(sizeof(Header) == 24 && kInlineMax <= 0xFFFF && kShardsMax <= 0xFF);
+  struct Part {
+    TransactionId transaction;
+    Weight weight;
+  };
+  struct Member {
+    SessionKey key;
     std::uint32_t subscription_id;
     std::uint32_t share_size;
-    QoS member_qos;
+    QoS qos;
     bool retain_as_published;
   };
-  static_assert(std::is_trivially_copyable_v<Header>);
 
   static Header header_of(const MessageParts& message, const PartOf& part) {
     Header header;
-    header.payload_size = static_cast<std::uint32_t>(message.payload.size());
-    header.properties_size = static_cast<std::uint32_t>(message.properties.size());
+    header.publisher_session = message.publisher_session;
     header.topic_size = static_cast<std::uint16_t>(message.topic.size());
+    header.properties_size = static_cast<std::uint16_t>(message.properties.size());
+    header.payload_size = static_cast<std::uint16_t>(message.payload.size());
     header.publisher_size = static_cast<std::uint16_t>(message.publisher.size());
     header.qos = message.qos;
-    header.retain = message.retain;
     header.hops = message.hops;
+    header.retain = message.retain;
+    header.expires = message.expires_at != kNever;
+    header.in_part = part.transaction != 0;
     header.to_member = false;
-    header.publisher_session = message.publisher_session;
-    header.expires_at = message.expires_at;
-    header.part = part;
-    header.member = {};
-    header.subscription_id = 0;
-    header.share_size = 0;
-    header.member_qos = QoS::AtMostOnce;
-    header.retain_as_published = false;
+    header.opener = static_cast<std::uint8_t>(part.opener);
     return header;
   }
 
-  void append(const Header& header, const MessageParts& message, std::string_view share) {
-    const std::size_t size = sizeof header + message.topic.size() + message.payload.size() +
-                             message.properties.size() + message.publisher.size() + share.size();
-    if (text_capacity_ - text_size_ < size) grow(size);
+  // At most what append() writes behind the texts.
+  static constexpr std::size_t kHeadMax =
+      sizeof(Header) + sizeof(Instant) + sizeof(Part) + sizeof(Member);
+
+  void append(const MessageParts& message, const PartOf& part, const DeliverToMember* to) {
+    const std::string_view share = to ? std::string_view(to->share) : std::string_view();
+    const std::size_t size_max = kHeadMax + message.topic.size() + message.payload.size() +
+                                 message.properties.size() + message.publisher.size() +
+                                 share.size();
+    if (text_capacity_ - text_size_ < size_max) grow(size_max);
     auto* const run = letters_.empty() ? nullptr : std::get_if<DeliverRun>(&letters_.back());
     if (run) {
       ++run->count;
@@ -150,15 +152,28 @@ class LetterBatch {
       letters_.emplace_back(DeliverRun{text_size_, 1});
     }
     char* out = text_.get() + text_size_;
-    text_size_ += size;
     const auto put = [&out](const void* from, std::size_t bytes) {
       if (bytes > 0) std::memcpy(out, from, bytes);
       out += bytes;
     };
+    Header header = header_of(message, part);
+    header.to_member = to != nullptr;
     put(&header, sizeof header);
+    if (header.expires) put(&message.expires_at, sizeof message.expires_at);
+    if (header.in_part) {
+      const Part of{part.transaction, part.weight};
+      put(&of, sizeof of);
+    }
+    if (to) {
+      const Member member{to->member, to->subscription_id,
+                          static_cast<std::uint32_t>(share.size()), to->qos,
+                          to->retain_as_published};
+      put(&member, sizeof member);
+    }
     for (const std::string_view each :
          {message.topic, message.properties, message.payload, message.publisher, share})
       put(each.data(), each.size());
+    text_size_ = static_cast<std::size_t>(out - text_.get());
   }
 
   void grow(std::size_t more) {
@@ -172,16 +187,24 @@ class LetterBatch {
   template <typename Reader>
   void read_run(const DeliverRun& run, Reader& reader) {
     const char* in = text_.get() + run.at;
+    const auto get = [&in](void* to, std::size_t bytes) {
+      std::memcpy(to, in, bytes);
+      in += bytes;
+    };
+    const auto take = [&in](std::size_t size) {
+      const std::string_view view(in, size);
+      in += size;
+      return view;
+    };
     for (std::size_t i = 0; i < run.count; ++i) {
       Header header;
-      std::memcpy(static_cast<void*>(&header), in, sizeof header);
-      in += sizeof header;
-      const auto take = [&in](std::size_t size) {
-        const std::string_view view(in, size);
-        in += size;
-        return view;
-      };
+      get(&header, sizeof header);
       MessageParts message;
+      if (header.expires) get(&message.expires_at, sizeof message.expires_at);
+      Part of{};
+      if (header.in_part) get(&of, sizeof of);
+      Member member{};
+      if (header.to_member) get(static_cast<void*>(&member), sizeof member);
       message.topic = take(header.topic_size);
       message.properties = take(header.properties_size);
       message.payload = take(header.payload_size);
@@ -189,16 +212,15 @@ class LetterBatch {
       message.publisher_session = header.publisher_session;
       message.qos = header.qos;
       message.retain = header.retain;
-      message.expires_at = header.expires_at;
       message.hops = header.hops;
-      if (!header.to_member) {
-        reader.deliver(message, header.part);
-        continue;
+      const PartOf part{header.opener, of.transaction, of.weight};
+      if (header.to_member) {
+        reader.deliver_to_member(message, part,
+                                 {member.key, member.qos, member.retain_as_published,
+                                  member.subscription_id, take(member.share_size)});
+      } else {
+        reader.deliver(message, part);
       }
-      reader.deliver_to_member(message, header.part,
-                               MemberCopy{header.member, header.member_qos,
-                                          header.retain_as_published, header.subscription_id,
-                                          take(header.share_size)});
     }
   }
 

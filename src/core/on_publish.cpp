@@ -194,9 +194,12 @@ void Link::on_fence_passed() {
 // A retained message goes by way of its topic's home, and so does what follows it on this
 // connection.
 bool Link::goes_by_home(const mqtt::Publish& packet) {
-  if (shard_.shards() == 1 || !shard_.parts.retained ||
-      home_of(packet.topic, shard_.shards()) == shard_.id)
+  if (shard_.shards() == 1 || !shard_.parts.retained) return false;
+  if (!packet.retain && !home_topics_) {
+    direct_since_fence_ = true;
     return false;
+  }
+  if (home_of(packet.topic, shard_.shards()) == shard_.id) return false;
   if (packet.retain) {
     if (!home_topics_) home_topics_ = std::make_unique<HomeTopics>();
     home_topics_->add(packet.topic);

@@ -11,6 +11,7 @@
 #include "base/hash_index.hpp"
 #include "base/keyed_hash.hpp"
 #include "core/filter_shape.hpp"
+#include "core/recent_matches.hpp"
 #include "core/subscription_list.hpp"
 #include "core/wildcard_trie.hpp"
 
@@ -62,7 +63,7 @@ struct ShapeHash {
 
 class TopicTree::Impl {
  public:
-  explicit Impl(std::uint64_t seed) : hash_(seed), trie_(hash_) {}
+  explicit Impl(std::uint64_t seed) : hash_(seed), trie_(hash_), recent_(hash_) {}
   ~Impl() {
     index_.for_each([this](FilterId id) { filter(id).~Filter(); });
   }
@@ -84,7 +85,7 @@ class TopicTree::Impl {
   FilterId find_or_add(std::string_view text);
   Removed unsubscribe(FilterId id);
   void drop_if_unused(FilterId id);
-  void match(std::string_view topic, Matches& out) const;
+  void look_up(std::string_view topic, Matches& out) const;
 
   template <typename Change>
   auto change_list(Filter& filter, Change&& change) {
@@ -109,6 +110,7 @@ class TopicTree::Impl {
   std::size_t list_bytes_ = 0;
   std::uint64_t version_ = 0;
   mutable std::vector<std::uint32_t> from_trie_;
+  mutable RecentMatches recent_;
 
  private:
   void settle(FilterId id, const FilterShape& shape);
@@ -244,7 +246,7 @@ void TopicTree::Impl::emit(const Filter& filter, Matches& out) {
   out.lists.push_back(filter.view());
 }
 
-void TopicTree::Impl::match(std::string_view topic, Matches& out) const {
+void TopicTree::Impl::look_up(std::string_view topic, Matches& out) const {
   struct Probe {
     std::uint32_t hash;
     FilterId candidate;
@@ -347,7 +349,9 @@ void TopicTree::for_each_filter(const std::function<void(std::string_view)>& vis
 }
 
 void TopicTree::match(std::string_view topic, Matches& out) const {
-  impl_->match(topic, out);
+  if (impl_->recent_.recall(topic, impl_->version_, out)) return;
+  impl_->look_up(topic, out);
+  impl_->recent_.remember(topic, impl_->version_, out);
 }
 
 std::size_t TopicTree::filters() const {
@@ -364,7 +368,7 @@ std::size_t TopicTree::footprint() const {
   return sizeof(Impl) + impl_->pool_.footprint() + impl_->index_.footprint() +
          impl_->trie_.footprint() + impl_->list_bytes_ +
          impl_->waiting_.size() * (sizeof(FilterShape) + 32) +
-         impl_->from_trie_.capacity() * sizeof(std::uint32_t);
+         impl_->from_trie_.capacity() * sizeof(std::uint32_t) + impl_->recent_.footprint();
 }
 
 }  // namespace twinmq::core
