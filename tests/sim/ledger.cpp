@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "mqtt/topic.hpp"
+#include "sim/shadow_checker.hpp"
 #include "sim/sim_network.hpp"
 
 namespace twinmq::sim {
@@ -45,6 +46,16 @@ Sent& Ledger::make(std::uint32_t publisher, std::uint32_t topic, QoS qos, bool r
   message.retain = retain;
   message.size = size;
   return messages.emplace_back(message);
+}
+
+// A topic of its own for each: few enough.
+Sent& Ledger::make(std::uint32_t publisher, QoS qos, const ShadowAsk& ask) {
+  const std::string name = ShadowTopics::request(ask.shadow, ask.kind);
+  auto place = std::find(topics.begin(), topics.end(), name);
+  if (place == topics.end()) place = topics.insert(topics.end(), name);
+  Sent& message = make(publisher, static_cast<std::uint32_t>(place - topics.begin()), qos, false, 0);
+  message.ask = std::make_shared<const ShadowAsk>(ask);
+  return message;
 }
 
 void Ledger::sent(Sent& message) {
@@ -132,6 +143,12 @@ void Ledger::received(SimSession& session, const Received& received) {
   for (const auto& checker : checkers) checker->on_received(session, received);
 }
 
+void Ledger::answered(SimSession& session, std::string_view topic, std::string_view payload,
+                      bool dup) {
+  tick();
+  for (const auto& checker : checkers) checker->on_answer(session, topic, payload, dup);
+}
+
 void Ledger::connection_lost(SimSession& session) {
   tick();
   for (const auto& checker : checkers) checker->on_connection_lost(session);
@@ -153,6 +170,7 @@ void Ledger::finish() {
 }
 
 std::string Ledger::payload_of(const Sent& message) {
+  if (message.ask) return message.ask->text(message.number);
   std::string payload = std::to_string(message.number) + ';';
   if (payload.size() < message.size)
     payload.resize(message.size, static_cast<char>('a' + message.number % 26));

@@ -15,13 +15,15 @@
 
 namespace twinmq::sim {
 
+struct ShadowAsk;
 struct Wire;
 
 /// A moment in the order of the run; every entry of the ledger takes the next one.
 using Event = std::uint64_t;
 inline constexpr Event kNotYet = ~Event{0};
 
-/// One application message. Its payload begins with "number;" and is `size` bytes long.
+/// One application message. Its payload begins with "number;" and is `size` bytes long, or is that of
+/// a request to a shadow.
 struct Sent {
   std::uint32_t number = 0;  ///< ascending over the whole run
   std::uint32_t publisher = 0;
@@ -30,6 +32,7 @@ struct Sent {
   bool retain = false;
   bool will = false;
   std::size_t size = 0;
+  std::shared_ptr<const ShadowAsk> ask;  ///< null: not to a shadow
   Event first_sent = kNotYet;
   std::uint32_t times_sent = 0;
   std::uint32_t connection = 0;  ///< over which it was sent first
@@ -86,6 +89,9 @@ class Checker {
   virtual void on_granted(const SimSession&, const Interest&) {}
   virtual void on_leaving(const SimSession&, const Interest&) {}
   virtual void on_received(const SimSession&, const Received&) {}
+  /// A shadow's answer reached the application.
+  virtual void on_answer(const SimSession&, std::string_view /*topic*/,
+                         std::string_view /*payload*/, bool /*dup*/) {}
   virtual void on_welcomed(const SimSession&) {}
   virtual void on_connection_lost(const SimSession&) {}
   virtual void on_session_ended(const SimSession&) {}
@@ -113,6 +119,7 @@ class Ledger {
   Event last_restart = 0;
 
   Sent& make(std::uint32_t publisher, std::uint32_t topic, QoS qos, bool retain, std::size_t size);
+  Sent& make(std::uint32_t publisher, QoS qos, const ShadowAsk& ask);
   void sent(Sent& message);
   void accepted(Sent& message, ReasonCode code);
 
@@ -127,6 +134,7 @@ class Ledger {
   void leaving(SimSession& session, const std::string& filter);
   void left(SimSession& session, const std::string& filter);
   void received(SimSession& session, const Received& received);
+  void answered(SimSession& session, std::string_view topic, std::string_view payload, bool dup);
   void connection_lost(SimSession& session);
   void restarted();
   void calm();

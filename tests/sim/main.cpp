@@ -1,5 +1,5 @@
 // sim: runs the simulated world from seeds, until one fails.
-//   sim [--seeds COUNT] [--from SEED] [--shards N] [--operations N] [--trace]
+//   sim [--seeds COUNT] [--from SEED] [--shards N] [--operations N] [--shadows] [--trace]
 //   sim --seed-file FILE            the seeds that ever failed, one line "SEED [SHARDS]" each
 //   sim --planted NAME              succeeds if a planted fault is noticed; --planted list names
 //   them
@@ -32,7 +32,7 @@ struct Arguments {
 
 int usage() {
   std::fputs(
-      "usage: sim [--seeds COUNT] [--from SEED] [--shards N] [--operations N] [--trace] "
+      "usage: sim [--seeds COUNT] [--from SEED] [--shards N] [--operations N] [--shadows] [--trace] "
       "[--keep-going]\n"
       "           [--seed-file FILE] [--planted NAME]\n",
       stderr);
@@ -44,6 +44,10 @@ bool parse(int argc, char** argv, Arguments& arguments) {
     const std::string_view name = argv[i];
     if (name == "--trace") {
       arguments.run.trace = true;
+      continue;
+    }
+    if (name == "--shadows") {
+      arguments.run.shadows = true;
       continue;
     }
     if (name == "--keep-going") {
@@ -82,6 +86,7 @@ void report(const RunOptions& options, const RunResult& result) {
   if (options.shards != 0) replay += " --shards " + std::to_string(options.shards);
   if (options.operations != RunOptions().operations)
     replay += " --operations " + std::to_string(options.operations);
+  if (options.shadows) replay += " --shadows";
   if (!options.planted.empty()) replay += " --planted " + options.planted;
   std::printf("replay: %s --trace\n", replay.c_str());
 }
@@ -119,7 +124,10 @@ int run_planted(Arguments arguments) {
   }
   std::string checker;
   for (const twinmq::sim::Plant& plant : twinmq::sim::plants())
-    if (plant.name == arguments.run.planted) checker = plant.checker;
+    if (plant.name == arguments.run.planted) {
+      checker = plant.checker;
+      arguments.run.shadows = plant.shadows;
+    }
   if (checker.empty()) return usage();
   const bool replay = arguments.run.trace;
   if (!replay) arguments.seeds = std::max<std::uint64_t>(arguments.seeds, 100);

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "records/session_record.hpp"
+#include "sim/shadow_checker.hpp"
 
 namespace twinmq::sim {
 
@@ -236,6 +237,66 @@ void lose_part(Batch& batch, base::Prng& random) {
   leave_out(batch, [&](const Batch::Change& change) { return is_delivery(change) && lost-- == 0; });
 }
 
+// A shadow's document is not written, while everything told of it is.
+void lose_document(Batch& batch, base::Prng& random) {
+  if (!random.chance(0.02)) return;
+  leave_out(batch, [](const Batch::Change& change) {
+    return change.kind == Batch::Kind::Put && change.key.starts_with("dthing");
+  });
+}
+
+// Does not look, now and then, at the version an update is meant for: two that were made for the
+// same one win.
+class CarelessShadows final : public Service {
+ public:
+  CarelessShadows(std::unique_ptr<Service> service, base::Prng& random)
+      : service_(std::move(service)), random_(random) {}
+  std::string_view name() const override { return service_->name(); }
+  void attach(ServiceHost& host) override { service_->attach(host); }
+  Result<void> restore(Store& store, Now now) override { return service_->restore(store, now); }
+  std::string_view home_key(std::string_view topic) const override {
+    return service_->home_key(topic);
+  }
+  bool forbids(std::string_view topic, bool retain) const override {
+    return service_->forbids(topic, retain);
+  }
+  void on_message(const ServiceMessage& message, Reaction& reaction) override {
+    constexpr std::string_view kVersion = "\"version\"";
+    std::string payload(message.parts.payload);
+    const std::size_t place = payload.find(kVersion);
+    if (place == payload.npos || !random_.chance(0.1))
+      return service_->on_message(message, reaction);
+    payload.replace(place, kVersion.size(), "\"revision\"");
+    MessageParts parts = message.parts;
+    parts.payload = payload;
+    service_->on_message({parts, message.tags, message.principal, message.peer}, reaction);
+  }
+  Instant next_deadline() const override { return service_->next_deadline(); }
+  void on_time(Reaction& reaction) override { service_->on_time(reaction); }
+
+ private:
+  std::unique_ptr<Service> service_;
+  base::Prng& random_;
+};
+
+// A shadow's answers on their way to another shard are lost.
+void lose_answers(core::Mail& mail, core::ShardId from, base::Prng& random) {
+  for (core::ShardId to = 0; to < mail.shards(); ++to) {
+    if (to == from) continue;
+    with_letters(mail.outbox(from, to), [&](std::vector<core::Letter>& letters) {
+      for (core::Letter& letter : letters) {
+        auto* const deliver = std::get_if<core::Deliver>(&letter);
+        if (deliver == nullptr || !ShadowTopics::is_answer(deliver->message->topic()) ||
+            !random.chance(0.01))
+          continue;
+        MessageParts parts = deliver->message->parts();
+        parts.topic = "t/lost";
+        deliver->message = Message::make(parts);
+      }
+    });
+  }
+}
+
 }  // namespace
 
 const std::vector<Plant>& plants() {
@@ -249,12 +310,17 @@ const std::vector<Plant>& plants() {
       {"greedy-member", "group"},
       {"kept-session", "store"},
       {"lost-letter", "liveness"},
+      {"lost-document", "shadow", true},
+      {"careless-shadows", "shadow", true},
+      {"early-acceptance", "shadow", true},
+      {"lost-answers", "shadow", true},
   };
   return all;
 }
 
 void plant(const std::string& name, SimBroker& broker, SimStore& store, base::Prng& random) {
-  if (name == "early-acknowledgement") broker.doors.answer_at_once = true;
+  if (name == "early-acknowledgement" || name == "early-acceptance")
+    broker.doors.answer_at_once = true;
   if (name == "swapped-messages")
     broker.doors.mail = [&random](core::Mail& mail, core::ShardId from) {
       swap_messages(mail, from, random);
@@ -268,6 +334,16 @@ void plant(const std::string& name, SimBroker& broker, SimStore& store, base::Pr
       return std::make_unique<StaleRetained>(std::move(messages), random);
     };
   if (name == "lost-part") store.tamper = [&random](Batch& batch) { lose_part(batch, random); };
+  if (name == "lost-document")
+    store.tamper = [&random](Batch& batch) { lose_document(batch, random); };
+  if (name == "careless-shadows")
+    broker.doors.shadows = [&random](std::unique_ptr<Service> service) {
+      return std::make_unique<CarelessShadows>(std::move(service), random);
+    };
+  if (name == "lost-answers")
+    broker.doors.mail = [&random](core::Mail& mail, core::ShardId from) {
+      lose_answers(mail, from, random);
+    };
   if (name == "kept-subscription")
     store.tamper = [](Batch& batch) {
       leave_out(batch, [](const Batch::Change& change) {

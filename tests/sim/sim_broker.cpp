@@ -11,6 +11,7 @@
 #include "core/settle.hpp"
 #include "modules/retained/retained_module.hpp"
 #include "modules/sessions/session_module.hpp"
+#include "modules/shadow/shadow_service.hpp"
 
 namespace twinmq::sim {
 
@@ -46,6 +47,12 @@ void SimBroker::build(unsigned shards) {
     if (doors.retained) parts.retained = doors.retained(std::move(parts.retained));
     parts.journal = std::make_unique<sessions::SessionModule>();
     if (doors.journal) parts.journal = doors.journal(std::move(parts.journal));
+    if (shadow) {
+      std::unique_ptr<Service> service =
+          std::make_unique<shadow::ShadowService>(*shadow, shadow->cache_bytes);
+      if (doors.shadows) service = doors.shadows(std::move(service));
+      parts.services.push_back(std::move(service));
+    }
     parts.counters = &post.counters;
     parts.post = [&post](std::function<void(core::ShardCore&)> errand) {
       post.errands.push_back(std::move(errand));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <twinmq/config.hpp>
+#include <twinmq/service.hpp>
 #include <twinmq/time.hpp>
 
 #include "base/counters.hpp"
@@ -40,6 +41,7 @@ struct SimClock {
 struct Doors {
   std::function<std::unique_ptr<SessionJournal>(std::unique_ptr<SessionJournal>)> journal;
   std::function<std::unique_ptr<RetainedMessages>(std::unique_ptr<RetainedMessages>)> retained;
+  std::function<std::unique_ptr<Service>(std::unique_ptr<Service>)> shadows;
   std::function<void(core::Mail&, core::ShardId from)>
       mail;                     ///< at the end of each turn, before the mail leaves
   bool answer_at_once = false;  ///< commits are answered before they are written
@@ -52,6 +54,7 @@ class SimBroker {
 
   MqttConfig mqtt;
   LimitsConfig limits;
+  std::optional<ShadowConfig> shadow;  ///< cache_bytes: of each shard
   Doors doors;
   std::function<void(const std::string&)> trace;
 

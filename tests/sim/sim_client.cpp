@@ -6,6 +6,7 @@
 #include "mqtt/decode.hpp"
 #include "mqtt/encode.hpp"
 #include "mqtt/topic.hpp"
+#include "sim/shadow_checker.hpp"
 
 namespace twinmq::sim {
 
@@ -327,6 +328,7 @@ void SimClient::end_session() {
 }
 
 bool SimClient::may_be_gone() const {
+  if (traits_.auditor) return false;
   return clock_.truth - lost_at_ >= Seconds(traits_.expiry_seconds) ||
          clock_.last_jump >= lost_at_;
 }
@@ -399,6 +401,7 @@ void SimClient::on_publish(const mqtt::Publish& packet) {
     if (topic.empty()) topic = aliases_[packet.topic_alias];
     aliases_[packet.topic_alias] = topic;
   }
+  if (ShadowTopics::is_answer(topic)) return on_answer(packet, topic);
   const Sent* const message = ledger_.find(topic, packet.payload);
   if (trace && message)
     trace(traits_.id + " receives " + describe(ledger_, *message) + " with QoS " +
@@ -428,6 +431,25 @@ void SimClient::on_publish(const mqtt::Publish& packet) {
     return complain("used " + name + " before PUBCOMP freed it from message " +
                     std::to_string(known->second));
   if (!packet.dup) complain("sent again without DUP: " + name);
+}
+
+// Nobody published it: the broker itself did, at QoS 1.
+void SimClient::on_answer(const mqtt::Publish& packet, const std::string& topic) {
+  const std::string payload(packet.payload);
+  if (trace)
+    trace(traits_.id + " receives " + topic + ' ' + payload + " id " +
+          std::to_string(packet.packet_id) + (packet.dup ? " DUP" : ""));
+  if (packet.qos == QoS::ExactlyOnce || packet.retain)
+    return complain("sent an answer at QoS 2 or retained, on " + topic);
+  if (packet.qos == QoS::AtLeastOnce) {
+    if (!unacknowledged_.emplace(packet.packet_id, packet.qos).second)
+      return complain("used identifier " + std::to_string(packet.packet_id) + " for " + topic +
+                      " while it was in flight");
+    if (v5() && unacknowledged_.size() > traits_.receive_maximum)
+      return complain("exceeded our Receive Maximum with " + topic);
+    owed_.push_back({PacketType::Puback, packet.packet_id});
+  }
+  ledger_.answered(*session_, topic, payload, packet.dup);
 }
 
 void SimClient::on_pubrel(const mqtt::Ack& packet) {

@@ -30,6 +30,7 @@ struct ClientTraits {
   std::uint16_t window = 20;               ///< most unacknowledged messages of its own
   std::uint16_t alias_maximum = 0;         ///< aliases the broker may set
   std::uint16_t keep_alive_seconds = 0;
+  bool auditor = false;  ///< its session never ends: it subscribes to all answers of shadows
   std::string share;  ///< the only filter of a member of a share group, with $share
 };
 
@@ -122,6 +123,7 @@ class SimClient {
   void on_packet(const mqtt::Packet& packet);
   void on_connack(const mqtt::Connack& packet);
   void on_publish(const mqtt::Publish& packet);
+  void on_answer(const mqtt::Publish& packet, const std::string& topic);
   void on_ack(const mqtt::Ack& packet);
   void on_own_ack(const mqtt::Ack& packet);
   void on_pubrel(const mqtt::Ack& packet);

@@ -57,7 +57,11 @@ World::World(const RunOptions& options)
   if (options_.trace) broker_.trace = [this](const std::string& text) { trace(text); };
   draw_weather();
   draw_topics();
-  draw_clients();
+  if (options_.shadows) {
+    draw_shadows();
+  } else {
+    draw_clients();
+  }
   add_checkers(ledger_);
   plant(options_.planted, broker_, store_, random_);
 }
@@ -130,6 +134,35 @@ void World::draw_clients() {
     traits.share = random_.chance(0.6) ? "$share/g/t/#" : "$share/h/t/+/a";
     add_client(traits);
   }
+}
+
+// One who is told everything, and writers who are told some of it. The documents hardly ever fit
+// into memory.
+void World::draw_shadows() {
+  broker_.shadow.emplace();
+  broker_.shadow->cache_bytes = random_.chance(0.3) ? 1'000'000 : random_.below(1500);
+  broker_.shadow->tombstone_hours = 87'600;
+  ClientTraits auditor;
+  auditor.auditor = true;
+  auditor.expiry_seconds = UINT32_MAX;
+  auditor.receive_maximum = static_cast<std::uint16_t>(random_.between(1, 60));
+  add_client(auditor);
+  for (std::uint64_t writers = random_.between(2, 6); writers > 0; --writers) {
+    ClientTraits traits;
+    traits.version = random_.chance(0.6) ? mqtt::Version::V5 : mqtt::Version::V311;
+    traits.persistent = random_.chance(0.7);
+    if (traits.version == mqtt::Version::V311)
+      traits.expiry_seconds = broker_.mqtt.session_expiry_v3;
+    traits.receive_maximum = static_cast<std::uint16_t>(random_.between(1, 60));
+    traits.window = static_cast<std::uint16_t>(random_.between(1, 30));
+    traits.alias_maximum =
+        static_cast<std::uint16_t>(random_.chance(0.4) ? random_.between(1, 8) : 0);
+    add_client(traits);
+  }
+  filters_ = {"t/+/a", "t/0/b", "$aws/things/+/shadow/update/accepted",
+              "$aws/things/+/shadow/name/other/+/accepted", "$aws/things/thing1/shadow/update/+"};
+  ledger_.checkers.push_back(std::make_unique<ShadowChecker>(ledger_));
+  shadow_checker_ = static_cast<ShadowChecker*>(ledger_.checkers.back().get());
 }
 
 RunResult World::run() {
@@ -223,12 +256,18 @@ void World::act(SimClient& client) {
   }
   if (!client.connected()) return;
   const double what = random_.fraction();
+  if (client.traits().auditor) {
+    if (witnessed() || client.asks(ShadowTopics::all_answers().front())) return;
+    client.subscribe(ShadowTopics::all_answers(), QoS::AtLeastOnce, mqtt::RetainHandling::Send);
+    return;
+  }
   if (!client.traits().share.empty()) {
     if (!client.holds(client.traits().share)) return subscribe(client);
     if (what < 0.01) client.disconnect(random_.chance(0.3), false);
     if (what > 0.995) unsubscribe(client);
     return;
   }
+  if (options_.shadows && what < 0.8) return ask_shadow(client);
   if (what < 0.9) return publish(client);
   if (what < 0.95) return subscribe(client);
   if (what < 0.98) return unsubscribe(client);
@@ -244,7 +283,8 @@ void World::connect(SimClient& client, bool clean) {
   ++operations_;
   const ClientTraits& traits = client.traits();
   std::uint32_t expiry = traits.persistent ? traits.expiry_seconds : 0;
-  if (traits.persistent && random_.chance(0.03))
+  clean &= !traits.auditor;
+  if (traits.persistent && !traits.auditor && random_.chance(0.03))
     expiry = 0;  // its session ends with this connection
   trace(traits.id + (clean ? " connects clean" : " connects"));
   client.connect(clean, expiry, {}, static_cast<core::ShardId>(random_.below(64)));
@@ -253,7 +293,7 @@ void World::connect(SimClient& client, bool clean) {
 void World::publish(SimClient& client) {
   if (!client.may_publish() || client.wire()->to_server.size() > 20'000) return;
   ++operations_;
-  std::uint32_t topic = static_cast<std::uint32_t>(random_.below(ledger_.topics.size()));
+  std::uint32_t topic = static_cast<std::uint32_t>(random_.below(topic_qos_.size()));
   QoS qos = any_qos(random_);
   bool retain = false;
   if (topic >= plain_topics_) {
@@ -263,6 +303,29 @@ void World::publish(SimClient& client) {
   const std::size_t size = random_.chance(0.02) ? random_.below(6000) : random_.below(40);
   Sent& message = ledger_.make(client.traits().number, topic, qos, retain, size);
   if (options_.trace) trace(client.traits().id + " publishes " + describe(ledger_, message));
+  client.publish(message);
+}
+
+// Whether somebody is told of everything.
+bool World::witnessed() const {
+  const SimSession* const session = clients_.front()->session();
+  const std::size_t filters = ShadowTopics::all_answers().size();
+  if (session == nullptr || session->interests.size() < filters) return false;
+  return std::all_of(session->interests.end() - static_cast<std::ptrdiff_t>(filters),
+                     session->interests.end(),
+                     [](const Interest& interest) { return interest.granted != kNotYet; });
+}
+
+void World::ask_shadow(SimClient& client) {
+  if (!client.may_publish() || client.wire()->to_server.size() > 20'000) return;
+  if (!witnessed()) return;
+  ++operations_;
+  const auto shadow = static_cast<std::uint32_t>(random_.below(ShadowTopics::kShadows));
+  Sent& message = ledger_.make(client.traits().number, any_qos(random_),
+                               shadow_checker_->draw(shadow, random_));
+  if (options_.trace)
+    trace(client.traits().id + " publishes " + describe(ledger_, message) + ": " +
+          Ledger::payload_of(message));
   client.publish(message);
 }
 
@@ -318,6 +381,7 @@ void World::calm_down() {
   ledger_.finish();
   if (ledger_.complaint()) return;
   audit_store();
+  if (!ledger_.complaint() && options_.shadows) audit_shadows();
   if (!ledger_.complaint()) say_goodbye();
 }
 
@@ -356,7 +420,7 @@ std::uint64_t World::activity() const {
 // One more retained value per topic and client, all at once: then everybody must agree which was
 // last.
 void World::publish_last_values() {
-  for (std::uint32_t topic = plain_topics_; topic < ledger_.topics.size(); ++topic) {
+  for (std::uint32_t topic = plain_topics_; topic < topic_qos_.size(); ++topic) {
     for (const auto& client : clients_) {
       if (!client->may_publish() || !client->traits().share.empty() || random_.chance(0.5))
         continue;
@@ -399,6 +463,19 @@ void World::audit_store() {
       return ledger_.complain("store",
                               "memory had \"" + was + "\", the store gave back \"" + is + '"');
   }
+}
+
+// What a new process reads is the outcome of the last accepted request.
+void World::audit_shadows() {
+  if (!drain("after the restart, before the shadows are read") || !witnessed()) return;
+  std::vector<const Sent*> gets;
+  for (std::uint32_t shadow = 0; shadow < ShadowTopics::kShadows; ++shadow) {
+    SimClient& client = *clients_.front();
+    gets.push_back(&ledger_.make(client.traits().number, QoS::AtMostOnce, {.shadow = shadow}));
+    client.publish(ledger_.messages.back());
+    if (!drain("when the shadows were read")) return;
+  }
+  for (const Sent* get : gets) shadow_checker_->demand_last(*get);
 }
 
 // When every session has ended nothing of them is left.

@@ -11,6 +11,7 @@
 
 #include "base/prng.hpp"
 #include "sim/ledger.hpp"
+#include "sim/shadow_checker.hpp"
 #include "sim/sim_broker.hpp"
 #include "sim/sim_client.hpp"
 #include "sim/sim_network.hpp"
@@ -23,6 +24,7 @@ struct RunOptions {
   unsigned shards = 0;  ///< 0: the seed decides, and restarts may change it
   std::uint64_t operations = 10'000;
   bool trace = false;
+  bool shadows = false;  ///< writers of device shadows instead of publishers
   std::string planted;  ///< the name of a fault; empty: none
 };
 
@@ -59,6 +61,7 @@ class World {
   void draw_weather();
   void draw_topics();
   void draw_clients();
+  void draw_shadows();
   void add_client(ClientTraits traits);
   void step();
   void troubles();
@@ -69,6 +72,8 @@ class World {
   void act(SimClient& client);
   void connect(SimClient& client, bool clean);
   void publish(SimClient& client);
+  void ask_shadow(SimClient& client);
+  bool witnessed() const;
   void subscribe(SimClient& client);
   void unsubscribe(SimClient& client);
 
@@ -78,6 +83,7 @@ class World {
   std::string unrest() const;
   void publish_last_values();
   void audit_store();
+  void audit_shadows();
   void say_goodbye();
 
   void trace(const std::string& text) const;
@@ -99,6 +105,7 @@ class World {
   unsigned shards_ = 1;
   std::uint64_t operations_ = 0;
   std::uint64_t restarts_ = 0;
+  ShadowChecker* shadow_checker_ = nullptr;
   bool leaving_ = false;  ///< nobody connects again
 };
 
