@@ -178,6 +178,7 @@ class HouseBroker final : public Broker {
   mutable std::mutex tls_mutex_;  ///< taken last, and never while the watch is ended
   TlsListeners tls_;
   std::vector<ListenerConfig> tls_config_;  ///< that tls_ was last prepared from
+  std::string tls_files_read_;              ///< the state of their files then
   std::atomic<std::uint64_t> certificate_expiry_{0};  ///< for shards, which must not wait
   unsigned tls_hours_ = 0;                            ///< the watch's
   std::unique_ptr<FileWatch> file_watch_;

@@ -30,6 +30,7 @@ void HouseBroker::install_tls(TlsListeners::Renewal renewal,
   bool trust_changed = false;
   {
     const std::scoped_lock lock(tls_mutex_);
+    tls_files_read_ = renewal.files;
     trust_changed = tls_.install(std::move(renewal), true);
     tls_config_ = listeners;
     certificate_expiry_ = tls_.expiry();
@@ -59,13 +60,15 @@ std::shared_ptr<net::TlsServer> HouseBroker::tls_of(std::size_t listener) {
 void HouseBroker::watch_tls() {
   stop_watching();
   std::vector<std::string> files;
+  std::string known;
   {
     const std::scoped_lock lock(tls_mutex_);
     files = tls_files(tls_config_);
+    known = tls_files_read_;
   }
   if (files.empty()) return;
-  auto watch =
-      FileWatch::start(std::move(files), {[this] { renew_tls(true); }, [this] { on_tls_hour(); }});
+  auto watch = FileWatch::start(std::move(files), std::move(known),
+                                {[this] { renew_tls(true); }, [this] { on_tls_hour(); }});
   if (!watch) {
     return log(LogLevel::Warning, "files are not watched",
                "reason=" + escaped(watch.error().detail));

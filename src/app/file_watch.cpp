@@ -30,14 +30,36 @@ Instant steady_now() {
 
 }  // namespace
 
-FileWatch::FileWatch(std::vector<std::string> files, Hooks hooks)
+std::string state_of_files(const std::vector<std::string>& files) {
+  std::string all;
+  for (const std::string& file : files) {
+    struct stat found {};
+    if (::stat(file.c_str(), &found) != 0) {
+      all += "none;";
+      continue;
+    }
+    for (const auto number :
+         {static_cast<std::int64_t>(found.st_dev), static_cast<std::int64_t>(found.st_ino),
+          static_cast<std::int64_t>(found.st_size), static_cast<std::int64_t>(found.st_mtim.tv_sec),
+          static_cast<std::int64_t>(found.st_mtim.tv_nsec)}) {
+      all += std::to_string(number) + ',';
+    }
+    all += ';';
+  }
+  return all;
+}
+
+FileWatch::FileWatch(std::vector<std::string> files, std::string known, Hooks hooks)
     : files_(std::move(files)),
+      known_(std::move(known)),
       hooks_(std::move(hooks)),
       inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       end_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
 
-Result<std::unique_ptr<FileWatch>> FileWatch::start(std::vector<std::string> files, Hooks hooks) {
-  std::unique_ptr<FileWatch> watch(new FileWatch(std::move(files), std::move(hooks)));
+Result<std::unique_ptr<FileWatch>> FileWatch::start(std::vector<std::string> files,
+                                                    std::string known, Hooks hooks) {
+  std::unique_ptr<FileWatch> watch(
+      new FileWatch(std::move(files), std::move(known), std::move(hooks)));
   if (!watch->inotify_ || !watch->end_)
     return net::system_error(ErrorCode::Internal, "cannot watch files", errno);
   watch->thread_ = std::thread([self = watch.get()] { self->serve(); });
@@ -73,25 +95,6 @@ void FileWatch::watch_folders() {
     ::inotify_add_watch(inotify_.get(), folder.c_str(), kEvents);
 }
 
-std::string FileWatch::signature() const {
-  std::string all;
-  for (const std::string& file : files_) {
-    struct stat found {};
-    if (::stat(file.c_str(), &found) != 0) {
-      all += "none;";
-      continue;
-    }
-    for (const auto number :
-         {static_cast<std::int64_t>(found.st_dev), static_cast<std::int64_t>(found.st_ino),
-          static_cast<std::int64_t>(found.st_size), static_cast<std::int64_t>(found.st_mtim.tv_sec),
-          static_cast<std::int64_t>(found.st_mtim.tv_nsec)}) {
-      all += std::to_string(number) + ',';
-    }
-    all += ';';
-  }
-  return all;
-}
-
 bool FileWatch::wait(Milliseconds patience, bool& event) {
   pollfd wanted[2] = {{inotify_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}};
   ::poll(wanted, 2, static_cast<int>(patience.count()));
@@ -105,25 +108,25 @@ bool FileWatch::wait(Milliseconds patience, bool& event) {
 }
 
 void FileWatch::serve() {
-  watch_folders();
-  std::string known = signature();
   Instant next_hour = steady_now();
   while (true) {
-    if (steady_now() >= next_hour) {
-      next_hour = steady_now() + kHour;
-      hooks_.hourly();
+    watch_folders();
+    std::string now = state_of_files(files_);
+    if (now != known_) {
+      known_ = std::move(now);
+      hooks_.changed();
     }
     bool event = false;
-    if (!wait(std::max(Milliseconds(0), next_hour - steady_now()), event)) return;
-    if (!event) continue;
+    while (!event) {
+      if (steady_now() >= next_hour) {
+        next_hour = steady_now() + kHour;
+        hooks_.hourly();
+      }
+      if (!wait(std::max(Milliseconds(0), next_hour - steady_now()), event)) return;
+    }
     while (event) {
       if (!wait(kSettleDelay, event)) return;
     }
-    watch_folders();
-    std::string now = signature();
-    if (now == known) continue;
-    known = std::move(now);
-    hooks_.changed();
   }
 }
 

@@ -15,6 +15,9 @@
 
 namespace twinmq::app {
 
+/// Which files stand under these names now; equal as long as none of them was changed or replaced.
+std::string state_of_files(const std::vector<std::string>& files);
+
 class FileWatch {
  public:
   struct Hooks {
@@ -24,22 +27,24 @@ class FileWatch {
     std::function<void()> hourly;
   };
 
+  /// `known` is state_of_files() from before they were read, so that no change since then is missed.
   /// The hooks are called on the thread of the watch.
-  static Result<std::unique_ptr<FileWatch>> start(std::vector<std::string> files, Hooks hooks);
+  static Result<std::unique_ptr<FileWatch>> start(std::vector<std::string> files, std::string known,
+                                                  Hooks hooks);
   /// Waits for a hook that is being called.
   ~FileWatch();
   FileWatch(const FileWatch&) = delete;
   FileWatch& operator=(const FileWatch&) = delete;
 
  private:
-  FileWatch(std::vector<std::string> files, Hooks hooks);
+  FileWatch(std::vector<std::string> files, std::string known, Hooks hooks);
   void serve();
   void watch_folders();
-  std::string signature() const;
   /// False: the watch is to end.
   bool wait(Milliseconds patience, bool& event);
 
   const std::vector<std::string> files_;
+  std::string known_;
   const Hooks hooks_;
   net::Descriptor inotify_;
   net::Descriptor end_;

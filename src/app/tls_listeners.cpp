@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "app/file_watch.hpp"
 #include "net/listener_url.hpp"
 
 namespace twinmq::app {
@@ -28,6 +29,7 @@ bool is_encrypted(const ListenerConfig& listener) {
 Result<TlsListeners::Renewal> TlsListeners::prepare(
     const std::vector<ListenerConfig>& listeners) const {
   Renewal renewal;
+  renewal.files = state_of_files(tls_files(listeners));
   for (std::size_t i = 0; i < listeners.size(); ++i) {
     if (!is_encrypted(listeners[i])) continue;
     const auto fault = [i](const Error& error) {

@@ -24,6 +24,7 @@ class TlsListeners {
       std::shared_ptr<net::TlsContexts> contexts;  ///< null: the server is new and has them
     };
     std::map<std::string, Part> parts;
+    std::string files;  ///< state_of_files() from before they were read
   };
 
   /// Reads every file; nothing changes. The error names the listener and the key.

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from programs import BIN, PATIENCE, Daemon, connect, read_exactly
+from programs import BIN, PATIENCE, Daemon, connect, free_port, read_exactly
 
 
 def ping(connection):
@@ -19,11 +19,6 @@ def ping(connection):
 
 def port_of(url):
     return int(url.rsplit(":", 1)[1].split("/")[0])
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 class Handed(Daemon):

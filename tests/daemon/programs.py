@@ -3,6 +3,7 @@
 import os
 import queue
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -64,6 +65,18 @@ class Daemon:
 
     def exit_code(self):
         return self.process.wait(timeout=PATIENCE)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def descriptors(wanted):
+    """As many as wanted, or as this machine allows; a daemon started afterwards has them, too."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+    return min(wanted, allowed - 100) if allowed != resource.RLIM_INFINITY else wanted
 
 
 def read_exactly(connection, count):

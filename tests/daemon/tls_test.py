@@ -13,7 +13,7 @@ import time
 import unittest
 
 import mqtt
-from programs import PATIENCE, SOURCE, Daemon, run
+from programs import PATIENCE, SOURCE, Daemon, descriptors, free_port, run
 
 KEPT = os.path.join(os.path.dirname(os.environ["TWINMQ_BIN"]), "tests", "certificates")
 
@@ -55,6 +55,27 @@ class Broker(Daemon):
         """As careful operators do: whole, under the same name."""
         shutil.copy(self.file(other), self.file(name + ".new"))
         os.rename(self.file(name + ".new"), self.file(name))
+
+
+class FiledBroker(Broker):
+    """The same by a configuration file, which can be written anew."""
+
+    def __init__(self, **tls):
+        self.folder = tempfile.mkdtemp(prefix="twinmq-tls-")
+        shutil.copytree(KEPT, self.folder, dirs_exist_ok=True)
+        self.port = free_port()
+        self.tls = {"certificate": "server.pem", "key": "server.key", **tls}
+        self.listen(self.port)
+        Daemon.__init__(self, "--config", self.file("twinmq.toml"))
+        self.wait_for_line(r"\bready\b")
+
+    def listen(self, *ports):
+        with open(self.file("twinmq.toml"), "w") as file:
+            file.write('data_dir = ""\n[storage]\ndurability = "none"\n[node]\nshards = 2\n')
+            for port in ports:
+                file.write(f'[[listener]]\nurl = "mqtts://127.0.0.1:{port}"\nanonymous = true\n')
+                for key, value in self.tls.items():
+                    file.write(f'tls.{key} = "{value if key == "verify" else self.file(value)}"\n')
 
 
 def context(name=None):
@@ -196,8 +217,8 @@ class Renewal(unittest.TestCase):
             with context().wrap_socket(plain, server_hostname="localhost") as tls:
                 return dict(field[0] for field in tls.getpeercert()["subject"]).get("organizationName")
 
-    def test_files_are_exchanged_under_load_and_nobody_is_disturbed(self):
-        with Broker(ca="ca.pem", crl="empty.crl", verify="required") as broker:
+    def test_files_and_listeners_are_exchanged_under_load_and_nobody_is_disturbed(self):
+        with FiledBroker(ca="ca.pem", crl="empty.crl", verify="required") as broker:
             tls = context("client")
             receiver = Client(broker.port, "receiver", tls)
             receiver.subscribe("load", 1)
@@ -234,9 +255,22 @@ class Renewal(unittest.TestCase):
             broker.wait_for_line("certificates renewed")
             self.assertTrue(refused(broker.port, context("revoked")))
             self.assertFalse(refused(broker.port, context("client")))
+            added = free_port()
+            broker.listen(broker.port, added)
+            broker.signal("HUP")
+            broker.wait_for_line("listeners changed.*added")
+            guest = Client(added, "guest", tls)
+            broker.listen(broker.port)
+            broker.signal("HUP")
+            broker.wait_for_line("listeners closed")
+            with self.assertRaises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", added), timeout=PATIENCE)
+            guest.ping()
             broker.replace("ca.pem", "other-ca.pem")
             broker.wait_for_line("certificates renewed")
             self.assertTrue(refused(broker.port, context("client")))
+            guest.ping()
+            guest.disconnect()
             before = len(sent)
             while len(sent) < before + 20:
                 time.sleep(0.01)
@@ -303,7 +337,8 @@ class Attacks(unittest.TestCase):
                 self.assertEqual(silent.recv(100), b"")
 
     def test_many_half_open_handshakes_leave_established_clients_alone(self):
-        with Broker("--set", "limits.handshakes_max=50", "--set", "limits.handshake_timeout_seconds=1") as broker:
+        many = descriptors(5000)
+        with Broker("--set", "limits.handshake_timeout_seconds=1") as broker:
             client = Client(broker.port, "c", context())
             hello = ssl.MemoryBIO()
             talk = context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost")
@@ -311,7 +346,7 @@ class Attacks(unittest.TestCase):
                 talk.do_handshake()
             first = hello.read()
             flood = []
-            for i in range(100):
+            for i in range(many):
                 one = socket.create_connection(("127.0.0.1", broker.port), timeout=PATIENCE)
                 one.sendall(first if i % 2 else first[:50])
                 flood.append(one)

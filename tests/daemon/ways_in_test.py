@@ -1,13 +1,12 @@
 """What must not get in by WebSocket and PROXY headers, and who is served while others try."""
 
 import os
-import resource
 import select
 import socket
 import time
 import unittest
 
-from programs import PATIENCE, Daemon, connect, read_exactly
+from programs import PATIENCE, Daemon, connect, descriptors, read_exactly
 
 COMMON = ("--data-dir", "", "--set", "storage.durability=none")
 OPENING = (b"GET /mqtt HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -222,12 +221,13 @@ class Patience(unittest.TestCase):
     def test_the_slow_are_closed_in_time_and_the_others_served(self):
         listen = ("--listen", "mqtt://127.0.0.1:0", "--listen", "ws://127.0.0.1:0")
         limits = ("--set", "limits.connect_timeout_seconds=2", "--set", "limits.handshake_timeout_seconds=2")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        each_way = descriptors(5000) // 2
         with Daemon(*listen, *limits, *COMMON) as daemon:
             ready = daemon.wait_for_line(r"\bready\b")
             mqtt = int(ready.split("mqtt://127.0.0.1:")[1].split()[0].strip('"'))
             web = int(ready.split("ws://127.0.0.1:")[1].split('"')[0])
-            slow = [(dial(mqtt), CONNECT) for _ in range(400)] + [(dial(web), OPENING) for _ in range(400)]
+            slow = [(dial(mqtt), CONNECT) for _ in range(each_way)]
+            slow += [(dial(web), OPENING) for _ in range(each_way)]
             good, _ = connect(mqtt, client_id=b"good")
             at = 0
             open_ones = dict.fromkeys(connection for connection, _ in slow)
@@ -240,8 +240,11 @@ class Patience(unittest.TestCase):
                         except (BrokenPipeError, ConnectionResetError):
                             del open_ones[connection]
                             continue
-                        if select.select([connection], [], [], 0)[0]:
-                            del open_ones[connection]
+                gone = select.poll()
+                for connection in open_ones:
+                    gone.register(connection, select.POLLIN)
+                ended = {fd for fd, _ in gone.poll(0)}
+                open_ones = {each: None for each in open_ones if each.fileno() not in ended}
                 at += 1
                 self.assertTrue(ping(good))
             self.assertFalse(open_ones)
