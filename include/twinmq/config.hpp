@@ -68,6 +68,7 @@ struct ListenerConfig {
   std::string url = "mqtt://127.0.0.1:1883";
   std::string name;                           ///< for logs and access rules; empty: the url
   std::optional<bool> anonymous;              ///< unset: access.anonymous
+  std::optional<Durability> durability;       ///< of what is published here; unset: storage.durability
   std::uint32_t connections_max = 0;          ///< 0: limits.connections_max alone counts
   bool proxy_protocol = false;                ///< a PROXY header comes first, from a trusted proxy
   std::vector<std::string> trusted_proxies;   ///< empty: access.trusted_proxies
@@ -91,6 +92,10 @@ enum class StorageCompression : std::uint8_t { None, Lz4, Zstd };
 struct StorageConfig {
   /// Unset: the strongest the store can give, which is fsync with a data directory.
   std::optional<Durability> durability;
+  /// Topic filters whose messages have a level of their own, the strongest that matches.
+  std::vector<std::string> fsync_filters;
+  std::vector<std::string> os_filters;
+  std::vector<std::string> none_filters;
   StorageProfile profile = StorageProfile::Server;
   std::optional<std::uint64_t> cache_bytes;         ///< blocks and write buffers together; unset: by profile
   std::optional<std::uint64_t> write_buffer_bytes;  ///< what is not yet in tables; unset: by profile
@@ -98,6 +103,7 @@ struct StorageConfig {
   StorageCompression compression = StorageCompression::Lz4;
   /// Below it the broker refuses what would have to be stored; unset: by profile.
   std::optional<std::uint64_t> free_bytes_min;
+  std::uint64_t bytes_max = 0;  ///< the store may take on disk, beyond it the same; 0: all there is
   bool strict = false;  ///< damaged data refuse the start instead of being set aside
   std::string encryption_key;           ///< 64 hexadecimal digits; empty: nothing is encrypted
   std::string encryption_previous_key;  ///< the one so far, when encryption_key is a new one
@@ -149,9 +155,12 @@ struct LimitsConfig {
   std::uint32_t authentication_timeout_seconds = 30;
   std::uint32_t queue_messages_max = 100'000;        ///< waiting for one session, in flight included
   std::uint64_t queue_bytes_max = 268'435'456;       ///< of the same
+  std::uint64_t queue_messages_total_max = 1'000'000'000;      ///< of all sessions together
+  std::uint64_t queue_bytes_total_max = 1'099'511'627'776;
   std::uint64_t queue_memory_bytes = 67'108'864;     ///< of all queues together; the rest waits on disk
   std::uint64_t output_bytes_max = 16'777'216;       ///< encoded and not yet taken by one client's socket
   QueueFullV3 queue_full_v3 = QueueFullV3::Close;
+  std::vector<std::string> queue_back_pressure;  ///< topic filters whose publishers wait for a full queue
   std::vector<std::string> queue_drop_oldest;  ///< topic filters whose messages make room in a full queue
   std::vector<std::string> queue_drop_newest;  ///< and those that give way to what waits
   std::uint32_t subscriptions_max = 1'000'000;       ///< of one session

@@ -219,6 +219,8 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     const std::scoped_lock lock(mutex_);
     made.mqtt = config_.mqtt;
     made.limits = config_.limits;
+    made.durability = {durability_, config_.storage.fsync_filters, config_.storage.os_filters,
+                       config_.storage.none_filters};
     made.client_id_bound = config_.access.client_id_bound;
     config = config_;
   }
@@ -268,7 +270,8 @@ std::vector<ShardSet::ListenerPlan> HouseBroker::listener_plans(const Config& co
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     const ListenerConfig& listener = config.listeners[i];
     plans.push_back({listener_options(config, listener, with_tls ? tls_of(i) : nullptr),
-                     !config_.modules.access || anonymous_allowed(config, listener)});
+                     !config_.modules.access || anonymous_allowed(config, listener),
+                     listener.durability});
     plans.back().options.sockets = inherited_sockets(parts_.sockets, plans.back().options);
   }
   return plans;

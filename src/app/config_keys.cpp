@@ -168,6 +168,18 @@ std::vector<ConfigKey> make_keys() {
               "end of the process) or none (memory only, the data directory stays unused); not "
               "set: fsync with a data_dir, none without."),
           "\"fsync\""),
+      key_of<storage, &S::fsync_filters>(
+          "storage.fsync_filters",
+          "Topic filters: publishes to such topics are acknowledged as with durability fsync, whatever the "
+          "listener's or the broker's is."),
+      key_of<storage, &S::os_filters>(
+          "storage.os_filters",
+          "Topic filters: publishes to such topics are acknowledged as with durability os, unless a stronger level "
+          "is meant for them, too."),
+      key_of<storage, &S::none_filters>(
+          "storage.none_filters",
+          "Topic filters: QoS 1 publishes to such topics are acknowledged at once and stored a moment later, unless "
+          "a stronger level is meant for them, too."),
       key_of<storage, &S::profile>(
           "storage.profile",
           "What the store is tuned for: gateway (a device with 256 MB and flash) or server."),
@@ -195,6 +207,9 @@ std::vector<ConfigKey> make_keys() {
                        "are refused (0x97) until there is room again; not set: 16 MiB for gateway, "
                        "256 MiB for server."),
                    "268435456"),
+      number<storage, &S::bytes_max>(
+          "storage.bytes_max", 0, kI64Max,
+          "Bytes the store may take on disk; beyond it messages are refused in the same way; 0: all that is free."),
       key_of<storage, &S::strict>(
           "storage.strict",
           "Whether damaged data refuse the start; false: what is damaged is set aside in "
@@ -218,6 +233,11 @@ std::vector<ConfigKey> make_keys() {
               "listener.anonymous",
               "Whether clients without a user name may connect here; not set: access.anonymous."),
           "true"),
+      with_example(key_of<&Li::durability>(
+                       "listener.durability",
+                       "What an acknowledgement of a publish over this listener promises: fsync, os or none; not set: "
+                       "storage.durability."),
+                   "\"os\""),
       number<&Li::connections_max>(
           "listener.connections_max", 0, kU32Max,
           "Connections on this listener; 0: limits.connections_max alone counts."),
@@ -376,6 +396,12 @@ std::vector<ConfigKey> make_keys() {
           "Messages waiting for one session, those in flight included."),
       number<limits, &L::queue_bytes_max>("limits.queue_bytes_max", 1024, kI64Max,
                                           "Bytes of messages waiting for one session."),
+      number<limits, &L::queue_messages_total_max>(
+          "limits.queue_messages_total_max", 1, kI64Max,
+          "Messages waiting for all sessions together; each shard has its part of it."),
+      number<limits, &L::queue_bytes_total_max>(
+          "limits.queue_bytes_total_max", 1024, kI64Max,
+          "Bytes of messages waiting for all sessions together; each shard has its part of it."),
       number<limits, &L::queue_memory_bytes>(
           "limits.queue_memory_bytes", 0, kI64Max,
           "Bytes of all waiting messages together that are kept in memory; beyond it, what is stored and "
@@ -388,6 +414,10 @@ std::vector<ConfigKey> make_keys() {
                                         "is full: close (no acknowledgement, so "
                                         "nothing acknowledged is lost) or accept (acknowledged; "
                                         "the drop is counted and logged)."),
+      key_of<limits, &L::queue_back_pressure>(
+          "limits.queue_back_pressure",
+          "Topic filters: where such a message of a client meets a session's full queue, it still enters, but its "
+          "publisher is answered only when the queue has room again. Asked before the two below."),
       key_of<limits, &L::queue_drop_oldest>(
           "limits.queue_drop_oldest",
           "Topic filters: where such a message meets a full queue, the oldest one there that is not yet on its "

@@ -250,6 +250,10 @@ std::vector<ConfigComplaint> config_complaints(const Config& config) {
   check_listeners(config, complaints);
   check_access(config, complaints);
   check_encryption(config, complaints);
+  check_filters("storage.fsync_filters", config.storage.fsync_filters, complaints);
+  check_filters("storage.os_filters", config.storage.os_filters, complaints);
+  check_filters("storage.none_filters", config.storage.none_filters, complaints);
+  check_filters("limits.queue_back_pressure", config.limits.queue_back_pressure, complaints);
   check_filters("limits.queue_drop_oldest", config.limits.queue_drop_oldest, complaints);
   check_filters("limits.queue_drop_newest", config.limits.queue_drop_newest, complaints);
   check_proxies("access.trusted_proxies", config.access.trusted_proxies, complaints);
@@ -264,11 +268,27 @@ Durability built_in_durability_max(const Config& config) {
 }
 
 std::vector<ConfigComplaint> durability_complaints(const Config& config, Durability store_max) {
-  if (!config.storage.durability || *config.storage.durability <= store_max) return {};
-  return {{"storage.durability",
-           fmt::format("found \"{}\", but {}; allowed: \"{}\", or no such line",
-                       durability_word(*config.storage.durability),
-                       durability_reason(config, store_max), durability_word(store_max))}};
+  std::vector<ConfigComplaint> complaints;
+  if (config.storage.durability && *config.storage.durability > store_max) {
+    complaints.push_back(
+        {"storage.durability",
+         fmt::format("found \"{}\", but {}; allowed: \"{}\", or no such line",
+                     durability_word(*config.storage.durability),
+                     durability_reason(config, store_max), durability_word(store_max))});
+  }
+  // Without a store on disk no message can be kept better than others.
+  if (effective_durability(config, store_max) != Durability::None) return complaints;
+  const auto refuse = [&](std::string key) {
+    complaints.push_back({std::move(key),
+                          "with durability none everything is in memory; allowed: no such line, or "
+                          "storage.durability \"os\" or \"fsync\""});
+  };
+  if (!config.storage.fsync_filters.empty()) refuse("storage.fsync_filters");
+  if (!config.storage.os_filters.empty()) refuse("storage.os_filters");
+  for (std::size_t i = 0; i < config.listeners.size(); ++i)
+    if (config.listeners[i].durability.value_or(Durability::None) != Durability::None)
+      refuse(fmt::format("listener[{}].durability", i));
+  return complaints;
 }
 
 Durability effective_durability(const Config& config, Durability store_max) {

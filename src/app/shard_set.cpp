@@ -47,7 +47,7 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
 
   if (set->plan_.keeps_records && !(set->plan_.store_is_memory && set->plan_.shards == 1)) {
     set->queue_ = std::make_unique<storage::CommitQueue>(
-        *set->plan_.store, set->plan_.durability,
+        *set->plan_.store,
         [group = &set->group_](const std::vector<storage::CommitQueue::Answer>& answers,
                                const std::string& failure) {
           if (!failure.empty() && group->log) {
@@ -61,7 +61,7 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
                                      set->tell_room(full, bytes);
                                    }});
     set->group_.submit = [queue = set->queue_.get()](core::ShardId shard, core::Commit commit) {
-      queue->submit(shard, commit.id, std::move(commit.batch));
+      queue->submit(shard, commit.id, std::move(commit.batch), commit.durability);
     };
   }
   if (set->queue_ && !set->plan_.store_is_memory) {
@@ -269,6 +269,7 @@ Statistics ShardSet::statistics() const {
   if (queue_) {
     sum[Metric::StoreWrites] = queue_->writes();
     sum[Metric::StoreBytes] = queue_->bytes();
+    sum[Metric::StoreSyncs] = queue_->syncs();
     sum[Metric::StoreFull] = queue_->full();
   }
   sum[Metric::StoreDurability] = static_cast<std::uint64_t>(plan_.durability);

@@ -30,6 +30,7 @@ class ShardSet {
   struct ListenerPlan {
     net::Listener::Options options;
     bool anonymous_allowed = false;
+    std::optional<Durability> durability;  ///< unset: the broker's
   };
   struct Plan {
     unsigned shards = 1;

@@ -15,6 +15,7 @@ bool same_sockets(const net::Listener::Options& a, const net::Listener::Options&
 
 void set(net::Listener& listener, const ShardSet::ListenerPlan& plan) {
   listener.anonymous_allowed = plan.anonymous_allowed;
+  listener.durability = plan.durability;
   listener.set_connections_max(plan.options.connections_max);
   listener.set_unix_identity(plan.options.unix_identity);
   listener.set_transport(plan.options.transport);

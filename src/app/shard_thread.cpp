@@ -233,6 +233,7 @@ void ShardThread::accepted(net::Descriptor socket, net::Listener& listener, net:
   origin.peer = std::move(caller.address);
   origin.listener = listener.name();
   origin.anonymous_allowed = listener.anonymous_allowed;
+  origin.durability = listener.durability;
   net::Connections::Parts parts;
   parts.socket = std::move(socket);
   parts.listener = &listener;

@@ -23,6 +23,7 @@ struct LinkOrigin {
   std::shared_ptr<const ConnectionFacts> facts;  ///< null: a plain connection
   bool anonymous_allowed = false;  ///< clients without user name may enter
   bool host = false;               ///< the host program itself: rights are not checked
+  std::optional<Durability> durability;  ///< of what is published here; unset: the broker's
 };
 
 /// A connection whose session lives elsewhere. The shell moves the socket to shard `to` and gives
@@ -39,6 +40,7 @@ struct MovedLink {
 struct Commit {
   std::uint64_t id = 0;
   Batch batch;
+  Durability durability = Durability::Fsync;  ///< at least this has been promised
 };
 
 /// A range of the store that the shard wants to see. Answer with ShardCore::on_read(ticket, …) in any

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -71,12 +72,18 @@ struct PartClosed {
   Weight weight = 0;
   std::uint32_t matched = 0;
   bool refused = false;            ///< a session under the policy `reject` was full
+  std::uint32_t held_back = 0;     ///< sessions under `back_pressure` that were full: each sends Room
   bool wants_outcome = false;      ///< answer with PartCommitted
   std::unique_ptr<Batch> records;  ///< null: nothing to write
 };
 
 /// The transaction in which the receiving shard had a part is safe.
 struct PartCommitted {
+  TransactionId transaction = 0;
+};
+
+/// A session that a transaction of the receiver found full has room again.
+struct Room {
   TransactionId transaction = 0;
 };
 
@@ -101,6 +108,7 @@ struct PublishAtHome {
   std::unique_ptr<Batch>
       records;  ///< the publisher's own, to be written with the message; may be null
   std::unique_ptr<MailedPublisher> publisher;  ///< for a service; may be null
+  std::optional<Durability> durability;        ///< as in Waiter
 };
 
 struct PublishedAtHome {
@@ -172,7 +180,7 @@ struct ReturnToShare {
   PartOf part;             ///< of the publish it still belongs to
 };
 
-using Letter = std::variant<Deliver, DeliverRun, DeliverToMember, PartClosed, PartCommitted, PublishWithin, PublishAtHome,
+using Letter = std::variant<Deliver, DeliverRun, DeliverToMember, PartClosed, PartCommitted, Room, PublishWithin, PublishAtHome,
                             PublishedAtHome, Interest, Fence, FencePassed, RetainedWanted,
                             RetainedNext, RetainedFound, RetainedSliceEnd, JoinShare, LeaveShare,
                             MemberConnected, ReturnToShare>;

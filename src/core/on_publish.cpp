@@ -78,6 +78,7 @@ void Link::on_publish(const mqtt::Frame& frame) {
     waiter.kind = Waiter::Kind::Link;
     waiter.link = key;
     waiter.token = first_promise_ + promises_.size();  // the one owed below
+    waiter.durability = shard_.parts.durability.of(packet.topic, origin_.durability);
   }
   if (packet.qos == QoS::ExactlyOnce) {
     waiter.session = session_->key;

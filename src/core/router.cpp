@@ -74,7 +74,7 @@ std::optional<Outcome> Router::publish(Publication& publication, const Waiter& w
   const bool elsewhere =
       scratch.matches.shards != 0 || !route.forwards.empty() || !scratch.letters.empty();
   const bool writes = !own.empty() || (records && !records->empty()) || !route.kept.empty() ||
-                      !scratch.reactions.held.empty();
+                      !scratch.reactions.held.empty() || !route.held_back.empty();
   if (later && !writes && !elsewhere) {
     // There is nothing to wait for.
     shard_.transactions.run(std::move(later));
@@ -94,6 +94,9 @@ std::optional<Outcome> Router::publish(Publication& publication, const Waiter& w
   if (records) batch.append(*records);
   batch.append(own);
   if (later) shard_.transactions.set_afterwards(id, std::move(later));
+  if (scratch.reacted) shard_.transactions.strengthen(id);
+  if (const std::uint32_t full = hold_back(route, {shard_.id, id}); full > 0)
+    shard_.transactions.hold_back(id, full);
   const auto part = [&] { return PartOf{shard_.id, id, shard_.transactions.grant(id)}; };
   for (std::uint64_t rest = scratch.matches.shards; rest != 0; rest &= rest - 1)
     shard_.post_delivery(static_cast<ShardId>(std::countr_zero(rest)), publication, part());
@@ -119,6 +122,7 @@ std::optional<Outcome> Router::publish_at_home(Publication& publication, const W
     letter.token = ++tokens_;
     at_home_.emplace(letter.token, waiter);
   }
+  letter.durability = waiter.durability;
   if (records && !records->empty()) letter.records = std::make_unique<Batch>(std::move(*records));
   const ShardId home = shard_.services.home_of_topic(publication.topic())
                            .value_or(home_of(publication.topic(), shard_.shards()));
@@ -133,6 +137,7 @@ void Router::on_publish_at_home(ShardId from, PublishAtHome& letter) {
     waiter.shard = from;
     waiter.token = letter.token;
   }
+  waiter.durability = letter.durability;
   Publication publication(std::move(letter.message));
   if (letter.publisher)
     publication.set_publisher(letter.publisher->principal, letter.publisher->peer);
@@ -209,6 +214,16 @@ void Router::on_return_to_share(const ReturnToShare& letter) {
   open_for(*depth, publication, letter.owed != 0 ? &records : nullptr);
 }
 
+// Has the full sessions tell when they have room again, and answers how many those are.
+std::uint32_t Router::hold_back(const Route& route, const HeldBack& publish) {
+  std::uint32_t full = 0;
+  for (const SessionKey key : route.held_back) {
+    Session* const session = shard_.sessions.find(key);
+    if (session && session->hold_back(publish)) ++full;
+  }
+  return full;
+}
+
 // Answers the opener, or shares what weight there is with the members the message is forwarded to.
 void Router::close_part(Scratch& scratch, Publication& publication, const PartOf& part) {
   Route& route = scratch.route;
@@ -230,6 +245,7 @@ void Router::close_part(Scratch& scratch, Publication& publication, const PartOf
   closed.weight = rest;
   closed.matched = route.matched;
   closed.refused = route.refused;
+  closed.held_back = hold_back(route, {part.opener, part.transaction});
   if (!route.kept.empty()) {
     closed.records = std::make_unique<Batch>();
     closed.wants_outcome = true;

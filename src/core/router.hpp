@@ -78,6 +78,7 @@ class Router {
   void route_here(Publication& publication, Scratch& scratch);
   void deliver_single(Publication& publication, std::span<const Subscription> list, Route& route);
   void deliver_overlapping(Publication& publication, Scratch& scratch);
+  std::uint32_t hold_back(const Route& route, const HeldBack& publish);
   void open_for(Scratch& scratch, Publication& publication, Batch* records);
   void close_part(Scratch& scratch, Publication& publication, const PartOf& part);
   void close_entered_part(Scratch& scratch, Publication& publication, const PartOf& part,

@@ -149,6 +149,7 @@ void Session::record() {
 }
 
 void Session::end() {
+  if (held_back_) tell_room();
   for (auto& replay : replays_) replay.cancel(shard_);
   replays_.clear();
   publish_will();

@@ -73,6 +73,8 @@ class Session final : public Subscriber {
   // --- Messages to the client
   // ----------------------------------------------------------------------------
   void deliver(const Delivery& delivery, Route& route) override;
+  /// The publish is answered when the queue has room again. False: it has already.
+  bool hold_back(const HeldBack& publish);
   /// Sends as far as window and output allow.
   void pump();
   bool has_more() const;
@@ -178,8 +180,10 @@ class Session final : public Subscriber {
   };
 
   void deliver_at_once(const Delivery& delivery, const MessageParts& parts, Route& route);
+  bool has_full_queue(std::size_t bytes) const;
   bool is_full(std::size_t bytes) const;
-  bool make_room(std::string_view topic, std::size_t bytes, Route& route);
+  bool make_room(const MessageParts& parts, std::size_t bytes, Route& route);
+  void tell_room();
   bool drop_oldest();
   bool drop_cold();
   bool may_receive(std::string_view topic, QoS qos, bool retain) const;
@@ -224,6 +228,7 @@ class Session final : public Subscriber {
   std::string principal_;
   Link* link_ = nullptr;
   Ring<Entry> entries_;
+  std::unique_ptr<std::vector<HeldBack>> held_back_;  ///< null: nobody, as for nearly all
   std::unique_ptr<Cold> cold_;  ///< null: the whole queue is in entries_
   std::uint64_t head_ =
       0;  ///< sequence of entries_[0]; a packet identifier is 1 + sequence % 65535

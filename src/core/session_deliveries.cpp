@@ -58,7 +58,7 @@ void Session::deliver_at_once(const Delivery& delivery, const MessageParts& part
   }
   const std::size_t bytes =
       parts.topic.size() + parts.properties.size() + parts.payload.size() + sizeof(Message);
-  if (is_full(bytes) && !make_room(parts.topic, bytes, route)) return;
+  if (is_full(bytes) && !make_room(parts, bytes, route)) return;
   ++route.matched;
   const std::uint64_t sequence = end_sequence();
   Entry& entry = cold_ ? cold_->tail.push_back({}) : entries_.push_back({});
@@ -85,19 +85,33 @@ void Session::deliver_at_once(const Delivery& delivery, const MessageParts& part
   if (next_ == sequence && link_) pump();
 }
 
-bool Session::is_full(std::size_t bytes) const {
+bool Session::has_full_queue(std::size_t bytes) const {
   const LimitsConfig& limits = shard_.parts.limits;
   return live_ >= limits.queue_messages_max || queued_bytes_ + bytes > limits.queue_bytes_max;
 }
 
+// Each shard has its part of what all queues may have together.
+bool Session::is_full(std::size_t bytes) const {
+  const LimitsConfig& limits = shard_.parts.limits;
+  const base::Counters& counters = shard_.counters;
+  return has_full_queue(bytes) || counters[Metric::QueuedMessages] >= limits.queue_messages_total_max / shard_.shards() ||
+         counters[Metric::QueuedBytes] + bytes > limits.queue_bytes_total_max / shard_.shards();
+}
+
 // What a full queue does is said by the topic of the message that meets it. False: it goes no further.
-bool Session::make_room(std::string_view topic, std::size_t bytes, Route& route) {
+bool Session::make_room(const MessageParts& parts, std::size_t bytes, Route& route) {
   const LimitsConfig& limits = shard_.parts.limits;
   const auto named_in = [&](const std::vector<std::string>& filters) {
     return std::any_of(filters.begin(), filters.end(), [&](const std::string& filter) {
-      return mqtt::matches(filter, topic);
+      return mqtt::matches(filter, parts.topic);
     });
   };
+  // Only a client waits for an answer, and has at most Receive Maximum messages on the way.
+  if (parts.publisher_session != 0 && has_full_queue(bytes) &&
+      named_in(limits.queue_back_pressure)) {
+    route.held_back.push_back(key);
+    return true;
+  }
   const bool oldest = named_in(limits.queue_drop_oldest);
   if (!oldest && !named_in(limits.queue_drop_newest)) {
     shard_.counters.add(Metric::RefusedQueueFull);
@@ -112,6 +126,18 @@ bool Session::make_room(std::string_view topic, std::size_t bytes, Route& route)
   shard_.counters.add(Metric::DroppedQueueFull);
   ++route.matched;
   return false;
+}
+
+bool Session::hold_back(const HeldBack& publish) {
+  if (!has_full_queue(0)) return false;
+  if (!held_back_) held_back_ = std::make_unique<std::vector<HeldBack>>();
+  held_back_->push_back(publish);
+  return true;
+}
+
+void Session::tell_room() {
+  const auto publishes = std::move(held_back_);
+  for (const HeldBack& publish : *publishes) shard_.post(publish.opener, Room{publish.transaction});
 }
 
 // The oldest that is not on its way to the client: a QoS 2 message that was sent before is, even if the client
@@ -324,6 +350,7 @@ void Session::release_message(Entry& entry) {
 
 // An entry that a transaction still names stays, so that the transaction learns it is done.
 void Session::pop_done() {
+  if (held_back_ && !has_full_queue(0)) tell_room();
   while (!entries_.empty() && entries_.front().state == State::Done &&
          entries_.front().stored == Stored::No) {
     entries_.pop_front();

@@ -54,7 +54,7 @@ void Shard::post_delivery(ShardId to, const Publication& publication, const Part
 }
 
 void Shard::post_closed(ShardId to, PartClosed closed) {
-  if (to == id || closed.records || closed.wants_outcome) return post(to, std::move(closed));
+  if (to == id || closed.records || closed.wants_outcome || closed.held_back > 0) return post(to, std::move(closed));
   counters.add(Metric::MailSent);
   parts.mail->outbox(id, to).close_part(closed);
 }
@@ -80,6 +80,7 @@ void Shard::read(ShardId from, Letter& letter) {
     void operator()(PartCommitted& mail) const {
       shard.transactions.on_part_committed(from, mail.transaction);
     }
+    void operator()(Room& mail) const { shard.transactions.on_room(mail.transaction); }
     void operator()(PublishWithin& mail) const { shard.router.on_publish_within(mail); }
     void operator()(PublishAtHome& mail) const { shard.router.on_publish_at_home(from, mail); }
     void operator()(PublishedAtHome& mail) const { shard.router.on_published_at_home(mail); }

@@ -205,6 +205,7 @@ void ShardCore::publish(const MessageParts& message, std::uint64_t token) {
   Publication publication(message);
   Waiter waiter;
   if (token != 0) waiter = {Waiter::Kind::Host, 0, {}, token};
+  waiter.durability = shard_->parts.durability.of(message.topic, std::nullopt);
   if (const auto outcome = shard_->router.publish(publication, waiter, nullptr))
     shard_->answer(waiter, *outcome);
 }

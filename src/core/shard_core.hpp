@@ -27,6 +27,7 @@
 #include "core/effects.hpp"
 #include "core/ids.hpp"
 #include "core/letter_batch.hpp"
+#include "core/durability_levels.hpp"
 #include "core/mail.hpp"
 
 namespace twinmq::core {
@@ -46,6 +47,7 @@ struct ShardParts {
   unsigned shards = 1;
   MqttConfig mqtt;
   LimitsConfig limits;
+  DurabilityLevels durability;
   bool client_id_bound = true;
   Mail* mail = nullptr;
   Authenticator* authenticator = nullptr;  ///< null: everybody may enter

@@ -19,12 +19,32 @@ constexpr Weight kPartWeight = Weight{1} << 32;
 TransactionId Transactions::open(const Waiter& waiter) {
   transactions_.emplace_back();
   transactions_.back().waiter = waiter;
+  transactions_.back().durability = waiter.durability.value_or(shard_.parts.durability.otherwise);
   return first_ + transactions_.size() - 1;
 }
 
 Weight Transactions::grant(TransactionId id) {
   at(id).out += kPartWeight;
   return kPartWeight;
+}
+
+void Transactions::strengthen(TransactionId id) {
+  Transaction& transaction = at(id);
+  transaction.durability = std::max(transaction.durability, shard_.parts.durability.otherwise);
+}
+
+void Transactions::hold_back(TransactionId id, std::uint32_t sessions) {
+  pressed_[id].sessions += sessions;
+}
+
+void Transactions::on_room(TransactionId id) {
+  const auto place = pressed_.find(id);
+  if (place == pressed_.end() || --place->second.sessions > 0) return;
+  const auto answer = std::move(place->second.answer);
+  pressed_.erase(place);
+  if (!answer) return;
+  shard_.counters.subtract(Metric::HeldBackMessages);
+  shard_.answer(answer->first, answer->second);
 }
 
 void Transactions::close_own_part(TransactionId id, const Route& route) {
@@ -44,6 +64,7 @@ void Transactions::on_part_closed(ShardId from, PartClosed letter) {
     transaction.out -= letter.weight;
     transaction.matched += letter.matched;
     transaction.refused |= letter.refused;
+    if (letter.held_back > 0) hold_back(id, letter.held_back);
     if (letter.records) transaction.records.append(*letter.records);
     if (letter.wants_outcome) transaction.participants.push_back(from);
     close_if_complete(id);
@@ -58,7 +79,10 @@ void Transactions::close_if_complete(TransactionId id) {
   if (transaction.records.empty() && transaction.kept.empty()) {
     for (const ShardId shard : transaction.participants) shard_.post(shard, PartCommitted{id});
     afterwards = std::move(transaction.afterwards);
-    resolve(transaction);
+    resolve(transaction, id);
+  } else if (transaction.durability == Durability::None && transaction.waiter.received == 0) {
+    // A QoS 2 message waits all the same: its identifier must be written before it is released.
+    unpromised_.push_back(id);
   }
   while (!transactions_.empty() && transactions_.front().resolved) {
     transactions_.pop_front();
@@ -67,12 +91,30 @@ void Transactions::close_if_complete(TransactionId id) {
   run(std::move(afterwards));
 }
 
-void Transactions::resolve(Transaction& transaction) {
+void Transactions::resolve(Transaction& transaction, TransactionId id) {
   transaction.resolved = true;
-  shard_.answer(transaction.waiter, outcome_of(transaction.matched, transaction.refused));
+  answer(transaction.waiter, outcome_of(transaction.matched, transaction.refused), id);
+}
+
+// Not before the sessions that the message found full have room again.
+void Transactions::answer(const Waiter& waiter, const Outcome& outcome, TransactionId id) {
+  if (waiter.kind == Waiter::Kind::Nobody) return;
+  const auto pressed = pressed_.empty() ? pressed_.end() : pressed_.find(id);
+  if (pressed == pressed_.end()) return shard_.answer(waiter, outcome);
+  pressed->second.answer.emplace(waiter, outcome);
+  shard_.counters.add(Metric::HeldBackMessages);
+}
+
+void Transactions::answer_unpromised() {
+  for (const TransactionId id : std::exchange(unpromised_, {})) {
+    Transaction& transaction = at(id);
+    const Waiter waiter = std::exchange(transaction.waiter, {});
+    answer(waiter, outcome_of(transaction.matched, transaction.refused), id);
+  }
 }
 
 void Transactions::seal() {
+  if (!unpromised_.empty()) answer_unpromised();
   if (outstanding_ != 0 || failed_) return;
   while (!transactions_.empty()) {
     Transaction& front = transactions_.front();
@@ -80,6 +122,7 @@ void Transactions::seal() {
     if (!front.resolved) {
       batch_.append(front.records);
       write_deliveries(front.kept, batch_);
+      promised_ = std::max(promised_, front.durability);
       committing_.emplace_back(first_, std::move(front));
     }
     transactions_.pop_front();
@@ -92,9 +135,11 @@ void Transactions::seal() {
     for (auto& [id, transaction] : std::exchange(committing_, {})) settle(transaction, id);
     return seal();
   }
+  if (!notes_.empty()) promised_ = std::max(promised_, shard_.parts.durability.otherwise);
   committing_notes_.swap(notes_);
   outstanding_ = ++commits_;
-  shard_.effects.commit = Commit{outstanding_, std::exchange(batch_, {})};
+  shard_.effects.commit = Commit{outstanding_, std::exchange(batch_, {}),
+                                 std::exchange(promised_, Durability::None)};
   shard_.counters.add(Metric::Commits);
 }
 
@@ -124,7 +169,7 @@ void Transactions::settle(Transaction& transaction, TransactionId id) {
     }
   }
   for (const ShardId shard : transaction.participants) shard_.post(shard, PartCommitted{id});
-  resolve(transaction);
+  resolve(transaction, id);
   run(std::move(transaction.afterwards));
 }
 

@@ -7,6 +7,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include <twinmq/session_journal.hpp>
@@ -35,6 +37,15 @@ struct Waiter {
   SessionKey session;
   mqtt::PacketId received = 0;
   bool new_if_refused = false;
+  /// What the answer promises; unset: the broker's own level. None: what it does not promise is still
+  /// written, with the next commit.
+  std::optional<Durability> durability;
+};
+
+/// Who is told when a session that was full has room again: a transaction, on the shard that opened it.
+struct HeldBack {
+  ShardId opener = 0;
+  TransactionId transaction = 0;
 };
 
 struct Outcome {
@@ -76,6 +87,11 @@ class Transactions {
   void set_afterwards(TransactionId id, std::unique_ptr<Afterwards> afterwards) {
     at(id).afterwards = std::move(afterwards);
   }
+  /// It has more to keep safe than the publisher's message: the broker's own level holds, at least.
+  void strengthen(TransactionId id);
+  /// Its waiter is answered only after so many calls of on_room(), besides everything else.
+  void hold_back(TransactionId id, std::uint32_t sessions);
+  void on_room(TransactionId id);
   void close_own_part(TransactionId id, const Route& route);
   /// Does what waited for a commit; null: nothing.
   void run(std::unique_ptr<Afterwards> afterwards);
@@ -111,6 +127,7 @@ class Transactions {
     bool refused = false;
     bool own_part_open = true;
     bool resolved = false;
+    Durability durability = Durability::Fsync;
     Batch records;
     std::vector<Kept> kept;
     std::vector<ShardId> participants;  ///< shards that want to know the outcome
@@ -125,14 +142,18 @@ class Transactions {
 
   Transaction& at(TransactionId id) { return transactions_[static_cast<std::size_t>(id - first_)]; }
   void close_if_complete(TransactionId id);
-  void resolve(Transaction& transaction);
+  void resolve(Transaction& transaction, TransactionId id);
   void settle(Transaction& transaction, TransactionId id);
+  void answer_unpromised();
+  void answer(const Waiter& waiter, const Outcome& outcome, TransactionId id);
   void run(const AfterCommit& note);
 
   Shard& shard_;
   TransactionId first_ = 1;               ///< id of the front
   std::deque<Transaction> transactions_;  ///< in opening order
   Batch batch_;
+  std::vector<TransactionId> unpromised_;   ///< closed; their waiters need not wait for the commit
+  Durability promised_ = Durability::None;  ///< of what will be in the next commit
   std::vector<AfterCommit> notes_;
   std::uint64_t commits_ = 0;
   std::uint64_t outstanding_ =
@@ -140,6 +161,12 @@ class Transactions {
   std::vector<std::pair<TransactionId, Transaction>> committing_;
   std::vector<AfterCommit> committing_notes_;
   std::deque<RemotePart> remote_parts_;
+  /// Transactions that met full sessions: how many of those still are, and the answer, once there is one.
+  struct Pressed {
+    std::uint32_t sessions = 0;
+    std::optional<std::pair<Waiter, Outcome>> answer;
+  };
+  std::unordered_map<TransactionId, Pressed> pressed_;
   bool failed_ = false;  ///< a commit was lost: nothing is committed or answered any more
 };
 

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <twinmq/result.hpp>
+#include <twinmq/store.hpp>
 #include <twinmq/time.hpp>
 
 #include "net/descriptor.hpp"
@@ -100,6 +102,8 @@ class Listener {
   }
 
   std::atomic<bool> anonymous_allowed{false};
+  /// Of what is published over connections accepted from now on; unset: the broker's.
+  std::atomic<std::optional<Durability>> durability{};
 
  private:
   explicit Listener(std::uint32_t connections_max) : connections_(connections_max) {}

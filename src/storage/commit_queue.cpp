@@ -1,5 +1,6 @@
 #include "storage/commit_queue.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace twinmq::storage {
@@ -11,16 +12,15 @@ constexpr std::chrono::milliseconds kRoomInterval{200};
 
 }  // namespace
 
-CommitQueue::CommitQueue(Store& store, Durability durability, Answered answered, RoomWatch room)
+CommitQueue::CommitQueue(Store& store, Answered answered, RoomWatch room)
     : store_(store),
-      durability_(durability),
       answered_(std::move(answered)),
       room_(std::move(room)),
       thread_([this] { serve(); }) {}
 
-void CommitQueue::submit(unsigned shard, std::uint64_t id, Batch batch) {
+void CommitQueue::submit(unsigned shard, std::uint64_t id, Batch batch, Durability durability) {
   const std::scoped_lock lock(mutex_);
-  submitted_.push_back({shard, id, std::move(batch)});
+  submitted_.push_back({shard, id, std::move(batch), durability});
   if (submitted_.size() == 1) arrived_.notify_one();
 }
 
@@ -75,17 +75,21 @@ void CommitQueue::write(std::vector<Submitted>& work) {
   std::vector<Answer> answers;
   answers.reserve(work.size());
   Batch& whole = work.front().batch;
+  // What nobody was promised is written in order all the same: later promises stand on it.
+  Durability durability = Durability::OperatingSystem;
   for (std::size_t i = 0; i < work.size(); ++i) {
     if (i > 0) whole.append(work[i].batch);
+    durability = std::max(durability, work[i].durability);
     answers.push_back({work[i].shard, work[i].id, true});
   }
   std::string failure;
   if (!failed_ && !whole.empty()) {
-    if (const Result<void> written = store_.commit(whole, durability_); !written) {
+    if (const Result<void> written = store_.commit(whole, std::min(durability, store_.durability_max())); !written) {
       failure = written.error().detail;
       failed_ = true;
     }
     writes_.fetch_add(1, std::memory_order_relaxed);
+    if (durability == Durability::Fsync) syncs_.fetch_add(1, std::memory_order_relaxed);
     bytes_.fetch_add(whole.bytes(), std::memory_order_relaxed);
   }
   if (failed_) {

@@ -36,10 +36,11 @@ class CommitQueue {
   using Answered =
       std::function<void(const std::vector<Answer>& answers, const std::string& failure)>;
 
-  CommitQueue(Store& store, Durability durability, Answered answered, RoomWatch room = {});
+  CommitQueue(Store& store, Answered answered, RoomWatch room = {});
   ~CommitQueue() { stop(); }
 
-  void submit(unsigned shard, std::uint64_t id, Batch batch);
+  /// The write it becomes part of has at least this durability.
+  void submit(unsigned shard, std::uint64_t id, Batch batch, Durability durability);
 
   /// Runs the job on the storage thread, when everything submitted before it is written. The job
   /// may use the store, and may block.
@@ -51,6 +52,8 @@ class CommitQueue {
 
   /// Writes to the store so far, and bytes of keys and values in them.
   std::uint64_t writes() const { return writes_.load(std::memory_order_relaxed); }
+  /// Those of them that were synced.
+  std::uint64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }
   std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   bool full() const { return full_.load(std::memory_order_relaxed); }
 
@@ -62,18 +65,19 @@ class CommitQueue {
     unsigned shard;
     std::uint64_t id;
     Batch batch;
+    Durability durability;
   };
   void serve();
   void write(std::vector<Submitted>& work);
   void look_at_room();
 
   Store& store_;
-  const Durability durability_;
   const Answered answered_;
   const RoomWatch room_;
   std::chrono::steady_clock::time_point room_seen_{};
   std::atomic<bool> full_{false};
   std::atomic<std::uint64_t> writes_{0};
+  std::atomic<std::uint64_t> syncs_{0};
   std::atomic<std::uint64_t> bytes_{0};
 
   std::mutex mutex_;

@@ -300,6 +300,21 @@ Result<void> RocksDbStore::verify() {
 }
 
 std::uint64_t RocksDbStore::room() const {
+  const std::shared_lock lock(exchange_);
+  return room_now();
+}
+
+std::uint64_t RocksDbStore::room_now() const {
+  if (const std::uint64_t most = parts_.config.bytes_max; most > 0 && db_) {
+    // What is not yet in tables stands in the log.
+    std::uint64_t taken = 0;
+    for (const std::string& part : {rocksdb::DB::Properties::kTotalSstFilesSize,
+                                    rocksdb::DB::Properties::kCurSizeAllMemTables}) {
+      std::uint64_t bytes = 0;
+      if (db_->GetIntProperty(part, &bytes)) taken += bytes;
+    }
+    if (taken >= most) return 0;
+  }
   struct statvfs facts {};
   if (statvfs(directory_.path().c_str(), &facts) != 0) return 0;
   return std::uint64_t{facts.f_bavail} * facts.f_frsize;
@@ -348,7 +363,7 @@ std::vector<StoreFigure> RocksDbStore::figures() const {
   property("compaction_pending_bytes", rocksdb::DB::Properties::kEstimatePendingCompactionBytes);
   property("compactions_running", rocksdb::DB::Properties::kNumRunningCompactions);
   property("background_errors", rocksdb::DB::Properties::kBackgroundErrors);
-  figures.push_back({"room_bytes", room()});
+  figures.push_back({"room_bytes", room_now()});
   return figures;
 }
 

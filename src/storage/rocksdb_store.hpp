@@ -67,6 +67,7 @@ class RocksDbStore final : public Store {
   Result<void> open_once();
   Result<void> mend(const std::string& because);
   Error refused(const std::string& because) const;
+  std::uint64_t room_now() const;
   void report(const std::vector<Damage>& found) const;
   Error failed(std::string_view what, const rocksdb::Status& status);
   void close_database();

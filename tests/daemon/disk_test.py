@@ -91,6 +91,19 @@ class Disk(unittest.TestCase):
                 self.assertEqual(code, 0x97)
             self.assertEqual(self.read_all(port), taken + ["after"])
 
+    def test_a_store_that_may_take_no_more_refuses_publishes_and_keeps_what_it_has(self):
+        with self.daemon(f"storage.bytes_max={4 * MEBIBYTE}", "storage.compression=none") as daemon:
+            port = daemon.ports()[0]
+            self.reader_of(port)
+            writer = Client(port, "writer")
+            taken = []
+            while (code := writer.publish_acknowledged("q", text := f"{len(taken)} " + "x" * 10_000, 1)) == 0:
+                taken.append(text)
+                self.assertLess(len(taken), 2000)
+            self.assertEqual(code, 0x97)
+            daemon.wait_for_line("disk full")
+            self.assertEqual(self.read_all(port), taken)
+
     def test_a_disk_that_is_full_all_at_once_costs_connections_but_nothing_acknowledged(self):
         with self.daemon("storage.free_bytes_min=0") as daemon:
             port = daemon.ports()[0]

@@ -1,5 +1,6 @@
 """What a daemon with a data directory keeps over its end, orderly or not."""
 
+import json
 import os
 import tempfile
 import unittest
@@ -73,6 +74,60 @@ class Store(unittest.TestCase):
             reader = Client(port, "reader")
             self.assertTrue(reader.session_present)
             self.assertEqual([reader.receive()[1] for _ in texts], texts)
+
+    def metric(self, name):
+        code, out, err = run("twinmq", "stats", "--json", "--socket", os.path.join(self.data, "twinmq.sock"))
+        self.assertEqual(code, 0, err)
+        return json.loads(out)["metrics"]["twinmq_" + name]["value"]
+
+    def test_listeners_and_topics_have_durability_of_their_own(self):
+        levels = ("--listen", "mqtt://127.0.0.1:0", "--set", "listener[1].durability=os",
+                  "--set", "storage.fsync_filters=commands/#", "--set", "storage.none_filters=pulse/#")
+        topics = ["plain", "commands/a", "pulse/a"]
+        with self.daemon(*levels) as daemon:
+            strict, relaxed = daemon.ports()
+            reader = Client(strict, "reader")
+            reader.subscribe("#", 1)
+            reader.disconnect()
+            daemon.wait_for_line("client disconnected")
+            for port, synced in ((strict, [True, True, False]), (relaxed, [False, True, False])):
+                writer = Client(port, f"writer{port}", clean=True, expiry=0)
+                for topic, expected in zip(topics, synced):
+                    before = self.metric("store_syncs_total"), self.metric("store_writes_total")
+                    self.assertEqual(writer.publish_acknowledged(topic, f"{port}"), 0)
+                    while self.metric("store_writes_total") == before[1]:
+                        pass
+                    self.assertEqual(self.metric("store_syncs_total") > before[0], expected, (port, topic))
+                writer.disconnect()
+            daemon.signal("KILL")
+            daemon.exit_code()
+        # The process ended, not the machine: everything that was written is there.
+        with self.daemon() as daemon:
+            reader = Client(daemon.ports()[0], "reader")
+            self.assertEqual([reader.receive()[:2] for _ in range(6)],
+                             [(topic, f"{port}") for port in (strict, relaxed) for topic in topics])
+
+    def test_levels_that_no_store_could_keep_are_refused(self):
+        code, _, err = run("twinmqd", "--check", "--data-dir", "", "--set", "storage.os_filters=telemetry/#")
+        self.assertEqual(code, 2)
+        self.assertIn("storage.os_filters", err)
+
+    def test_publishers_wait_for_a_full_queue_where_back_pressure_is_wanted(self):
+        with self.daemon("--set", "limits.queue_messages_max=10", "--set", "limits.queue_back_pressure=#") as daemon:
+            port = daemon.ports()[0]
+            reader = Client(port, "reader")
+            reader.subscribe("q", 1)
+            reader.disconnect()
+            writer = Client(port, "writer", clean=True, expiry=0)
+            for n in range(15):
+                writer.publish("q", str(n))
+            answered = [writer.next().kind for _ in range(10)]
+            self.assertEqual(answered, [4] * 10)
+            self.assertIsNone(writer.next(0.3))
+            self.assertEqual(self.metric("held_back_messages"), 5)
+            reader = Client(port, "reader")
+            self.assertEqual([reader.receive()[1] for _ in range(15)], [str(n) for n in range(15)])
+            self.assertEqual([writer.next().kind for _ in range(5)], [4] * 5)
 
     def test_a_delayed_will_of_a_persistent_session_survives_the_broker(self):
         with self.daemon() as daemon:

@@ -96,6 +96,19 @@ TEST_CASE("access files are not silently ignored when the access module is off")
              Contains("access.acl_file") && Contains("modules.access"));
 }
 
+TEST_CASE("levels of topics and listeners need a store on disk") {
+  Config config;
+  config.storage.os_filters = {"telemetry/#"};
+  config.listeners.emplace_back().durability = Durability::Fsync;
+  CHECK(durability_complaints(config, Durability::Fsync).empty());
+  const auto complaints = durability_complaints(config, Durability::None);
+  REQUIRE(complaints.size() == 2);
+  CHECK(complaints[0].key == "storage.os_filters");
+  CHECK_THAT(complaints[1].key, Catch::Matchers::Contains("].durability"));
+  config.storage.durability = Durability::None;
+  CHECK(durability_complaints(config, Durability::Fsync).size() == 2);
+}
+
 TEST_CASE("durability is the strongest the store gives unless less was asked for") {
   Config config;
   CHECK(effective_durability(config, Durability::Fsync) == Durability::Fsync);

@@ -124,6 +124,70 @@ TEST_CASE("a full queue makes room for messages whose topic says so, or drops th
   CHECK(words[3].starts_with("PUBLISH old/a=7 q1"));
 }
 
+TEST_CASE("a publisher under back pressure is answered when the full queue has room again", "[core]") {
+  WorldOptions options;
+  options.shards = GENERATE(1u, 2u);
+  options.limits.queue_messages_max = 2;
+  options.limits.queue_back_pressure = {"#"};
+  options.limits.queue_memory_bytes = GENERATE(0u, 1u << 20);  // the queue on disk, and in memory
+  World world(options);
+  Peer& to = world.client("to", false, 100);
+  to.subscribe(1, "a", 1);
+  to.said();
+  to.cut();
+  Peer& from = world.client(world.named("from", options.shards - 1));
+  from.said();
+  for (std::uint16_t i = 1; i <= 4; ++i) from.publish("a", std::to_string(i), i == 4 ? 2 : 1, i);
+  CHECK(from.said() == Words{"PUBACK 1", "PUBACK 2"});
+  CHECK(world.metric(Metric::HeldBackMessages) == 2);
+  CHECK(world.metric(Metric::QueuedMessages) == 4);  // nothing is lost meanwhile
+
+  Peer& back = world.client("to", false, 100);
+  CHECK(back.said().size() == 5);
+  back.puback(1);
+  back.puback(2);
+  CHECK(from.said().empty());
+  back.puback(3);
+  CHECK(from.said() == Words{"PUBACK 3", "PUBREC 4"});
+  CHECK(world.metric(Metric::HeldBackMessages) == 0);
+}
+
+TEST_CASE("a session that ends lets those go on who waited for its queue", "[core]") {
+  WorldOptions options;
+  options.shards = GENERATE(1u, 2u);
+  options.limits.queue_messages_max = 1;
+  options.limits.queue_back_pressure = {"#"};
+  World world(options);
+  Peer& to = world.client("to", false, 100);
+  to.subscribe(1, "a", 1);
+  to.said();
+  to.cut();
+  Peer& from = world.client(world.named("from", options.shards - 1));
+  from.said();
+  for (std::uint16_t i = 1; i <= 2; ++i) from.publish("a", std::to_string(i), 1, i);
+  CHECK(from.said() == Words{"PUBACK 1"});
+  world.pass(std::chrono::seconds(101));
+  CHECK(from.said() == Words{"PUBACK 2"});
+}
+
+TEST_CASE("all queues together are held within their limits", "[core]") {
+  WorldOptions options;
+  options.limits.queue_messages_total_max = 3;
+  options.limits.queue_back_pressure = {"#"};  // is meant for one full queue, which there is none of
+  World world(options);
+  for (const char* name : {"one", "two"}) {
+    Peer& to = world.client(name, false, 100);
+    to.subscribe(1, std::string("to/") + name, 1);
+    to.said();
+    to.cut();
+  }
+  Peer& from = world.client("from");
+  from.said();
+  for (std::uint16_t i = 1; i <= 4; ++i) from.publish(i % 2 ? "to/one" : "to/two", "x", 1, i);
+  CHECK(from.said() == Words{"PUBACK 1", "PUBACK 2", "PUBACK 3", "PUBACK 4 0x97"});
+  CHECK(world.metric(Metric::RefusedQueueFull) == 1);
+}
+
 TEST_CASE("what is on its way to a slow client is not dropped for newer messages", "[core]") {
   WorldOptions options;
   options.limits.queue_messages_max = 3;

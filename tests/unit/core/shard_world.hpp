@@ -69,6 +69,8 @@ struct WorldOptions {
   bool hold_reads = false;    ///< World::answer_reads() says when
   MqttConfig mqtt = {};
   LimitsConfig limits = {};
+  DurabilityLevels durability = {};
+  std::optional<Durability> listener_durability = {};
   Authenticator* authenticator = nullptr;
   Authorizer* authorizer = nullptr;
   DeliveryFilter* delivery_filter = nullptr;
@@ -126,6 +128,7 @@ class World {
       parts.shards = options.shards;
       parts.mqtt = options.mqtt;
       parts.limits = options.limits;
+      parts.durability = options.durability;
       parts.mail = &mail_;
       parts.authenticator = options.authenticator;
       parts.authorizer = options.authorizer;
@@ -161,6 +164,7 @@ class World {
     LinkOrigin origin;
     origin.anonymous_allowed = true;
     origin.host = host;
+    origin.durability = options.listener_durability;
     peer.link = place.core->open(origin);
     place.core->end_turn();
     place.links[peer.link] = &peer;

@@ -202,3 +202,83 @@ TEST_CASE("a repeated QoS 2 message is acknowledged only when the first is safe"
   world.answer_commits();
   CHECK(again.said() == Words{"CONNACK 0x00 present", "PUBREC 5"});
 }
+
+TEST_CASE("a commit has the strongest level that anything in it was promised", "[core]") {
+  WorldOptions options;
+  options.hold_commits = true;
+  options.durability.os_filters = {"telemetry/#"};
+  options.durability.fsync_filters = {"telemetry/+/alarm"};
+  World world(options);
+  Peer& to = world.client("to", false, 100);
+  to.subscribe(1, "#", 1);
+  world.answer_commits();
+  to.said();
+  to.cut();
+  world.answer_commits();
+  Peer& from = world.client("from");
+  const auto level_of = [&](std::string_view topic) {
+    from.publish(topic, "x", 1, 1);
+    world.run();
+    REQUIRE(world.held.size() == 1);
+    const Durability level = world.held.front().second.durability;
+    world.answer_commits();
+    return level;
+  };
+  CHECK(level_of("commands/a") == Durability::Fsync);
+  CHECK(level_of("telemetry/a") == Durability::OperatingSystem);
+  CHECK(level_of("telemetry/a/alarm") == Durability::Fsync);
+  // Together with a session's state the broker's own level holds.
+  from.publish("telemetry/a", "x", 1, 2);
+  world.client("other", false, 100);
+  REQUIRE(world.held.size() == 1);
+  CHECK(world.held.front().second.durability == Durability::Fsync);
+}
+
+TEST_CASE("a listener's level holds for what is published over it, unless a topic's is stronger", "[core]") {
+  WorldOptions options;
+  options.hold_commits = true;
+  options.shards = GENERATE(1u, 2u);
+  options.listener_durability = Durability::OperatingSystem;
+  options.durability.none_filters = {"weaker"};
+  options.durability.fsync_filters = {"stronger"};
+  World world(options);
+  Peer& to = world.client("to", false, 100);
+  to.subscribe(1, "#", 1);
+  world.answer_commits();
+  to.said();
+  to.cut();
+  world.answer_commits();
+  Peer& from = world.client("from");
+  for (const auto& [topic, expected] : {std::pair("plain", Durability::OperatingSystem),
+                                        std::pair("weaker", Durability::OperatingSystem),
+                                        std::pair("stronger", Durability::Fsync)}) {
+    from.publish(topic, "x", 1, 1, true);
+    world.run();
+    REQUIRE(world.held.size() == 1);
+    CHECK(world.held.front().second.durability == expected);
+    world.answer_commits();
+  }
+}
+
+TEST_CASE("with no promise QoS 1 is answered at once and stored all the same, QoS 2 waits", "[core]") {
+  WorldOptions options;
+  options.hold_commits = true;
+  options.shards = GENERATE(1u, 2u);
+  options.durability.none_filters = {"t"};
+  World world(options);
+  Peer& to = world.client("to", false, 100);
+  to.subscribe(1, "t", 2);
+  world.answer_commits();
+  to.said();
+  to.cut();
+  world.answer_commits();
+  Peer& from = world.client(world.named("from", options.shards - 1));
+  from.said();
+  from.publish("t", "1", 1, 1);
+  CHECK(from.said() == Words{"PUBACK 1"});
+  from.publish("t", "2", 2, 2);
+  CHECK(from.said().empty());
+  world.answer_commits();
+  CHECK(from.said() == Words{"PUBREC 2"});
+  CHECK(world.store().count("to/2/") == 2);
+}

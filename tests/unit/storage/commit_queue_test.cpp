@@ -26,6 +26,7 @@ class GatedStore final : public Store {
   Result<void> commit(const Batch& batch, Durability durability) override {
     std::unique_lock lock(mutex);
     ++commits;
+    level = durability;
     changed.notify_all();
     changed.wait(lock, [this] { return open; });
     if (failing) return Error{ErrorCode::StorageFailed, "the disk is full"};
@@ -52,6 +53,7 @@ class GatedStore final : public Store {
   std::mutex mutex;
   std::condition_variable changed;
   int commits = 0;
+  std::atomic<Durability> level{Durability::None};
   std::atomic<std::uint64_t> bytes_free{1000};
   bool open = true;
   bool failing = false;
@@ -73,11 +75,11 @@ TEST_CASE("commits of all shards that wait are written as one and answered in or
   GatedStore store;
   store.open = false;
   Answers answers;
-  CommitQueue queue(store, Durability::None, answers.sink());
-  queue.submit(0, 1, put("first", "1"));
+  CommitQueue queue(store, answers.sink());
+  queue.submit(0, 1, put("first", "1"), Durability::None);
   store.wait_for_commits(1);
   for (unsigned shard = 0; shard < 4; ++shard)
-    queue.submit(shard, 10 + shard, put("k", std::to_string(shard)));
+    queue.submit(shard, 10 + shard, put("k", std::to_string(shard)), Durability::None);
   store.release();
   queue.stop();
 
@@ -100,15 +102,15 @@ TEST_CASE("after a failure nothing reaches the store until it was reopened") {
   GatedStore store;
   store.failing = true;
   Answers answers;
-  CommitQueue queue(store, Durability::None, answers.sink());
-  queue.submit(0, 1, put("lost", "1"));
+  CommitQueue queue(store, answers.sink());
+  queue.submit(0, 1, put("lost", "1"), Durability::None);
   store.wait_for_commits(1);
-  queue.submit(1, 1, put("late", "1"));
+  queue.submit(1, 1, put("late", "1"), Durability::None);
   queue.run([&](Store&) {
     store.failing = false;
     CHECK(queue.reopen().has_value());
   });
-  queue.submit(0, 2, put("kept", "1"));
+  queue.submit(0, 2, put("kept", "1"), Durability::None);
   queue.stop();
 
   REQUIRE(answers.all.size() >= 2);
@@ -129,7 +131,7 @@ TEST_CASE(
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<bool> told;
-  CommitQueue queue(store, Durability::None, Answers().sink(),
+  CommitQueue queue(store, Answers().sink(),
                     {100, [&](bool full, std::uint64_t) {
                        const std::scoped_lock lock(mutex);
                        told.push_back(full);
@@ -149,11 +151,28 @@ TEST_CASE(
   CHECK_FALSE(queue.full());
 }
 
+TEST_CASE("a write has the strongest durability of what is in it, and is never left out of the log") {
+  GatedStore store;
+  Answers answers;
+  CommitQueue queue(store, answers.sink());
+  for (const auto& [asked, expected] : {std::pair(Durability::None, Durability::OperatingSystem),
+                                        std::pair(Durability::OperatingSystem, Durability::OperatingSystem),
+                                        std::pair(Durability::Fsync, Durability::Fsync)}) {
+    const int before = store.commits;
+    queue.submit(0, 1, put("a", "1"), asked);
+    store.wait_for_commits(before + 1);
+    CHECK(store.level == expected);
+  }
+  queue.stop();
+  CHECK(queue.writes() == 3);
+  CHECK(queue.syncs() == 1);
+}
+
 TEST_CASE("stopping writes what was submitted before") {
   storage::MemoryStore store;
   Answers answers;
-  CommitQueue queue(store, Durability::None, answers.sink());
-  for (std::uint64_t id = 1; id <= 100; ++id) queue.submit(0, id, put("n", std::to_string(id)));
+  CommitQueue queue(store, answers.sink());
+  for (std::uint64_t id = 1; id <= 100; ++id) queue.submit(0, id, put("n", std::to_string(id)), Durability::None);
   queue.stop();
   REQUIRE(answers.all.size() == 100);
   CHECK(answers.all.back().id == 100);
