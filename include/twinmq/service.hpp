@@ -17,6 +17,7 @@
 #include <twinmq/message.hpp>
 #include <twinmq/reason_code.hpp>
 #include <twinmq/result.hpp>
+#include <twinmq/statistics.hpp>
 #include <twinmq/store.hpp>
 #include <twinmq/time.hpp>
 
@@ -123,6 +124,9 @@ class ServiceHost {
                    bool retain) const = 0;
 
   virtual void log(LogLevel level, std::string_view event, const std::string& detail) const = 0;
+
+  /// Adds to a metric of the broker.
+  virtual void count(Metric metric, std::uint64_t amount = 1) = 0;
 
  protected:
   ~ServiceHost() = default;

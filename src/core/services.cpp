@@ -82,6 +82,9 @@ Now ServiceSeat::now() const {
 std::uint64_t ServiceSeat::random() {
   return shard_.random.next();
 }
+void ServiceSeat::count(Metric metric, std::uint64_t amount) {
+  shard_.counters.add(metric, amount);
+}
 
 // Other shards are not told: they have a service of their own.
 void ServiceSeat::subscribe(std::string_view filter, std::uint32_t tag) {

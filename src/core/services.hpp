@@ -56,6 +56,7 @@ class ServiceSeat final : public Subscriber, public ServiceHost {
   bool may(const Identity& identity, Action action, std::string_view topic, QoS qos,
            bool retain) const override;
   void log(LogLevel level, std::string_view event, const std::string& detail) const override;
+  void count(Metric metric, std::uint64_t amount) override;
 
  private:
   Shard& shard_;

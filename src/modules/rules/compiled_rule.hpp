@@ -1,5 +1,5 @@
 #pragma once
-// A rule of the configuration, read once: its statement and the texts of its actions.
+// A rule, read once: its statement and the texts of its actions.
 
 #include <cstdint>
 #include <memory>
@@ -49,6 +49,7 @@ class CompiledRule {
   const std::string& name() const { return config_.name; }
   const RuleConfig& config() const { return config_; }
   const sql::Statement& statement() const { return *statement_; }
+  const std::shared_ptr<const sql::Statement>& shared_statement() const { return statement_; }
   const std::vector<CompiledAction>& actions() const { return actions_; }
   const std::vector<CompiledAction>& error_actions() const { return error_actions_; }
 

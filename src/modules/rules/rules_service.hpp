@@ -18,21 +18,13 @@
 #include <twinmq/service.hpp>
 #include <twinmq/sink.hpp>
 
-#include "modules/rules/compiled_rule.hpp"
 #include "modules/rules/envelope.hpp"
+#include "modules/rules/rule_actions.hpp"
+#include "modules/rules/rule_world.hpp"
+#include "modules/rules/running_rule.hpp"
 #include "sql/outside.hpp"
-#include "sql/statement.hpp"
 
 namespace twinmq::rules {
-
-/// What became of the messages a rule saw, on one shard.
-struct RuleCounters {
-  std::uint64_t matched = 0;
-  std::uint64_t unmatched = 0;        ///< WHERE was not true
-  std::uint64_t evaluation_failed = 0;  ///< a budget was spent, or a look-up had no answer
-  std::uint64_t actions_done = 0;
-  std::uint64_t actions_failed = 0;
-};
 
 /// What neither SQL nor this house knows. Without functions there are none.
 struct Outside {
@@ -43,11 +35,10 @@ struct Outside {
 
 class RulesService final : public Service {
  public:
-  using ZoneFile = std::function<std::optional<std::string>(std::string_view)>;
+  using ZoneFile = RuleWorld::ZoneFile;
 
-  /// The rules have been validated: one that cannot be compiled is left out.
-  /// Without `sinks` file and http actions fail.
-  RulesService(const RulesConfig& config, const std::vector<RuleConfig>& rules, ZoneFile zone_file,
+  /// Without `sinks` actions that leave the process fail.
+  RulesService(const RulesConfig& config, const std::vector<PlacedRule>& rules, ZoneFile zone_file,
                std::shared_ptr<SinkQueues> sinks = nullptr, Outside outside = {});
   ~RulesService() override;
 
@@ -60,55 +51,63 @@ class RulesService final : public Service {
   Instant next_deadline() const override;
   void on_time(Reaction& reaction) override;
 
-  /// nullptr: there is no such rule.
-  const RuleCounters* counters(std::string_view rule) const;
+  // --- Within a turn, after attach()
+
+  /// The rule sees the next message. In the place of one with its name, whose counters, memory and open windows stay
+  /// if the statement is the same.
+  void put(const PlacedRule& rule);
+  /// It sees no further message. `forget`: what it remembers leaves the store too.
+  void remove(std::string_view name, bool forget);
+  /// Of evaluations to come, and of the memory of rules to come.
+  void set_limits(const RulesConfig& config);
+
+  /// Of this shard. Nothing: there is no such rule.
+  std::optional<RuleCounters> counters(std::string_view rule) const;
+  /// By the access rules, for the principal that the rule acts as.
+  bool may_publish(std::string_view rule, std::string_view topic, QoS qos, bool retain) const;
 
  private:
-  struct Rule;
-  struct Seen;
-  struct Waiting;
-  class World;
-
+  RunningRule& admit(const PlacedRule& rule);
+  void subscribe(RunningRule& rule);
+  void unsubscribe(RunningRule& rule);
   void ingest(const ServiceMessage& message, Reaction& reaction);
   void remembered(const ServiceMessage& message, Reaction& reaction);
-  void run(Rule& rule, Seen& seen, Reaction& reaction);
+  void run(RunningRule& rule, SeenMessage& seen, Reaction& reaction);
   void run_due(const Envelope& envelope, std::string_view topic, Reaction& reaction);
+  void count_failure(RunningRule& rule, sql::Outcome outcome);
+  void keep(RunningRule& rule, Reaction& reaction);
+  void gather(RunningRule& rule, SeenMessage& seen, Reaction& reaction);
+  void act_on_closed(RunningRule& rule, Reaction& reaction);
+
   bool must_wait(std::string_view publisher) const;
   void wait(const Envelope& envelope, std::string_view topic, Reaction& reaction);
-  void ask(Waiting& waiting);
+  void ask(WaitingMessage& waiting);
   void on_answer(std::uint64_t ticket, std::string answer);
   void go_on(const std::string& publisher);
-  void act(Rule& rule, Seen& seen, const sql::Evaluated& result, Reaction& reaction);
-  bool perform(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result, Reaction& reaction,
-               std::string& failure);
-  bool publish(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result, Reaction& reaction,
-               std::string& failure);
-  bool hand_over(Rule& rule, const CompiledAction& action, Seen& seen, std::string_view result, Reaction& reaction,
-                 std::string& failure);
-  void report(Rule& rule, Seen& seen, const std::string& failures, Reaction& reaction);
-  void keep(Rule& rule, Reaction& reaction);
-  void gather(Rule& rule, Seen& seen, Reaction& reaction);
-  void act_on_closed(Rule& rule, Reaction& reaction);
-  std::string encoded_properties(const CompiledAction& action, Seen& seen, bool& sound);
 
-  sql::Budget budget_;
-  std::vector<std::unique_ptr<Rule>> rules_;
-  std::unordered_map<std::string, Rule*> by_name_;
-  std::vector<Rule*> windowed_;              ///< those with GROUP BY
-  std::vector<std::vector<Rule*>> by_tag_;  ///< those with one filter
-  std::vector<Rule*> due_;                   ///< by the message at hand
-  std::string result_;
-  std::vector<std::string> closed_;
   ServiceHost* host_ = nullptr;
-  std::unique_ptr<World> world_;
-  std::shared_ptr<SinkQueues> sinks_;
   Outside outside_;
-  std::unordered_map<std::string, std::deque<std::unique_ptr<Waiting>>> waiting_;  ///< by publisher, in order
-  std::unordered_map<std::uint64_t, Waiting*> asked_;                              ///< by ticket
-  std::uint64_t tickets_ = 0;
-  std::size_t waiting_count_ = 0;
+  sql::Budget budget_;
+  std::size_t cells_max_ = 0;
   json::Arena document_;
   sql::Scratch scratch_;
+  RuleWorld world_;
+  RuleActions actions_;
+
+  std::unordered_map<std::string, std::unique_ptr<RunningRule>> rules_;
+  std::vector<RunningRule*> windowed_;  ///< those with GROUP BY
+  std::unordered_map<std::string, std::uint32_t> tags_;  ///< by filter
+  std::vector<std::vector<RunningRule*>> by_tag_;        ///< those with one filter
+  std::vector<std::uint32_t> free_tags_;
+  std::vector<RunningRule*> due_;  ///< by the message at hand
+  std::vector<std::string> closed_;
+  std::vector<std::string> forgotten_;  ///< keys in the store that no rule reads any more
+
+  std::unordered_map<std::string, std::deque<std::unique_ptr<WaitingMessage>>> waiting_;  ///< by publisher, in order
+  std::unordered_map<std::uint64_t, WaitingMessage*> asked_;                              ///< by ticket
+  std::uint64_t tickets_ = 0;
+  std::size_t waiting_count_ = 0;
+  std::vector<std::unique_ptr<RunningRule>> retired_;  ///< replaced while messages wait
 };
 
 }  // namespace twinmq::rules

@@ -8,6 +8,10 @@
 
 #include "modules/rules/compiled_rule.hpp"
 #include "modules/rules/envelope.hpp"
+#include "modules/rules/rule_actions.hpp"
+#include "modules/rules/rule_world.hpp"
+#include "modules/rules/running_rule.hpp"
+#include "modules/rules/seen_message.hpp"
 #include "mqtt/properties.hpp"
 #include "sql/statement.hpp"
 
@@ -47,8 +51,12 @@ class Host final : public ServiceHost {
   Now now() const override { return {Instant{}, WallTime(Milliseconds(1'700'000'000'000))}; }
   std::uint64_t random() override { return 42; }
   void subscribe(std::string_view filter, std::uint32_t tag) override { filters[std::string(filter)] = tag; }
-  void unsubscribe(std::string_view) override {}
-  void react(const std::function<void(Reaction&)>&) override {}
+  void unsubscribe(std::string_view filter) override { filters.erase(std::string(filter)); }
+  void react(const std::function<void(Reaction&)>& action) override {
+    Collected reaction;
+    action(reaction);
+    reacted.append(reaction.batch);
+  }
   void read(StoreRange, std::function<void(Result<StoreEntries>)>) override {}
   void resume(HeldTransaction, const std::function<void(Reaction&)>& action) override {
     Collected reaction;
@@ -61,9 +69,12 @@ class Host final : public ServiceHost {
   void log(LogLevel, std::string_view event, const std::string& detail) const override {
     lines.push_back(std::string(event) + " " + detail);
   }
+  void count(Metric metric, std::uint64_t amount) override { counted[metric] += amount; }
 
   bool home = true;
   std::vector<Published> resumed;
+  Batch reacted;
+  Statistics counted;
   std::map<std::string, std::uint32_t> filters;
   mutable std::vector<std::string> lines;
 };
@@ -86,8 +97,8 @@ RuleActionConfig republish(std::string topic, std::string payload = {}) {
 /// One shard with rules; messages come with the tags of every filter that covers their topic.
 class Rules {
  public:
-  explicit Rules(std::vector<RuleConfig> rules, bool home = true, Outside outside = {})
-      : service({}, rules, nullptr, nullptr, std::move(outside)) {
+  explicit Rules(std::vector<RuleConfig> rules, bool home = true, const Outside& outside = {})
+      : service({}, compile_all(rules, outside.functions.get()), nullptr, nullptr, outside) {
     host.home = home;
     service.attach(host);
   }
@@ -107,6 +118,10 @@ class Rules {
     service.on_message({parts, tags, "alice", "10.0.0.7:1234"}, reaction);
     batch = reaction.batch;
     return reaction.published;
+  }
+
+  void put(const RuleConfig& config, std::size_t place = 0) {
+    service.put({compile_all({config}).at(0).rule, place});
   }
 
   Host host;
@@ -246,6 +261,55 @@ TEST_CASE("what a persistent rule remembers is written with the message", "[rule
   CHECK(rules.batch[0].key.starts_with(std::string_view("Rr\0", 3)));
 }
 
+TEST_CASE("a rule that is put sees the next message, and one that is removed none", "[rules]") {
+  Rules rules({rule("SELECT * FROM 'a'", {republish("one")}, "r1")});
+  rules.put(rule("SELECT * FROM 'a', 'b'", {republish("two")}, "r2"), 7);
+  rules.put(rule("SELECT * FROM 'a'", {republish("zero")}, "r0"), 7);
+  std::string topics;
+  for (const Published& each : rules.publish("a", "{}")) topics += each.topic + " ";
+  CHECK(topics == "one zero two ");
+  CHECK(rules.publish("b", "{}").size() == 1);
+  rules.service.remove("r2", true);
+  CHECK(rules.publish("a", "{}").size() == 2);
+  CHECK_FALSE(rules.host.filters.contains("b"));
+  rules.service.remove("r1", true);
+  rules.service.remove("r0", true);
+  CHECK_FALSE(rules.host.filters.contains("a"));
+  CHECK_FALSE(rules.service.counters("r1"));
+  rules.put(rule("SELECT * FROM 'c'", {republish("three")}, "r3"));
+  CHECK(rules.publish("c", "{}").at(0).topic == "three");
+  CHECK(rules.host.counted[Metric::RuleMatched] == 7);
+}
+
+TEST_CASE("a rule that is replaced remembers while its statement is the same", "[rules]") {
+  const std::string statement = "SELECT lag(v) AS before FROM 'a'";
+  Rules rules({rule(statement, {republish("one")})});
+  rules.publish("a", R"({"v":1})");
+  rules.put(rule(statement, {republish("two")}));
+  CHECK(rules.publish("a", R"({"v":2})").at(0).payload == R"({"before":1})");
+  CHECK(rules.publish("a", R"({"v":2})").at(0).topic == "two");
+  CHECK(rules.service.counters("r")->matched == 3);
+  rules.put(rule(statement + " WHERE v > 0", {republish("three")}));
+  CHECK(rules.publish("a", R"({"v":3})").at(0).payload == "{}");
+  CHECK(rules.service.counters("r")->matched == 1);
+  REQUIRE(rules.host.reacted.size() == 1);
+  CHECK(rules.host.reacted[0].kind == Batch::Kind::EraseRange);
+  CHECK(rules.host.reacted[0].key == std::string_view("Rr\0", 3));
+  CHECK(rules.host.reacted[0].value == std::string_view("Rr\1", 3));
+}
+
+TEST_CASE("a rule can be switched off and on", "[rules]") {
+  RuleConfig config = rule("SELECT lag(v) AS before FROM 'a'", {republish("out")});
+  Rules rules({config});
+  rules.publish("a", R"({"v":1})");
+  config.enabled = false;
+  rules.put(config);
+  CHECK(rules.publish("a", R"({"v":2})").empty());
+  config.enabled = true;
+  rules.put(config);
+  CHECK(rules.publish("a", R"({"v":3})").at(0).payload == R"({"before":1})");
+}
+
 TEST_CASE("a rule that cannot be read names itself and the place", "[rules]") {
   const auto complaint = [](const RuleConfig& config) {
     const auto compiled = CompiledRule::compile(config);
@@ -335,6 +399,18 @@ TEST_CASE("a message waits for the answers its rules ask for, and what its publi
   waits.answer(3, R"({"x":[1]})");
   CHECK(waits.resumed() == std::vector<std::string>{R"({"a":10,"b":{"x":[1]}})", R"({"n":2})", R"({"a":30})"});
   CHECK(waits.rules.publish("fast", R"({"n":5})").at(0).payload == R"({"n":5})");
+}
+
+TEST_CASE("a message that waits runs the rules it was published under, though they are replaced or removed", "[rules]") {
+  Waits waits({rule("SELECT slow(n) AS a FROM 't'", {republish("old")}, "s"), rule("SELECT slow(n) AS a FROM 't'", {republish("gone")}, "t")});
+  CHECK(waits.rules.publish("t", R"({"n":1})").empty());
+  waits.rules.put(rule("SELECT n FROM 't'", {republish("new")}, "s"));
+  waits.rules.service.remove("t", true);
+  waits.answer(0, "10");
+  REQUIRE(waits.rules.host.resumed.size() == 2);
+  CHECK(waits.rules.host.resumed[0].topic == "old");
+  CHECK(waits.rules.host.resumed[0].payload == R"({"a":10})");
+  CHECK(waits.rules.publish("t", R"({"n":1})").at(0).topic == "new");
 }
 
 TEST_CASE("a message whose rules ask nothing after all is not held for long", "[rules]") {
