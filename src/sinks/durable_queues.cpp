@@ -35,30 +35,66 @@ std::string behind(std::string prefix) {
 class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::Queue> {
  public:
   Queue(const QueueParts& parts, std::string name, std::unique_ptr<Sink> sink, SinkOptions options)
-      : parts_(parts), name_(std::move(name)), sink_(std::move(sink)), options_(options) {
+      : parts_(parts), name_(std::move(name)) {
+    exchange(std::move(sink), options);
     take_stock();
   }
 
   void start() {
+    const std::scoped_lock life(life_);
+    if (!sink_) return;
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = false;
+      news_ = true;
+    }
+    from_the_start_ = true;
     thread_ = std::thread([this] { run(); });
   }
 
   void stop() {
+    const std::scoped_lock life(life_);
     {
       const std::scoped_lock lock(mutex_);
       stopping_ = true;
     }
     wake_.notify_all();
-    sink_->cancel();
+    if (sink_) sink_->cancel();
     if (thread_.joinable()) thread_.join();
+  }
+
+  /// While it is stopped; no sink: it only takes what is still handed over.
+  void exchange(std::unique_ptr<Sink> sink, SinkOptions options) {
+    const std::scoped_lock life(life_);
+    sink_ = std::move(sink);
+    options_ = options;
+    entries_max_ = options.entries_max;
+    bytes_max_ = options.bytes_max;
+    full_ = options.full;
+    idle_ = sink_ == nullptr;
+  }
+  bool idle() const { return idle_; }
+
+  /// Erases everything that waits, dead letters too. While it is stopped.
+  void give_up() {
+    const std::uint64_t count = entries_ + dead_;
+    Batch changes;
+    for (const char kind : {kSinkPrefix, kDeadLetterPrefix}) {
+      const std::string prefix = records::sink_prefix(kind, name_);
+      changes.erase_range(prefix, behind(prefix));
+    }
+    parts_.write(std::move(changes), [] {});
+    entries_ = bytes_ = dead_ = 0;
+    if (count > 0) log(LogLevel::Warning, "sink given up", "entries=" + std::to_string(count));
   }
 
   bool hand_over(std::uint32_t shard, const SinkEntry& entry, Reaction& reaction) {
     const std::string value = records::encode_sink_entry(entry);
-    if (entries_ + 1 > options_.entries_max || bytes_ + value.size() > options_.bytes_max) {
-      if (options_.full == SinkFull::Reject) return false;
+    if (entries_ + 1 > entries_max_ || bytes_ + value.size() > bytes_max_) {
+      const SinkFull full = full_;
+      if (full == SinkFull::Reject) return false;
       ++dropped_;
-      if (options_.full == SinkFull::DropNewest) return true;
+      if (full == SinkFull::DropNewest) return true;
       ++to_drop_;
     }
     const auto lane = static_cast<std::uint16_t>(shard % kLanes);
@@ -344,8 +380,12 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
 
   const QueueParts& parts_;
   const std::string name_;
-  const std::unique_ptr<Sink> sink_;
-  const SinkOptions options_;
+  std::unique_ptr<Sink> sink_;
+  SinkOptions options_;  ///< the thread's; shards read the next three
+  std::atomic<std::uint64_t> entries_max_{0};
+  std::atomic<std::uint64_t> bytes_max_{0};
+  std::atomic<SinkFull> full_{SinkFull::Reject};
+  std::atomic<bool> idle_{false};
   std::array<std::uint64_t, kLanes> next_{};  ///< each used by its shard alone
 
   std::atomic<std::uint64_t> lanes_{0};  ///< a bit for each that was ever written
@@ -364,6 +404,7 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
   bool hinted_ = false;                        ///< some head is not 0
   std::size_t lane_ = 0;
 
+  std::mutex life_;  ///< held while the thread starts and ends
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool news_ = false;
@@ -391,22 +432,25 @@ void DurableQueues::halt() {
 }
 
 void DurableQueues::add(std::string name, std::unique_ptr<Sink> sink, SinkOptions options) {
+  if (const auto known = find(name)) {
+    known->stop();
+    known->exchange(std::move(sink), options);
+    const std::unique_lock lock(mutex_);
+    if (phase_ == Phase::Delivering) known->start();
+    return;
+  }
   auto queue = std::make_shared<Queue>(parts_, name, std::move(sink), options);
   const std::unique_lock lock(mutex_);
   if (phase_ == Phase::Delivering) queue->start();
   queues_.insert_or_assign(std::move(name), std::move(queue));
 }
 
-void DurableQueues::remove(std::string_view name) {
-  std::shared_ptr<Queue> queue;
-  {
-    const std::unique_lock lock(mutex_);
-    const auto place = queues_.find(std::string(name));
-    if (place == queues_.end()) return;
-    queue = std::move(place->second);
-    queues_.erase(place);
-  }
+void DurableQueues::remove(std::string_view name, bool give_up) {
+  const auto queue = find(name);
+  if (!queue) return;
   queue->stop();
+  queue->exchange(nullptr, {});
+  if (give_up) queue->give_up();
 }
 
 std::shared_ptr<DurableQueues::Queue> DurableQueues::find(std::string_view name) const {
@@ -424,15 +468,19 @@ bool DurableQueues::hand_over(std::string_view sink, std::uint32_t shard, const 
 std::vector<SinkStatistics> DurableQueues::statistics() const {
   const std::shared_lock lock(mutex_);
   std::vector<SinkStatistics> all;
-  for (const auto& [name, queue] : queues_) all.push_back(queue->statistics());
+  for (const auto& [name, queue] : queues_)
+    if (!queue->idle()) all.push_back(queue->statistics());
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return all;
 }
 
 std::size_t DurableQueues::replay(std::string_view sink) {
-  const std::shared_lock lock(mutex_);
-  const auto place = queues_.find(std::string(sink));
-  return phase_ == Phase::Delivering && place != queues_.end() ? place->second->replay() : 0;
+  {
+    const std::shared_lock lock(mutex_);
+    if (phase_ != Phase::Delivering) return 0;
+  }
+  const auto queue = find(sink);
+  return queue && !queue->idle() ? queue->replay() : 0;
 }
 
 }  // namespace twinmq::sinks

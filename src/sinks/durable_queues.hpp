@@ -37,8 +37,8 @@ class DurableQueues final : public SinkQueues {
   /// Deliveries begin, once the broker can commit; and end, before it cannot any more or the store is closed.
   void begin();
   void halt();
-  /// Ends the deliveries of the sink; what waits stays in the store.
-  void remove(std::string_view name);
+  /// Ends the deliveries of the sink; what waits stays in the store, unless it is given up.
+  void remove(std::string_view name, bool give_up = false);
   bool hand_over(std::string_view sink, std::uint32_t shard, const SinkEntry& entry,
                  Reaction& reaction) override;
   std::vector<SinkStatistics> statistics() const override;
@@ -47,6 +47,8 @@ class DurableQueues final : public SinkQueues {
  private:
   class Queue;
   std::shared_ptr<Queue> find(std::string_view name) const;
+
+  /// What is removed stays here, idle: it alone knows the numbers that entries on their way to the store have.
 
   QueueParts parts_;
   enum class Phase : std::uint8_t { Waiting, Delivering, Halted };

@@ -24,6 +24,8 @@ class SmallStore final : public Store {
       const Batch::Change change = batch[i];
       if (change.kind == Batch::Kind::Put) entries_[std::string(change.key)] = change.value;
       if (change.kind == Batch::Kind::Erase) entries_.erase(std::string(change.key));
+      if (change.kind == Batch::Kind::EraseRange)
+        entries_.erase(entries_.lower_bound(std::string(change.key)), entries_.lower_bound(std::string(change.value)));
     }
     return {};
   }
@@ -265,5 +267,35 @@ TEST_CASE("a damaged entry is left out and does not stop the others") {
   REQUIRE(bench.put("whole"));
   bench.receiver.wait_for(1);
   CHECK(bench.receiver.taken == std::vector<std::string>{"whole"});
+  bench.wait_until_empty();
+}
+
+TEST_CASE("a queue that gets another sink goes on with what waits, in order") {
+  Bench bench;
+  bench.receiver.set_down(true);
+  bench.start();
+  for (const auto& each : numbers(0, 5)) REQUIRE(bench.put(each));
+  Receiver other;
+  bench.queues->add("s", std::make_unique<ScriptedSink>(other), {});
+  for (const auto& each : numbers(5, 10)) REQUIRE(bench.put(each));
+  other.wait_for(10);
+  CHECK(other.taken == numbers(0, 10));
+  bench.wait_until_empty();
+}
+
+TEST_CASE("a removed queue keeps what waits until it is added again, or gives it up") {
+  const bool give_up = GENERATE(false, true);
+  Bench bench;
+  bench.receiver.set_down(true);
+  bench.start();
+  for (const auto& each : numbers(0, 5)) REQUIRE(bench.put(each));
+  bench.queues->remove("s", give_up);
+  CHECK(bench.queues->statistics().empty());
+  CHECK(bench.store.size() == (give_up ? 0 : 5));
+  REQUIRE(bench.put("5"));  // on its way when the queue was removed
+  bench.receiver.set_down(false);
+  bench.queues->add("s", std::make_unique<ScriptedSink>(bench.receiver), {});
+  bench.receiver.wait_for(give_up ? 1 : 6);
+  CHECK(bench.receiver.taken == (give_up ? numbers(5, 6) : numbers(0, 6)));
   bench.wait_until_empty();
 }
