@@ -1,9 +1,10 @@
 #include "sql/windows.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
+#include <utility>
 
+#include "base/byte_reader.hpp"
+#include "base/byte_writer.hpp"
 #include "json/write.hpp"
 #include "sql/aggregate.hpp"
 #include "sql/conversion.hpp"
@@ -15,8 +16,10 @@ using json::Value;
 
 namespace {
 
-constexpr std::size_t kValuesMax = 10'000;
 constexpr std::int64_t kPanesMax = 1000;
+constexpr char kPane = 'p';
+constexpr char kKeyed = 'k';
+constexpr std::string_view kWatermark = "w";
 constexpr std::int64_t kTimeMax = 9'000'000'000'000'000;  // milliseconds: sums of times stay within 64 bits
 
 std::int64_t floor_to(std::int64_t time, std::int64_t step) {
@@ -24,106 +27,21 @@ std::int64_t floor_to(std::int64_t time, std::int64_t step) {
   return time - (left < 0 ? left + step : left);
 }
 
-// Fifteen digits: sums of decimals do not show that they were doubles.
-Value shown(double number, json::Arena& arena) {
-  char text[40];
-  const int size = std::snprintf(text, sizeof text, "%.15g", number);
-  const auto decimal = json::read_decimal({text, static_cast<std::size_t>(size)}, json::Exponents::Signed);
-  return decimal ? Value::number(json::stripped(*decimal), arena) : Value();
+// Big endian with the sign turned, so that names sort as times.
+std::string pane_name(std::int64_t begin) {
+  const std::uint64_t sorted = static_cast<std::uint64_t>(begin) ^ (std::uint64_t{1} << 63);
+  std::string name(1, kPane);
+  for (int shift = 56; shift >= 0; shift -= 8) name += static_cast<char>(sorted >> shift);
+  return name;
+}
+
+std::int64_t begin_of(std::string_view pane_name) {
+  std::uint64_t sorted = 0;
+  for (const char each : pane_name.substr(1, 8)) sorted = sorted << 8 | static_cast<unsigned char>(each);
+  return static_cast<std::int64_t>(sorted ^ (std::uint64_t{1} << 63));
 }
 
 }  // namespace
-
-// What the aggregates over one argument need together.
-struct Windows::Accumulator {
-  std::uint64_t count = 0;    // values that are there
-  std::uint64_t numbers = 0;  // of these, numbers
-  double sum = 0, min = 0, max = 0, mean = 0, squares = 0;
-  std::unique_ptr<std::vector<std::string>> values;  // as JSON, where an aggregate asks for them
-
-  void take(const std::string& text, std::optional<double> number, bool keep) {
-    if (text.empty()) return;
-    ++count;
-    if (keep) {
-      if (!values) values = std::make_unique<std::vector<std::string>>();
-      if (values->size() < kValuesMax) values->push_back(text);
-      else values->back() = text;
-    }
-    if (!number) return;
-    ++numbers;
-    sum += *number;
-    min = numbers == 1 ? *number : std::min(min, *number);
-    max = numbers == 1 ? *number : std::max(max, *number);
-    const double apart = *number - mean;
-    mean += apart / static_cast<double>(numbers);
-    squares += apart * (*number - mean);
-  }
-
-  std::vector<double> sorted_numbers() const {
-    std::vector<double> sorted;
-    if (!values) return sorted;
-    json::Arena arena;
-    for (const std::string& text : *values)
-      if (const auto number = number_of(json::read(text, arena).value)) sorted.push_back(json::to_double(*number));
-    std::sort(sorted.begin(), sorted.end());
-    return sorted;
-  }
-
-  // Between two values the one in proportion.
-  Value percentile(double share, json::Arena& arena) const {
-    const std::vector<double> sorted = sorted_numbers();
-    if (sorted.empty()) return {};
-    const double place = std::clamp(share, 0.0, 1.0) * static_cast<double>(sorted.size() - 1);
-    const auto below = static_cast<std::size_t>(place);
-    const std::size_t above = std::min(below + 1, sorted.size() - 1);
-    return shown(sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]), arena);
-  }
-
-  Value list(bool distinct, json::Arena& arena) const {
-    std::vector<std::string> texts = values ? *values : std::vector<std::string>();
-    if (distinct) {
-      std::vector<std::string> once;
-      for (const std::string& text : texts)
-        if (std::find(once.begin(), once.end(), text) == once.end()) once.push_back(text);
-      texts = std::move(once);
-    }
-    Value* items = arena.array<Value>(texts.size());
-    if (items == nullptr) return {};
-    for (std::size_t i = 0; i < texts.size(); ++i) items[i] = json::read(arena.copy(texts[i]), arena).value;
-    return Value::array({items, texts.size()});
-  }
-
-  Value one(const std::string& text, json::Arena& arena) const { return json::read(arena.copy(text), arena).value; }
-
-  Value value(const AggregatePlan& plan, json::Arena& arena) const {
-    switch (plan.kind) {
-      case Aggregate::Count: return Value::integer(static_cast<std::int64_t>(count));
-      case Aggregate::First: return values ? one(values->front(), arena) : Value();
-      case Aggregate::Last: return values ? one(values->back(), arena) : Value();
-      case Aggregate::Collect: return list(false, arena);
-      case Aggregate::Distinct: return list(true, arena);
-      default: break;
-    }
-    if (numbers == 0) return {};
-    switch (plan.kind) {
-      case Aggregate::Sum: return shown(sum, arena);
-      case Aggregate::Avg: return shown(sum / static_cast<double>(numbers), arena);
-      case Aggregate::Min: return shown(min, arena);
-      case Aggregate::Max: return shown(max, arena);
-      case Aggregate::Stddev: return shown(std::sqrt(squares / static_cast<double>(numbers)), arena);
-      case Aggregate::Median: return percentile(0.5, arena);
-      default: return percentile(plan.parameter, arena);
-    }
-  }
-};
-
-struct Windows::Group {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  std::uint32_t messages = 0;
-  std::vector<Accumulator> accumulators;
-  std::vector<std::pair<std::int64_t, std::vector<std::string>>> recent;  // of SLIDING: the messages themselves
-};
 
 // A message reduced to what the groups need.
 struct Windows::Input {
@@ -166,6 +84,64 @@ Outcome Windows::add(const Event& event, Payload& payload, Context& context, std
   return Outcome::Match;
 }
 
+void Windows::touch(std::string name) {
+  if (tracked_) touched_.push_back(std::move(name));
+}
+
+std::vector<std::pair<std::string, std::optional<std::string>>> Windows::take_touched() {
+  std::sort(touched_.begin(), touched_.end());
+  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
+  std::vector<std::pair<std::string, std::optional<std::string>>> all;
+  for (std::string& name : std::exchange(touched_, {})) {
+    std::optional<std::string> text;
+    if (name == kWatermark) {
+      base::ByteWriter out;
+      out.signed_number(watermark_);
+      text = out.take();
+    } else if (const Group* group = find(name)) {
+      text = group->text();
+    }
+    all.emplace_back(std::move(name), std::move(text));
+  }
+  return all;
+}
+
+const Windows::Group* Windows::find(std::string_view name) const {
+  if (name.front() == kKeyed) {
+    const auto found = keyed_.find(std::string(name.substr(1)));
+    return found == keyed_.end() ? nullptr : &found->second;
+  }
+  const std::string key(name.substr(9));
+  const auto pane = panes_.find(begin_of(name));
+  if (pane == panes_.end()) return nullptr;
+  const auto found = pane->second.find(key);
+  return found == pane->second.end() ? nullptr : &found->second;
+}
+
+bool Windows::restore_cell(std::string_view name, std::string_view text) {
+  if (name == kWatermark) {
+    base::ByteReader in(text);
+    const std::int64_t watermark = in.signed_number();
+    if (in.finished()) watermark_ = watermark;
+    return in.finished();
+  }
+  const WindowKind kind = program_.group->window.kind;
+  const bool fixed = kind == WindowKind::Tumbling || kind == WindowKind::Hopping;
+  Group group;
+  if (name.empty() || name.front() != (fixed ? kPane : kKeyed) || (fixed && name.size() < 9) ||
+      !group.read(text, program_.group->arguments.size()))
+    return false;
+  if (groups_ >= groups_max_) {
+    ++dropped_;
+    return true;
+  }
+  std::string key(name.substr(fixed ? 9 : 1));
+  if (kind == WindowKind::Session) due_[group.end].push_back(key);
+  Groups& groups = fixed ? panes_[group.begin] : keyed_;
+  if (groups.insert_or_assign(std::move(key), std::move(group)).second) ++groups_;
+  return true;
+}
+
 void Windows::place(const Input& input, Context& context, std::vector<std::string>& closed) {
   switch (program_.group->window.kind) {
     case WindowKind::Tumbling:
@@ -205,7 +181,10 @@ void Windows::place_fixed(const Input& input) {
   for (std::int64_t count = 0; begin > input.time - window.length && count < kPanesMax; begin -= step, ++count) {
     if (begin + window.length <= watermark_) break;
     placed = true;
-    if (Group* group = open(panes_[begin], input.key, begin, begin + window.length)) take(*group, input);
+    if (Group* group = open(panes_[begin], input.key, begin, begin + window.length)) {
+      take(*group, input);
+      if (tracked_) touch(pane_name(begin) + input.key);
+    }
   }
   if (!placed) ++late_;
 }
@@ -216,6 +195,7 @@ void Windows::place_session(const Input& input, Context& context, std::vector<st
     ++late_;
     return;
   }
+  if (tracked_) touch(kKeyed + input.key);
   const auto found = keyed_.find(input.key);
   const bool apart = found != keyed_.end() &&
                      (input.time >= found->second.end ||
@@ -238,6 +218,7 @@ void Windows::place_count(const Input& input, Context& context, std::vector<std:
   if (group == nullptr) return;
   group->end = input.time;
   take(*group, input);
+  if (tracked_) touch(kKeyed + input.key);
   if (group->messages < static_cast<std::uint64_t>(program_.group->window.length)) return;
   emit(input.key, *group, context, closed);
   keyed_.erase(input.key);
@@ -250,7 +231,7 @@ void Windows::place_sliding(const Input& input, Context& context, std::vector<st
   if (group == nullptr) return;
   const std::int64_t length = program_.group->window.length;
   std::erase_if(group->recent, [&](const auto& old) { return old.first <= input.time - length; });
-  if (group->recent.size() >= kValuesMax) group->recent.erase(group->recent.begin());
+  if (group->recent.size() >= kWindowValuesMax) group->recent.erase(group->recent.begin());
   group->recent.emplace_back(input.time, input.texts);
   group->accumulators.clear();
   group->accumulators.resize(program_.group->arguments.size());
@@ -266,6 +247,7 @@ void Windows::place_sliding(const Input& input, Context& context, std::vector<st
   }
   group->begin = input.time - length;
   group->end = input.time;
+  if (tracked_) touch(kKeyed + input.key);
   emit(input.key, *group, context, closed);
 }
 
@@ -276,9 +258,12 @@ void Windows::advance(std::int64_t now, Context& context, std::vector<std::strin
 void Windows::close_until(std::int64_t time, Context& context, std::vector<std::string>& closed) {
   if (time <= watermark_) return;
   watermark_ = time;
+  if (program_.group->event_time != kNoBlock) touch(std::string(kWatermark));
   const Window& window = program_.group->window;
   while (!panes_.empty() && panes_.begin()->first <= time - window.length) {
     Groups groups = std::move(panes_.begin()->second);
+    if (tracked_)
+      for (const auto& [key, group] : groups) touch(pane_name(panes_.begin()->first) + key);
     panes_.erase(panes_.begin());
     std::vector<Groups::value_type*> ordered;
     for (auto& group : groups) ordered.push_back(&group);
@@ -302,6 +287,7 @@ void Windows::close_sessions(std::int64_t time, Context& context, std::vector<st
         continue;
       }
       emit(key, found->second, context, closed);
+      if (tracked_) touch(kKeyed + key);
       keyed_.erase(found);
       --groups_;
     }

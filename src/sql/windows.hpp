@@ -8,9 +8,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "sql/statement.hpp"
+#include "sql/window_group.hpp"
 
 namespace twinmq::sql {
 
@@ -40,13 +42,19 @@ class Windows {
   /// When advance() has something to do, in milliseconds since 1970; nothing: not by time alone.
   std::optional<std::int64_t> next_deadline() const;
 
+  /// Remembers from now on what changes, for take_touched().
+  void track() { tracked_ = true; }
+  /// What changed since the last call: names with their texts for restore_cell(), or nothing where a group closed.
+  std::vector<std::pair<std::string, std::optional<std::string>>> take_touched();
+  /// Before the first message. False: the text is not one of take_touched() for this statement.
+  bool restore_cell(std::string_view name, std::string_view text);
+
   std::uint64_t late() const { return late_; }        ///< messages whose window had closed
   std::uint64_t dropped() const { return dropped_; }  ///< messages of groups beyond the limit
   std::size_t groups() const { return groups_; }
 
  private:
-  struct Accumulator;
-  struct Group;
+  using Group = WindowGroup;
   using Groups = std::unordered_map<std::string, Group>;
   struct Input;
 
@@ -57,6 +65,8 @@ class Windows {
   void place_sliding(const Input& input, Context& context, std::vector<std::string>& closed);
   Group* open(Groups& groups, const std::string& key, std::int64_t begin, std::int64_t end);
   void take(Group& group, const Input& input) const;
+  void touch(std::string name);
+  const Group* find(std::string_view name) const;
   void close_until(std::int64_t time, Context& context, std::vector<std::string>& closed);
   void close_sessions(std::int64_t time, Context& context, std::vector<std::string>& closed);
   void emit(const std::string& key, Group& group, Context& context, std::vector<std::string>& closed) const;
@@ -67,6 +77,8 @@ class Windows {
   std::uint64_t late_ = 0;
   std::uint64_t dropped_ = 0;
   std::int64_t watermark_ = INT64_MIN;
+  bool tracked_ = false;
+  std::vector<std::string> touched_;
   std::map<std::int64_t, Groups> panes_;                        // by the begin of the window
   Groups keyed_;                                                // windows that follow their group
   std::map<std::int64_t, std::vector<std::string>> due_;        // sessions by an end that may have moved

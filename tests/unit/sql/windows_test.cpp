@@ -2,6 +2,11 @@
 
 #include <catch2/catch.hpp>
 
+#include <map>
+#include <memory>
+#include <string>
+
+#include "sql/window_group.hpp"
 #include "sql_world.hpp"
 
 namespace twinmq::sql {
@@ -143,6 +148,43 @@ TEST_CASE("what is neither key nor aggregate is refused with its place", "[windo
   CHECK(fault_of("SELECT sum(*) AS s FROM 't' GROUP BY COUNT(2)").find("only count() takes *") != std::string::npos);
   CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY d").find("needs a window") != std::string::npos);
   CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY TUMBLING('10 parsecs')").find("a duration such as") != std::string::npos);
+}
+
+TEST_CASE("windows go on in another run as if there had been none between", "[windows]") {
+  const auto sql = GENERATE(as<std::string>(),
+                            "SELECT d, count(*) AS n, avg(t) AS a, stddev(t) AS s, collect(t) AS all FROM 't' GROUP BY d, TUMBLING('10s')",
+                            "SELECT d, count(*) AS n, max(t) AS m FROM 't' GROUP BY d, HOPPING('10s', '5s')",
+                            "SELECT d, sum(t) AS s, window_start() AS b FROM 't' GROUP BY d, SESSION('3s')",
+                            "SELECT d, sum(t) AS s, last(t) AS l FROM 't' GROUP BY d, SLIDING('10s')",
+                            "SELECT d, median(t) AS m FROM 't' GROUP BY d, COUNT(3)",
+                            "SELECT d, count(*) AS n FROM 't' GROUP BY d, TUMBLING('10s') EVENT TIME at LATE '2s'");
+  const auto payload = [](int i) {
+    return "{\"d\":" + std::to_string(i % 2) + ",\"t\":" + std::to_string(i * 7 % 11) + ".5,\"at\":" +
+           std::to_string(i * 900 - (i % 3) * 2500) + "}";
+  };
+  Stream whole(sql);
+  auto parts = std::make_unique<Stream>(sql);
+  parts->windows.track();
+  std::map<std::string, std::string> store;
+  for (int i = 0; i < 60; ++i) {
+    CHECK(parts->add(i * 900, payload(i)) == whole.add(i * 900, payload(i)));
+    for (const auto& [name, text] : parts->windows.take_touched()) {
+      if (text) store[name] = *text;
+      else store.erase(name);
+    }
+    if (i % 5 != 4) continue;
+    CHECK(parts->windows.groups() == whole.windows.groups());
+    parts = std::make_unique<Stream>(sql);
+    parts->windows.track();
+    for (const auto& [name, text] : store) REQUIRE(parts->windows.restore_cell(name, text));
+    CHECK(parts->windows.next_deadline().has_value() == whole.windows.next_deadline().has_value());
+  }
+  CHECK(parts->advance(100'000'000) == whole.advance(100'000'000));
+  for (const auto& [name, text] : store)
+    for (std::size_t size = 0; size < text.size(); ++size)
+      CHECK_FALSE(parts->windows.restore_cell(name, std::string_view(text).substr(0, size)));
+  CHECK_FALSE(parts->windows.restore_cell("x", "y"));
+  CHECK_FALSE(parts->windows.restore_cell("", ""));
 }
 
 }  // namespace twinmq::sql
