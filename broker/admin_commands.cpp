@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -10,15 +11,15 @@
 
 #include <twinmq/config_file.hpp>
 
-#include "app/admin_socket.hpp"
 #include "app/store_tools.hpp"
+#include "daemon_door.hpp"
 #include "exit_code.hpp"
 
 using namespace twinmq;
 using Json = nlohmann::json;
 
 struct AdminCommands {
-  std::string socket = "./twinmq-data/twinmq.sock";
+  std::string socket = kDefaultSocket;
   bool json = false;
   std::string text;  ///< the one argument of a command
   ConfigSource source;
@@ -36,23 +37,9 @@ struct AdminCommands {
 
 namespace {
 
-int refuse(const Error& error) {
-  fmt::print(stderr, "twinmq: {}\n", error.detail);
-  return error.code == ErrorCode::InvalidArgument ? kExitUsage : kExitFailure;
-}
-
-/// The result, or what the daemon refused it with.
 Result<Json> ask(const AdminCommands& commands, const char* operation,
                  Json arguments = Json::object()) {
-  const auto answer = app::ask_admin_socket(
-      commands.socket, Json{{"operation", operation}, {"arguments", std::move(arguments)}}.dump());
-  if (!answer) return answer.error();
-  const Json parsed = Json::parse(*answer, nullptr, false);
-  if (parsed.is_object() && parsed.contains("result")) return parsed["result"];
-  const Json detail =
-      parsed.is_object() ? parsed.value("/error/detail"_json_pointer, Json()) : Json();
-  return Error{ErrorCode::Internal,
-               detail.is_string() ? detail.get<std::string>() : "the daemon's answer is no JSON"};
+  return ask_daemon(commands.socket, operation, std::move(arguments));
 }
 
 int show_statistics(const AdminCommands& commands) {
@@ -139,11 +126,7 @@ std::shared_ptr<AdminCommands> add_admin_commands(CLI::App& app) {
   auto commands = std::make_shared<AdminCommands>();
   const auto to_daemon = [&](const char* name, const char* sentence) {
     CLI::App* command = app.add_subcommand(name, sentence);
-    command
-        ->add_option("--socket", commands->socket,
-                     "the daemon's socket, twinmq.sock in its data directory")
-        ->type_name("PATH")
-        ->capture_default_str();
+    add_socket_option(*command, commands->socket);
     return command;
   };
   commands->stats = to_daemon("stats", "print the metrics of a running twinmqd");

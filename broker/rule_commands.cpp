@@ -6,17 +6,28 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <memory>
 #include <random>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <twinmq/config_file.hpp>
+
+#include "app/plugin_functions.hpp"
+#include "app/reply.hpp"
 #include "app/zone_files.hpp"
 #include "exit_code.hpp"
+#include "json/read.hpp"
 #include "json/write.hpp"
+#include "rule_management.hpp"
 #include "sql/base64.hpp"
+#include "sql/explain.hpp"
 #include "sql/linter.hpp"
 #include "sql/statement.hpp"
 #include "sql/windows.hpp"
@@ -40,20 +51,43 @@ class RuleCommands {
   std::optional<std::string> correlation_data;
   std::string payload_format = "UNSPECIFIED_BYTES";
   bool json = false;
+  bool values = false;
+  std::optional<std::string> config;
+  std::shared_ptr<RuleManagement> management;
 };
 
 namespace {
 
 class LocalWorld : public sql::World {
  public:
+  explicit LocalWorld(std::shared_ptr<sql::OutsideFunctions> functions) : functions_(std::move(functions)) {}
+
+  std::optional<json::Value> call(std::string_view function, std::span<const json::Value> arguments,
+                                  json::Arena& arena) override {
+    using Kind = sql::OutsideFunctions::Kind;
+    const Kind kind = functions_ ? functions_->kind_of(function) : Kind::None;
+    if (kind == Kind::Fast) return functions_->call(function, arguments, arena);
+    if (kind != Kind::Pooled) return std::nullopt;
+    const app::Reply<std::string> reply;
+    functions_->submit(function, json::text_of(json::Value::array(arguments)),
+                       [promise = reply.promise()](std::string answer) { promise.give(std::move(answer)); });
+    if (!reply.wait_for(kPatience)) return std::nullopt;
+    return json::read(arena.copy(reply.take().value_or("")), arena).value;
+  }
+  json::Value aggregate(std::string_view name, std::span<const json::Value> values, json::Arena& arena) override {
+    return functions_ ? functions_->aggregate(name, values, arena) : json::Value();
+  }
   std::optional<std::string> zone_file(std::string_view name) override { return app::read_zone_file(name); }
   std::uint64_t random() override { return chance_(); }
 
  private:
+  static constexpr Milliseconds kPatience{60'000};  // a plugin's own deadline comes before
+
+  std::shared_ptr<sql::OutsideFunctions> functions_;
   std::mt19937_64 chance_{std::random_device{}()};
 };
 
-int refuse(const std::string& sentence) {
+int misused(const std::string& sentence) {
   fmt::print(stderr, "twinmq: {}\n", sentence);
   return kExitUsage;
 }
@@ -63,8 +97,18 @@ std::int64_t milliseconds_now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
-void print_json(const sql::Evaluated& evaluated, std::string_view payload, json::Numbers numbers) {
+void print_json(const sql::Evaluated& evaluated, std::string_view payload, json::Numbers numbers,
+                const std::vector<sql::ExplainedValue>& values) {
   std::string line = fmt::format("{{\"match\": {}", evaluated.outcome == sql::Outcome::Match);
+  if (!values.empty()) {
+    line += ", \"values\": [";
+    for (const sql::ExplainedValue& each : values) {
+      line += line.back() == '[' ? "{\"expression\": " : ", {\"expression\": ";
+      json::write_text(each.expression, line);
+      line += each.value ? ", \"value\": " + *each.value + "}" : "}";
+    }
+    line += "]";
+  }
   if (evaluated.raw) {
     line += fmt::format(", \"result\": {{\"raw\": \"{}\"}}", sql::to_base64(payload));
   } else if (!evaluated.value.is_undefined()) {
@@ -74,7 +118,9 @@ void print_json(const sql::Evaluated& evaluated, std::string_view payload, json:
   fmt::print("{}}}\n", line);
 }
 
-void print_readable(const sql::Evaluated& evaluated, std::string_view payload, json::Numbers numbers) {
+void print_readable(const sql::Evaluated& evaluated, std::string_view payload, json::Numbers numbers,
+                    const std::vector<sql::ExplainedValue>& values) {
+  for (const sql::ExplainedValue& each : values) fmt::print("{} is {}\n", each.expression, each.value.value_or("Undefined"));
   if (evaluated.outcome != sql::Outcome::Match) {
     fmt::print("no match: {}\n", sql::describe(evaluated.outcome));
   } else if (evaluated.raw) {
@@ -94,22 +140,22 @@ struct Input {
 
 std::optional<int> read_input(const RuleCommands& options, Input& input) {
   if (options.payload.has_value() == options.payload_file.has_value())
-    return refuse("give the message by one of --payload and --payload-file");
+    return misused("give the message by one of --payload and --payload-file");
   input.payload = options.payload.value_or("");
   if (options.payload_file) {
     std::ifstream file(*options.payload_file, std::ios::binary);
-    if (!file) return refuse(fmt::format("cannot read {}", *options.payload_file));
+    if (!file) return misused(fmt::format("cannot read {}", *options.payload_file));
     input.payload.assign(std::istreambuf_iterator<char>(file), {});
   }
   for (const std::string& property : options.user_properties) {
     const std::size_t equal = property.find('=');
-    if (equal == std::string::npos) return refuse(fmt::format("--user-property \"{}\" is not name=value", property));
+    if (equal == std::string::npos) return misused(fmt::format("--user-property \"{}\" is not name=value", property));
     const std::string_view text = property;
     input.properties.push_back({text.substr(0, equal), text.substr(equal + 1)});
   }
   if (options.correlation_data) {
     input.correlation_data = sql::from_base64(*options.correlation_data);
-    if (!input.correlation_data) return refuse("--correlation-data-base64 is no base64");
+    if (!input.correlation_data) return misused("--correlation-data-base64 is no base64");
   }
   return std::nullopt;
 }
@@ -143,8 +189,25 @@ sql::Evaluated only_window(const sql::Statement& statement, const sql::Event& ev
   return evaluated;
 }
 
+// Functions of the plugins that a daemon with this configuration loads. Null: there are none.
+std::optional<int> open_plugins(const RuleCommands& options, std::shared_ptr<sql::OutsideFunctions>& functions) {
+  if (!options.config) return std::nullopt;
+  ConfigSource source;
+  source.file = *options.config;
+  const auto loaded = load_config(source);
+  if (!loaded) return misused(loaded.error().front().detail);
+  auto plugins = app::open_plugin_functions(loaded->config, [](LogLevel, std::string_view event, const std::string& detail) {
+    fmt::print(stderr, "{} {}\n", event, detail);
+  });
+  if (!plugins) return misused(plugins.error().detail);
+  functions = std::move(*plugins);
+  return std::nullopt;
+}
+
 int test_rule(const RuleCommands& options) {
   Input input;
+  std::shared_ptr<sql::OutsideFunctions> functions;
+  if (const auto code = open_plugins(options, functions)) return *code;
   if (const auto code = read_input(options, input)) return *code;
   sql::StatementOptions statement_options;
   statement_options.dialect = options.dialect == "aws" ? sql::Dialect::Aws : sql::Dialect::Twinmq;
@@ -152,7 +215,7 @@ int test_rule(const RuleCommands& options) {
   if (options.version) {
     const auto version = sql::version_of(*options.version);
     if (!version)
-      return refuse(fmt::format("--sql-version \"{}\" is none of 2015-10-08, 2016-03-23, beta and twinmq", *options.version));
+      return misused(fmt::format("--sql-version \"{}\" is none of 2015-10-08, 2016-03-23, beta and twinmq", *options.version));
     statement_options.version = *version;
   }
   const auto statement = sql::Statement::compile(options.sql, statement_options);
@@ -169,7 +232,7 @@ int test_rule(const RuleCommands& options) {
   sql::Payload payload(bytes_of(input.payload), document);
   sql::Scratch scratch;
   sql::State state;
-  LocalWorld world;
+  LocalWorld world(functions);
   sql::Evaluated evaluated{sql::Outcome::OtherTopic};
   std::string window_result;
   if (statement->program().group && (ingest || statement->covers(options.topic)))
@@ -177,7 +240,9 @@ int test_rule(const RuleCommands& options) {
   else if (ingest || statement->covers(options.topic))
     evaluated = statement->evaluate(event, payload, &world, state, scratch);
   const auto numbers = statement->version() == sql::Version::V2015 ? json::Numbers::AsWritten : json::Numbers::Stripped;
-  (options.json ? print_json : print_readable)(evaluated, input.payload, numbers);
+  std::vector<sql::ExplainedValue> values;
+  if (options.values) values = sql::explain_values(*statement, statement_options.dialect, event, payload, &world);
+  (options.json ? print_json : print_readable)(evaluated, input.payload, numbers, values);
   return kExitSuccess;
 }
 
@@ -211,12 +276,16 @@ std::shared_ptr<RuleCommands> add_rule_commands(CLI::App& app) {
   test->add_option("--payload-format", options->payload_format, "UTF8_DATA or UNSPECIFIED_BYTES")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"UTF8_DATA", "UNSPECIFIED_BYTES"}));
+  test->add_flag("--values", options->values, "print the value of each expression in the statement, too");
+  test->add_option("--config", options->config, "a daemon's configuration, whose plugins add functions")->type_name("FILE");
   test->add_flag("--json", options->json, "print one JSON object: {\"match\": …, \"result\": …}");
   options->test = test;
+  options->management = add_rule_management(app, *rule);
   return options;
 }
 
 bool run_rule_command(const RuleCommands& commands, int& exit_code) {
+  if (run_rule_management(*commands.management, exit_code)) return true;
   if (!commands.test->parsed()) return false;
   exit_code = test_rule(commands);
   return true;

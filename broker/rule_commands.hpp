@@ -1,5 +1,5 @@
 #pragma once
-// twinmq rule …: what needs no daemon.
+// twinmq rule …, and twinmq sink ….
 
 #include <memory>
 
@@ -11,7 +11,7 @@ namespace twinmq {
 
 class RuleCommands;
 
-/// Adds `rule test` to the command line.
+/// Adds `rule` and `sink` to the command line.
 std::shared_ptr<RuleCommands> add_rule_commands(CLI::App& app);
 
 /// Runs what was asked for; false: it was none of these.

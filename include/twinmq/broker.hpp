@@ -22,6 +22,7 @@
 namespace twinmq {
 
 class RetainedMessages;
+class Rules;
 class Service;
 class Shadows;
 class SessionJournal;
@@ -218,6 +219,9 @@ class Broker {
 
   /// Device shadows. Lives as long as the broker; its watchers end with it.
   virtual Shadows& shadows() = 0;
+
+  /// Rules. Lives as long as the broker.
+  virtual Rules& rules() = 0;
 
   /// Snapshots. Each asks every shard and waits for the answers (at most a turn each).
   virtual std::vector<SessionInfo> sessions() const = 0;

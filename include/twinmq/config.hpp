@@ -328,10 +328,11 @@ struct SysConfig {
 
 enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
 
-/// How the local administrator reaches a daemon.
+/// How administrators reach a daemon.
 struct AdminConfig {
   bool enabled = true;
   std::string socket;  ///< path; empty: twinmq.sock in data_dir, or in the user's runtime directory without one
+  std::vector<std::string> principals;  ///< who may manage over HTTP; empty: nobody
 };
 
 struct LogConfig {

@@ -14,9 +14,10 @@ enum class ErrorCode {
   InvalidArgument,   ///< the caller's input is wrong; the detail names what, where and what is allowed
   InvalidConfig,     ///< a configuration key or file is wrong; nothing was changed
   NotFound,          ///< the named thing does not exist
+  AlreadyExists,     ///< the name is taken
   Unavailable,       ///< the broker is not running, or stops
   AddressInUse,      ///< a listener's address is taken
-  PermissionDenied,  ///< the operating system refused
+  PermissionDenied,  ///< the operating system or an access rule refused
   LimitReached,      ///< a configured limit was hit
   StorageFailed,     ///< the store could not write or read
   Corrupt,           ///< stored bytes do not verify

@@ -9,6 +9,7 @@
 
 #include <twinmq/version.hpp>
 
+#include "app/admin_rules.hpp"
 #include "app/config_validate.hpp"
 
 namespace twinmq::app {
@@ -105,7 +106,7 @@ Result<Json> back_up(Broker& broker, const Json& arguments) {
 
 struct Entry {
   AdminOperation operation;
-  Result<Json> (*run)(Broker& broker, const Json& arguments);
+  AdminRun run;
 };
 
 constexpr std::array kEntries = {
@@ -120,6 +121,22 @@ constexpr std::array kEntries = {
     Entry{{"kick", "Closes a client's connection.", "client_id", true}, kick},
     Entry{{"backup", "Writes all that is stored into a new directory.", "directory", true},
           back_up},
+    Entry{{"rules", "Every rule, with its definition.", "", false}, list_rules},
+    Entry{{"rule", "One rule, with its definition.", "name", false}, show_rule},
+    Entry{{"rule_create", "Makes a rule of a definition in TOML or JSON.", "definition", true},
+          create_rule},
+    Entry{{"rule_replace", "Gives a rule another definition.", "definition", true}, replace_rule},
+    Entry{{"rule_enable", "Has a rule run.", "name", true}, enable_rule},
+    Entry{{"rule_disable", "Keeps a rule from running.", "name", true}, disable_rule},
+    Entry{{"rule_delete", "Deletes a rule, what it remembers and what waits in its queues.", "name",
+           true},
+          delete_rule},
+    Entry{{"rule_stats", "What became of the messages a rule saw.", "name", false},
+          tell_rule_statistics},
+    Entry{{"rule_explain", "How a rule's statement was understood.", "name", false}, explain_rule},
+    Entry{{"sinks", "The durable queues to the outside.", "", false}, list_sinks},
+    Entry{{"sink_replay", "Puts the dead letters of a queue back into it.", "name", true},
+          replay_sink},
 };
 
 std::string_view word_of(ErrorCode code) {
@@ -130,6 +147,8 @@ std::string_view word_of(ErrorCode code) {
       return "invalid_config";
     case ErrorCode::NotFound:
       return "not_found";
+    case ErrorCode::AlreadyExists:
+      return "already_exists";
     case ErrorCode::Unavailable:
       return "unavailable";
     case ErrorCode::AddressInUse:

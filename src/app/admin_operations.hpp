@@ -14,7 +14,7 @@ namespace twinmq::app {
 struct AdminOperation {
   std::string_view name;
   std::string_view sentence;
-  std::string_view arguments;  ///< their names, with blanks between; all are texts and required
+  std::string_view arguments;  ///< names of the required ones, with blanks between; all are texts
   bool changes = false;        ///< does more than look
 };
 

@@ -16,7 +16,7 @@ namespace twinmq::app {
 
 namespace {
 
-constexpr std::size_t kRequestMax = 65'536;
+constexpr std::size_t kRequestMax = 4 * 1024 * 1024;  // the definition of a rule
 constexpr int kBacklog = 16;
 // One administrator who says nothing must not keep the others waiting for long.
 constexpr timeval kPatience{5, 0};

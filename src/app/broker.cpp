@@ -1,4 +1,3 @@
-#include "app/rule_sinks.hpp"
 #include "app/broker.hpp"
 
 #include <algorithm>
@@ -166,6 +165,7 @@ Result<void> HouseBroker::open_plugins() {
   if (!opened) return opened.error();
   plugins_ = std::move(*opened);
   transformations_ = plugins::Transformations::of(*plugins_);
+  rules_ = std::make_unique<RuleBook>(rule_doors(), plugins_);
   return check_rules(config_, *plugins_);
 }
 
@@ -253,8 +253,8 @@ core::ShardParts HouseBroker::shard_parts(core::ShardId shard) {
     made.retained = parts_.retained ? parts_.retained() : house_retained(made.limits, shards);
   }
   if (config.modules.sessions) made.journal = parts_.sessions ? parts_.sessions() : house_sessions();
-  made.services = house_services(config, static_cast<unsigned>(doors_.size()), sink_queues_, presence_,
-                                 outside_of(doors));
+  made.services = house_services(config, static_cast<unsigned>(doors_.size()), rules_->placed(), sink_queues_,
+                                 presence_, outside_of(doors));
   for (const auto& service : parts_.services) made.services.push_back(service());
   return made;
 }
@@ -288,6 +288,8 @@ std::shared_ptr<const HttpDoors> HouseBroker::http_doors() {
     const auto set = running();
     return set ? set->inbox(set->home_of(key)) : nullptr;
   };
+  doors->administrator = [this](std::string_view principal) { return is_administrator(principal); };
+  doors->manage = [this](std::function<void(Broker&)> work) { return manage(std::move(work)); };
   doors->publish = [this](HostPublish message, std::function<void(const PublishOutcome&)> done) {
     publish(std::move(message), std::move(done));
   };
@@ -310,8 +312,7 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
   if (!parts_.store) plan.free_bytes_min = storage::storage_sizes(config_.storage).free_bytes_min;
   plan.store_is_memory = store_is_memory_;
   plan.keeps_records = config_.modules.sessions || config_.modules.retained || !parts_.services.empty() ||
-                      !house_services(config_, 1, sink_queues_, presence_,
-                                 {}).empty();
+                      !house_services(config_, 1, {}, sink_queues_, presence_, {}).empty();
   plan.parts = [this](core::ShardId shard) { return shard_parts(shard); };
   if (config_.modules.sys) plan.sys = parts_.sys ? parts_.sys() : house_system_topics();
   plan.sys_interval = Seconds(config_.sys.interval_seconds);
@@ -337,6 +338,7 @@ void HouseBroker::start_callbacks() {
   started_at_ = read_clocks().steady;
   callbacks_ = std::make_shared<CallbackThreads>(watchdog_);
   outcomes_ = callbacks_->strand("publish completion");
+  management_ = callbacks_->strand("management over HTTP");
 }
 
 Result<void> HouseBroker::open_house_store() {
@@ -378,10 +380,15 @@ Result<void> HouseBroker::start(bool on_caller) {
     if (const Result<void> opened = open_house_store(); !opened) return opened;
   }
   start_callbacks();
-  sink_queues_ = make_sink_queues();
-  if (const Result<void> added = add_rule_sinks(config_, *plugins_, *sink_queues_); !added) {
+  {
+    auto queues = make_sink_queues();
+    const std::scoped_lock lock(mutex_);
+    sink_queues_ = std::move(queues);
+  }
+  if (const Result<void> begun = rules_->begin(config_, *store_, sink_queues_); !begun) {
+    rules_->end();
     close_house_store();
-    return added;
+    return begun;
   }
   ShardSet::Plan made = plan(on_caller);
   doors_.clear();
@@ -389,6 +396,7 @@ Result<void> HouseBroker::start(bool on_caller) {
   way_to_shards_->begin();
   Result<std::shared_ptr<ShardSet>> set = ShardSet::start(std::move(made));
   if (!set) {
+    rules_->end();
     close_house_store();
     return set.error();
   }
@@ -405,21 +413,6 @@ Result<void> HouseBroker::start(bool on_caller) {
   return {};
 }
 
-// What they deliver is erased by shard 0, which has it committed like anything else.
-std::shared_ptr<sinks::DurableQueues> HouseBroker::make_sink_queues() {
-  sinks::QueueParts parts;
-  parts.store = store_.get();
-  parts.write = [this](const Batch& changes, const std::function<void()>& done) {
-    if (const auto set = running())
-      set->inbox(0)->post([changes, done](ShardThread& thread) {
-        if (thread.core()) thread.core()->write(changes, done);
-      });
-  };
-  parts.log = [log = log_](const LogLine& line) { (*log)(line); };
-  parts.wall = [] { return read_clocks().wall; };
-  return std::make_shared<sinks::DurableQueues>(std::move(parts));
-}
-
 void HouseBroker::stop(Milliseconds deadline) {
   const std::scoped_lock control(control_mutex_);
   stop_watching();
@@ -432,6 +425,7 @@ void HouseBroker::stop(Milliseconds deadline) {
     callbacks = callbacks_;
   }
   if (!set) return;
+  rules_->end();
   sink_queues_->halt();
   const Instant until = read_clocks().steady + deadline;
   log(LogLevel::Info, "stopping", "deadline_milliseconds=" + std::to_string(deadline.count()));
@@ -442,6 +436,7 @@ void HouseBroker::stop(Milliseconds deadline) {
   log(LogLevel::Info, "stopped", "");
   Statistics counted = set->statistics();
   const std::scoped_lock lock(mutex_);
+  sink_queues_.reset();
   counted[Metric::CallbacksSlow] = 0;  // counted where it is for good
   for (const MetricDescription& each : metric_table()) {
     past_[each.metric] = each.gauge ? 0 : counted[each.metric];
@@ -462,6 +457,8 @@ Result<void> HouseBroker::reload(const Config& config) {
   Result<ShardSet::ListenerChange> listeners =
       set ? set->prepare_listeners(listener_plans(config, false)) : ShardSet::ListenerChange{};
   if (!listeners) return listeners.error();
+  const auto rules = rules_->prepare(config);
+  if (!rules) return rules.error();
 
   if (sink_) {
     if (Result<void> opened = sink_->reconfigure(config.log); !opened) return opened;
@@ -480,6 +477,9 @@ Result<void> HouseBroker::reload(const Config& config) {
     config_.mqtt = config.mqtt;
     config_.limits = config.limits;
     config_.access = config.access;
+    config_.admin.principals = config.admin.principals;
+    config_.rules = config.rules;
+    config_.rule = config.rule;
     config_.log = config.log;
   }
   if (set) {
@@ -491,6 +491,7 @@ Result<void> HouseBroker::reload(const Config& config) {
       thread.core()->on_access_changed();
     });
   }
+  rules_->apply(**rules);
   install_tls(std::move(*tls), config.listeners);
   if (set) {
     set->change_listeners(std::move(*listeners), listener_plans(config, true));
@@ -678,6 +679,7 @@ Statistics HouseBroker::statistics() const {
 }
 
 void HouseBroker::complete(Statistics& sum) const {
+  complete_sinks(sum);
   const std::scoped_lock lock(mutex_);
   for (std::size_t i = 0; i < kMetricCount; ++i) sum.values[i] += past_.values[i];
   sum[Metric::CallbacksSlow] += watchdog_->slow_calls();

@@ -19,6 +19,7 @@
 #include "app/host_shadows.hpp"
 #include "app/inbox.hpp"
 #include "app/presence_table.hpp"
+#include "app/rule_book.hpp"
 #include "app/shard_set.hpp"
 #include "app/tls_listeners.hpp"
 #include "app/watchdog.hpp"
@@ -90,6 +91,7 @@ class HouseBroker final : public Broker {
                                                std::string listener, bool anonymous) override;
   bool kick(std::string_view client_id, ReasonCode code) override;
   Shadows& shadows() override { return *shadows_; }
+  Rules& rules() override { return *rules_; }
   std::vector<SessionInfo> sessions() const override;
   std::vector<SubscriptionInfo> subscriptions(std::string_view client_id) const override;
   Statistics statistics() const override;
@@ -134,6 +136,14 @@ class HouseBroker final : public Broker {
   void complete(Statistics& sum) const;
   void start_callbacks();
   std::shared_ptr<sinks::DurableQueues> make_sink_queues();
+  void complete_sinks(Statistics& sum) const;
+
+  // broker_rules.cpp
+  RuleBookDoors rule_doors();
+  bool commit_and_wait(const Batch& changes) const;
+  bool on_every_shard(const RuleBookDoors::Errand& errand) const;
+  bool is_administrator(std::string_view principal) const;
+  bool manage(std::function<void(Broker&)> work);
 
   // broker_tls.cpp
   Result<TlsListeners::Renewal> prepare_tls(const std::vector<ListenerConfig>& listeners);
@@ -167,10 +177,12 @@ class HouseBroker final : public Broker {
   std::shared_ptr<Watchdog> watchdog_;
   std::shared_ptr<CallbackThreads> callbacks_;  ///< anew with each start; under mutex_
   std::shared_ptr<CallbackThreads::Strand> outcomes_;
+  std::shared_ptr<CallbackThreads::Strand> management_;
   std::shared_ptr<sinks::DurableQueues> sink_queues_;  ///< anew with each start
   std::vector<ShardDoors> doors_;
   std::shared_ptr<PresenceTable> presence_;
   std::unique_ptr<HostShadows> shadows_;
+  std::unique_ptr<RuleBook> rules_;
 
   mutable std::mutex mutex_;
   std::mutex control_mutex_;  ///< start, stop and reload, one at a time

@@ -555,6 +555,9 @@ std::vector<ConfigKey> make_keys() {
           "admin.socket",
           "Path of that socket, which only its owner may use; empty: twinmq.sock in data_dir, or "
           "$XDG_RUNTIME_DIR/twinmq-PORT.sock when nothing is kept there."),
+      key_of<&Config::admin, &AdminConfig::principals>(
+          "admin.principals",
+          "Authenticated users who may manage over HTTP, rules for example; none: nobody."),
 
       key_of<&Config::log, &LogConfig::level>("log.level",
                                               "Least serious kind of line that is logged."),

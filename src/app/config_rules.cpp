@@ -88,6 +88,12 @@ class RuleReader {
     }
   }
 
+  RuleConfig rule(const toml::table& table) {
+    RuleConfig rule;
+    for (const auto& [key, value] : table) rule_key(rule, std::string(key.str()), key.str(), value);
+    return rule;
+  }
+
   void plugins(const toml::node& node) {
     const auto* array = tables(node, "plugin");
     if (array == nullptr) return;
@@ -142,7 +148,7 @@ class RuleReader {
     if (key == "action") return actions(node, "rule.action", path, rule.actions);
     if (key == "error_action") return actions(node, "rule.error_action", path, rule.error_actions);
     complain(node, fmt::format("{}: unknown key; allowed: name, sql, sql_version, dialect, description, enabled, persist, "
-                               "[[rule.action]], [[rule.error_action]]",
+                               "action, error_action",
                                path));
   }
 
@@ -311,6 +317,13 @@ std::string plugins_text(const std::vector<PluginConfig>& plugins) {
 
 void read_rules(ConfigDraft& draft, const toml::node& node, const std::string& file) {
   RuleReader(draft, file).rules(node);
+}
+
+RuleConfig read_rule(ConfigDraft& draft, const toml::table& table, const std::string& file) {
+  const auto* several = table.get_as<toml::array>("rule");
+  if (several != nullptr && several->size() == 1 && table.size() == 1 && several->get(0)->is_table())
+    return RuleReader(draft, file).rule(*several->get(0)->as_table());
+  return RuleReader(draft, file).rule(table);
 }
 
 std::string rules_text(const std::vector<RuleConfig>& rules) {

@@ -14,6 +14,9 @@ namespace twinmq::app {
 /// the rule.
 void read_rules(ConfigDraft& draft, const toml::node& node, const std::string& file);
 
+/// Reads one rule from a table of its keys, or from one with a single [[rule]].
+RuleConfig read_rule(ConfigDraft& draft, const toml::table& table, const std::string& file);
+
 /// The rules as TOML that reads back.
 std::string rules_text(const std::vector<RuleConfig>& rules);
 

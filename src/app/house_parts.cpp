@@ -96,6 +96,7 @@ std::unique_ptr<SystemTopics> house_system_topics() {
 }
 
 std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
+                                                     const std::vector<rules::PlacedRule>& rules,
                                                      const std::shared_ptr<SinkQueues>& sinks,
                                                      const std::shared_ptr<shadow::Presence>& presence,
                                                      const rules::Outside& outside) {
@@ -105,8 +106,8 @@ std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsig
                                                                presence));
   }
   if (config.modules.events) services.push_back(std::make_unique<shadow::LifecycleEvents>());
-  if (config.modules.rules && !config.rule.empty())
-    services.push_back(std::make_unique<rules::RulesService>(config.rules, config.rule, read_zone_file, sinks, outside));
+  if (config.modules.rules)
+    services.push_back(std::make_unique<rules::RulesService>(config.rules, rules, read_zone_file, sinks, outside));
   return services;
 }
 
@@ -140,7 +141,6 @@ std::string needs_restart(const Config& now, const Config& next) {
           "modules");
   compare(now.shadow == next.shadow, "shadow");
   compare(now.http == next.http, "http");
-  compare(now.rules == next.rules && now.rule == next.rule, "rules");
   compare(now.plugin == next.plugin, "plugin");
   return keys;
 }

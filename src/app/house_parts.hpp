@@ -43,6 +43,7 @@ std::unique_ptr<SystemTopics> house_system_topics();
 
 /// Those the Config switches on, for one of that many shards.
 std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
+                                                     const std::vector<rules::PlacedRule>& rules,
                                                      const std::shared_ptr<SinkQueues>& sinks,
                                                      const std::shared_ptr<shadow::Presence>& presence,
                                                      const rules::Outside& outside);

@@ -24,6 +24,10 @@ struct HttpDoors {
   /// The shard where a key is at home.
   std::function<std::shared_ptr<Inbox>(std::string_view key)> home;
   std::function<void(HostPublish, std::function<void(const PublishOutcome&)>)> publish;
+  /// Whether admin.principals names it.
+  std::function<bool(std::string_view principal)> administrator;
+  /// Runs the work on a thread that may wait for shards, one after the other. False: the broker stops.
+  std::function<bool(std::function<void(Broker&)> work)> manage;
 };
 
 /// Answers the request, at once or later.

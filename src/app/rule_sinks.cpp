@@ -45,21 +45,28 @@ Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action, const pl
 
 }  // namespace
 
-Result<void> add_rule_sinks(const Config& config, const plugins::PluginSet& plugins, SinkQueues& queues) {
-  if (!config.modules.rules) return {};
-  for (const RuleConfig& rule : config.rule) {
-    for (const auto* actions : {&rule.actions, &rule.error_actions}) {
-      for (std::size_t i = 0; i < actions->size(); ++i) {
-        const RuleActionConfig& action = (*actions)[i];
-        if (!rules::leaves_process(action.kind)) continue;
-        auto sink = open_sink(action, plugins);
-        if (!sink) return Error{sink.error().code, "rule \"" + rule.name + "\": " + sink.error().detail};
-        queues.add(rules::sink_name(rule.name, actions == &rule.error_actions, i), std::move(*sink),
-                   options_of(action));
-      }
+Result<std::vector<RuleSink>> open_rule_sinks(const RuleConfig& rule, const plugins::PluginSet& plugins) {
+  std::vector<RuleSink> all;
+  for (const auto* actions : {&rule.actions, &rule.error_actions}) {
+    for (std::size_t i = 0; i < actions->size(); ++i) {
+      const RuleActionConfig& action = (*actions)[i];
+      if (!rules::leaves_process(action.kind)) continue;
+      auto sink = open_sink(action, plugins);
+      if (!sink) return Error{sink.error().code, "rule \"" + rule.name + "\": " + sink.error().detail};
+      all.push_back({rules::sink_name(rule.name, actions == &rule.error_actions, i), std::move(*sink),
+                     options_of(action)});
     }
   }
-  return {};
+  return all;
+}
+
+std::vector<std::string> rule_sink_names(const RuleConfig& rule) {
+  std::vector<std::string> all;
+  for (const auto* actions : {&rule.actions, &rule.error_actions})
+    for (std::size_t i = 0; i < actions->size(); ++i)
+      if (rules::leaves_process((*actions)[i].kind))
+        all.push_back(rules::sink_name(rule.name, actions == &rule.error_actions, i));
+  return all;
 }
 
 }  // namespace twinmq::app

@@ -1,6 +1,10 @@
 #pragma once
 // The queues that file, http and plugin actions of rules need.
 
+#include <memory>
+#include <string>
+#include <vector>
+
 #include <twinmq/config.hpp>
 #include <twinmq/result.hpp>
 #include <twinmq/sink.hpp>
@@ -9,7 +13,17 @@
 
 namespace twinmq::app {
 
-/// Errors name the rule and why its sink cannot be used.
-Result<void> add_rule_sinks(const Config& config, const plugins::PluginSet& plugins, SinkQueues& queues);
+/// A queue that an action of a rule needs, and where it leads.
+struct RuleSink {
+  std::string name;
+  std::unique_ptr<Sink> sink;
+  SinkOptions options;
+};
+
+/// Those of the rule. The error names the rule and why one cannot be used.
+Result<std::vector<RuleSink>> open_rule_sinks(const RuleConfig& rule, const plugins::PluginSet& plugins);
+
+/// The names of the same.
+std::vector<std::string> rule_sink_names(const RuleConfig& rule);
 
 }  // namespace twinmq::app

@@ -10,7 +10,9 @@
 #include "app/shard_thread.hpp"
 #include "base/escape.hpp"
 #include "records/retained_record.hpp"
+#include "records/rule_record.hpp"
 #include "records/session_record.hpp"
+#include "records/sink_record.hpp"
 #include "storage/data_directory.hpp"
 #include "storage/rocksdb_store.hpp"
 
@@ -105,6 +107,29 @@ Told tell_record(std::string_view key, std::string_view value, Now now) {
     if (read) {
       told.facts["share"] = read->share;
       tell(told.facts, *read->message);
+    } else {
+      told.fault = read.error();
+    }
+  } else if (const auto parsed = records::parse_sink_key(key)) {
+    told.kind = key.front() == records::kSinkPrefix ? "sink entry" : "dead letter";
+    told.facts["sink"] = parsed->sink;
+    const auto read = records::decode_sink_entry(value);
+    if (read) {
+      told.facts["id"] = read->id;
+      told.facts["topic"] = read->topic;
+      told.facts["payload"] = read->payload;
+    } else {
+      told.fault = read.error();
+    }
+  } else if (key.starts_with('R')) {
+    told.kind = "rule memory";
+    told.facts["rule"] = key.substr(1, key.find('\0') - 1);
+  } else if (key.starts_with(records::kRulePrefix)) {
+    told.kind = "rule";
+    told.facts["name"] = records::rule_of_key(key);
+    const auto read = records::decode_rule(key, value);
+    if (read) {
+      told.facts["definition"] = read->definition;
     } else {
       told.fault = read.error();
     }

@@ -68,6 +68,15 @@ class RuleTest(unittest.TestCase):
         self.assertEqual(run("twinmq", "rule", "test", "--sql", "SELECT a FROM 't'", "--topic", "u", "--payload", ""),
                          (0, "no match: FROM does not cover the topic\n", ""))
 
+    def test_each_expression_can_be_shown_with_its_value(self):
+        arguments = ("rule", "test", "--sql", "SELECT a FROM 't' WHERE a > 1 AND b = 2", "--topic", "t", "--payload", '{"a":2}')
+        self.assertEqual(run("twinmq", *arguments, "--values"),
+                         (0, "a is 2\n(a > 1) is true\nb is Undefined\n(b = 2) is Undefined\n((a > 1) AND (b = 2)) is Undefined\n"
+                             "no match: WHERE is Undefined: something it needs is absent or has another type\n", ""))
+        code, output, _ = run("twinmq", *arguments, "--values", "--json")
+        self.assertEqual((code, json.loads(output)["values"][:3]),
+                         (0, [{"expression": "a", "value": 2}, {"expression": "(a > 1)", "value": True}, {"expression": "b"}]))
+
     def test_a_window_is_shown_with_this_one_message(self):
         self.assertEqual(run("twinmq", "rule", "test", "--json", "--sql", "SELECT d, avg(a) AS m FROM 't' GROUP BY d, TUMBLING('10s')",
                              "--topic", "t", "--payload", '{"a":2,"d":1}'), (0, '{"match": true, "result": {"d":1,"m":2}}\n', ""))

@@ -40,6 +40,7 @@ class Receiver:
         self.port = self.listener.getsockname()[1]
         self.lines = []
         self.headers = None
+        self.status = 204
         self.changed = threading.Condition()
         self.server = None
 
@@ -53,9 +54,12 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 with receiver.changed:
                     receiver.headers = self.headers
-                    receiver.lines += [json.loads(line) for line in body.splitlines()]
+                    if receiver.status == 204:
+                        receiver.lines += [json.loads(line) for line in body.splitlines()]
                     receiver.changed.notify_all()
-                self.send_response(204)
+                self.send_response(receiver.status)
+                if receiver.status != 204:
+                    self.send_header("Content-Length", "0")
                 self.end_headers()
 
             def log_message(self, *_):
@@ -151,6 +155,47 @@ class Sinks(unittest.TestCase):
             codes = [device.publish_acknowledged("data/d1", json.dumps({"n": n})) for n in range(10)]
             self.assertIn(codes[0], (0, 16))
             self.assertEqual(codes[-1], 0x97)
+
+    def test_a_rule_that_is_replaced_or_deleted_takes_its_queues_along(self):
+        socket = os.path.join(self.folder.name, "data", "twinmq.sock")
+        with open(self.config, "w") as file:
+            file.write(f'[rules]\nhttp_targets = ["http://127.0.0.1:{self.receiver.port}/"]\n')
+        definition = ("sql = \"SELECT n FROM 'data/+'\"\n[[action]]\ntype = \"http\"\nbody = \"lines\"\n"
+                      f"url = \"http://127.0.0.1:{self.receiver.port}/%s\"\n")
+
+        def twinmq(*arguments, text=None):
+            code, output, error = run("twinmq", *arguments, "--socket", socket, text=text)
+            self.assertEqual((code, error), (0, ""))
+            return output
+
+        def publish(numbers):
+            for n in numbers:
+                self.assertIn(device.publish_acknowledged("data/d1", json.dumps({"n": n})), (0, 16))
+
+        with self.daemon("--set", "node.shards=2") as daemon:
+            device = Client(daemon.ports()[0], "device", clean=True, expiry=0)
+            daemon.wait_for_line("admin socket")
+            twinmq("rule", "create", "gone", text=definition % "gone")
+            publish(range(5))
+            twinmq("rule", "delete", "gone")
+            self.assertEqual(json.loads(twinmq("sink", "list", "--json")), [])
+            twinmq("rule", "create", "kept", text=definition % "one")
+            publish(range(10, 20))
+            daemon.wait_for_line("sink fails")
+            twinmq("rule", "replace", "kept", text=definition % "two")
+            publish(range(20, 30))
+            self.assertEqual(json.loads(twinmq("sink", "stats", "kept/0", "--json"))["waiting_entries"], 20)
+            self.receiver.begin()
+            self.assertTrue(self.receiver.wait_for(set(range(10, 30))))
+            self.assertEqual(first_ones(self.receiver.lines), list(range(10, 30)))
+            # Dead letters go back into their queue when somebody says so.
+            self.receiver.status = 400
+            publish([30])
+            daemon.wait_for_line("entry refused by its sink")
+            self.receiver.status = 204
+            self.assertEqual(twinmq("sink", "replay", "kept/0"), "1 dead letters are back in the queue of kept/0\n")
+            self.assertTrue(self.receiver.wait_for({30}))
+            self.assertEqual(run("twinmq", "sink", "replay", "nobody", "--socket", socket)[0], 1)
 
     def test_rules_reach_only_what_the_administrator_allows(self):
         for old, new, what in (("/out/kept.jsonl", "/out/../../etc/x", "is not below any of rules.file_directories"),
