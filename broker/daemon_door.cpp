@@ -29,7 +29,7 @@ Result<Json> ask_daemon(const std::string& socket, const char* operation, Json a
   const Json detail =
       parsed.is_object() ? parsed.value("/error/detail"_json_pointer, Json()) : Json();
   const Json code = parsed.is_object() ? parsed.value("/error/code"_json_pointer, Json()) : Json();
-  return Error{code == "invalid_argument" ? ErrorCode::InvalidArgument : ErrorCode::Internal,
+  return Error{code == "invalid_argument" ? ErrorCode::InvalidConfig : ErrorCode::Internal,
                detail.is_string() ? detail.get<std::string>() : "the daemon's answer is no JSON"};
 }
 

@@ -18,7 +18,7 @@ constexpr const char* kDefaultSocket = "./twinmq-data/twinmq.sock";
 /// Adds --socket to the command.
 void add_socket_option(CLI::App& command, std::string& socket);
 
-/// The result, or what the daemon refused it with.
+/// The result, or what the daemon refused it with; InvalidConfig: it cannot read an argument.
 Result<nlohmann::json> ask_daemon(const std::string& socket, const char* operation,
                                   nlohmann::json arguments = nlohmann::json::object());
 

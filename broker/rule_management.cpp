@@ -90,7 +90,10 @@ int define_rule(const RuleManagement& commands, const char* operation) {
                                {{"name", commands.name},
                                 {"definition", *definition},
                                 {"file", commands.file == "-" ? "standard input" : commands.file}});
-  if (!done) return refuse(done.error());
+  if (!done) {
+    const int code = refuse(done.error());
+    return done.error().code == ErrorCode::InvalidConfig ? kExitUsage : code;
+  }
   fmt::print("{} is {}\n", commands.name, state_of(*done));
   return kExitSuccess;
 }
