@@ -194,17 +194,42 @@ class Management(unittest.TestCase):
                 {"sql": "SELECT * FROM 'x'", "action": [{"type": "republish", "topic": "y", "user_properties": ["a=b"]}]}))
             self.assertEqual(json.loads(self.must("rule", "show", "json", "--json"))["rule"]["action"][0]["topic"], "y")
 
+    def test_hostile_definitions_are_refused_and_disturb_nobody(self):
+        with self.daemon() as daemon:
+            daemon.wait_for_line("admin socket")
+            for definition in ("", "{}", "[]", 'sql = "SELECT ' + "a" * 1_000_000 + ' FROM \'x\'"', "x" * 3_000_000,
+                               'sql = "SELECT ' + "(" * 10_000 + "1" + ")" * 10_000 + " AS x FROM 'x'\"",
+                               '{"sql": ' + "[" * 100_000, '{"sql": ' + '{"a":' * 50_000 + "1" + "}" * 50_000 + "}",
+                               "action = " + "[" * 10_000, "action = [[1]]", '{"action": [{"type": "log", "topic": {"a": 1}}]}',
+                               "sql = \"SELECT * FROM 'x'\"\n" + "[[action]]\ntype = \"log\"\n" * 11,
+                               "sql = \"SELECT * FROM 'x'\"\n[[action]]\ntype = \"republish\"\ntopic = \"a/${\""):
+                with self.subTest(definition=definition[:40]):
+                    code, output, error = self.twinmq("rule", "create", "r", text=definition)
+                    self.assertEqual((code, output), (2, ""), error[:200])
+            self.assertNotEqual(self.twinmq("rule", "create", "r", text="#" * 5_000_000)[0], 0)
+            self.must("rule", "create", "r", text=HOT.format(limit=1))
+            self.assertEqual(len(json.loads(self.must("rule", "list", "--json"))), 2)
+
     def test_a_rule_may_not_be_made_to_publish_where_its_principal_may_not(self):
         acl = self.file("acl", "topic readwrite #\n\nuser rule:hot\ntopic write out/#\n\nuser rule:cold\ntopic write cold/#\n")
         more = ("--set", f"access.acl_file={acl}")
         fixed = lambda topic: f"sql = \"SELECT * FROM 'in'\"\n[[action]]\ntype = \"republish\"\ntopic = \"{topic}\"\n"
         with self.daemon(2, *more) as daemon:
+            port = daemon.ports()[0]
             daemon.wait_for_line("admin socket")
             code, _, error = self.twinmq("rule", "create", "cold", text=fixed("out/x"))
             self.assertEqual((code, error), (1, 'twinmq: the access rules do not let rule:cold publish to "out/x"\n'))
             self.must("rule", "create", "hot", text=fixed("out/x"))
             # Where a topic depends on the message, the message decides.
             self.must("rule", "create", "cold", text=HOT.format(limit=1))
+            watcher = Client(port, "watcher", clean=True, expiry=0)
+            watcher.subscribe("out/#", 1)
+            device = Client(port, "device", clean=True, expiry=0)
+            device.publish_acknowledged("in/x", '{"t":60}')
+            device.publish_acknowledged("in", '{"t":1}')
+            self.assertEqual(self.receive(watcher), ("out/x", {"t": 1}))
+            cold = json.loads(self.must("rule", "stats", "cold", "--json"))
+            self.assertEqual((cold["matched"], cold["actions_failed"]), (1, 1))
 
     def test_a_reload_changes_rules_of_the_file_and_a_bad_one_changes_nothing(self):
         def republish(name, sql, topic):
