@@ -32,7 +32,8 @@ constexpr const char* kExamples =
     "  twinmq-bench connect --connections 10000 --subscribe --pid PID\n"
     "  twinmq-bench subscriptions --filters 1000000 --pid PID\n"
     "  twinmq-bench retained --pid PID --json\n"
-    "  twinmq-bench shadow --things 1000 --updates 500000 --pid PID\n"
+    "  twinmq-bench shadow --things 1000 --updates 500000 --gets 200000 --pid PID\n"
+    "  twinmq-bench shadow --things 1000000 --updates 1000000 --queries --pid PID\n"
     "  twinmq-bench offline --messages 1000000 --pid PID\n"
     "Memory figures mean most on a freshly started broker.";
 
@@ -231,6 +232,10 @@ void add_shadow(CLI::App& app, CommandLine& line) {
       ->capture_default_str();
   command->add_option("--rate", options.rate,
                       "updates per second in all, open loop; latency counts from when each was due");
+  command->add_option("--gets", options.gets, "requests for documents, after the updates");
+  command->add_flag("--queries", options.queries,
+                    "then query all shadows, with an index (of reported.level) and without, beside a\n"
+                    "client that pings");
 }
 
 void add_offline(CLI::App& app, CommandLine& line) {

@@ -54,6 +54,14 @@ struct Report {
   // shadows
   std::optional<double> updates_per_second;  ///< accepted
   std::optional<double> cpu_us_per_update;   ///< with all that is told of it
+  std::optional<double> rss_bytes_per_shadow;
+  std::optional<double> gets_per_second;
+  std::optional<double> cpu_us_per_get;
+  std::optional<double> indexed_query_ms;    ///< median; absent if the broker keeps no index
+  std::optional<double> scanning_query_ms;   ///< of one that looks at all documents
+  std::optional<std::int64_t> scanned_shadows;
+  std::optional<double> ping_idle_p99_us;    ///< before the queries
+  std::optional<double> ping_p99_us, ping_max_us;  ///< while all documents are looked at
 
   // queues of absent clients
   std::optional<double> cpu_us_per_queued;        ///< publishing and storing one message

@@ -67,6 +67,8 @@ struct ShadowOptions {
   std::size_t document_size = 256;  ///< bytes of the state
   std::uint32_t window = 50;        ///< updates without an answer, per publisher
   std::uint64_t rate = 0;           ///< updates per second, open loop; 0: as fast as the window allows
+  std::uint64_t gets = 0;           ///< after the updates
+  bool queries = false;             ///< after those
 };
 
 Report run_shadow(const Target& target, const ShadowOptions& options);

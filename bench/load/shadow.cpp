@@ -1,25 +1,15 @@
 // Device shadows: what an update costs with all that is told of it, and when it is accepted.
 
 #include <algorithm>
-#include <charconv>
 
 #include "scenarios.hpp"
+#include "shadow_reads.hpp"
 
 namespace twinmq::load {
 namespace {
 
 constexpr std::uint64_t kToldPerUpdate = 4;  // the update itself, delta, documents, accepted
 constexpr std::string_view kAccepted = "/shadow/update/accepted";
-
-// The number behind `key` in a compact JSON text; -1: there is none.
-std::int64_t number_behind(std::string_view text, std::string_view key) {
-  const std::size_t at = text.find(key);
-  if (at == text.npos) return -1;
-  std::int64_t number = -1;
-  text.remove_prefix(at + key.size());
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
 
 class Updates {
  public:
@@ -160,6 +150,7 @@ Report run_shadow(const Target& target, const ShadowOptions& options) {
     return report;
   }
   settle(meter);
+  const auto rss_before = meter.rss_bytes();
   Updates updates(fleet, options);
   const auto before = meter.cpu();
   updates.run();
@@ -177,6 +168,12 @@ Report run_shadow(const Target& target, const ShadowOptions& options) {
                 static_cast<std::int64_t>(std::min(updates.told(), updates.expected()));
   report.reorders = static_cast<std::int64_t>(updates.disordered());
   report.failure = updates.failure();
+  settle(meter);
+  if (const auto rss = meter.rss_bytes(); rss && rss_before)
+    report.rss_bytes_per_shadow = static_cast<double>(*rss - *rss_before) /
+                                  static_cast<double>(std::min<std::uint64_t>(options.things, options.updates));
+  if (report.failure.empty() && options.gets > 0) measure_gets(fleet, options, meter, report);
+  if (report.failure.empty() && options.queries) measure_queries(fleet, report);
   return report;
 }
 

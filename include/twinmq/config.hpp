@@ -216,6 +216,7 @@ struct ShadowConfig {
   bool strict_state = false;           ///< members of state but desired, reported, delta are refused
   bool first_version_one = false;      ///< version 1 may create a shadow, as 0 may
   bool delta_metadata = false;         ///< a full document repeats the metadata of its delta
+  bool cbor_events = false;            ///< delta, documents and removed are told in CBOR, too
   bool missing_names_thing = false;    ///< "thing~shadow" in the 404 of a named shadow
   bool keep_null_objects = false;      ///< a new object of nulls only is kept as {}
   std::uint64_t cache_bytes = 67'108'864;  ///< documents kept in memory, all shards together

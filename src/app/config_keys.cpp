@@ -518,6 +518,9 @@ std::vector<ConfigKey> make_keys() {
           "shadow.first_version_one", "Whether a request with version 1 may create a shadow, as one with 0 may."),
       key_of<shadow, &Sh::delta_metadata>("shadow.delta_metadata",
                                           "Whether a full document repeats the metadata of its delta."),
+      key_of<shadow, &Sh::cbor_events>(
+          "shadow.cbor_events",
+          "Whether delta, documents and removed are told in CBOR too, below $twinmq/things/+/shadow/cbor."),
       key_of<shadow, &Sh::missing_names_thing>(
           "shadow.missing_names_thing",
           "Whether the 404 of a named shadow says 'thing~shadow' instead of 'shadow'."),

@@ -3,7 +3,9 @@
 #include "modules/shadow/cbor.hpp"
 #include "modules/shadow/json_patch.hpp"
 
+#include <iterator>
 #include <utility>
+#include <vector>
 
 namespace twinmq::shadow {
 namespace {
@@ -128,7 +130,29 @@ Outcome& ShadowMachine::handle(const ShadowRequest& request,
     carry_out(request, stored);
   }
   answer_in_cbor(request);
+  if (rules_.cbor_events && outcome_.change != Outcome::Change::None) tell_in_cbor(request);
   return outcome_;
+}
+
+// What tells of a change, once more below $twinmq/…/cbor.
+void ShadowMachine::tell_in_cbor(const ShadowRequest& request) {
+  std::vector<ShadowMessage> told;
+  for (const ShadowMessage& message : outcome_.messages) {
+    for (const std::string_view event : {"update/delta", "update/documents", "removed"}) {
+      if (!message.topic.ends_with(event)) continue;
+      Node root;
+      if (reader_.read(message.payload, 0, arena_, root) != Reading::Good) continue;
+      ShadowMessage& again = told.emplace_back();
+      write_prefix(request.shadow, again.topic, true);
+      again.topic += "/cbor/";
+      again.topic += event;
+      write_cbor(root, again.payload);
+    }
+  }
+  // The answer to whoever asked stays the last one.
+  const auto answer = outcome_.messages.end() - (request.operation == Operation::Expire ? 0 : 1);
+  outcome_.messages.insert(answer, std::make_move_iterator(told.begin()),
+                           std::make_move_iterator(told.end()));
 }
 
 // The answer is the last message of an outcome.

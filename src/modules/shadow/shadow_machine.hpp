@@ -26,6 +26,7 @@ struct ShadowRules {
       false;                    ///< a request with version 1 may create a shadow, as with version 0
   bool delta_metadata = false;  ///< a full document repeats the delta's metadata
   std::shared_ptr<const SchemaSet> schemas;  ///< what documents must keep to; null: nothing
+  bool cbor_events = false;  ///< delta, documents and removed are told in CBOR too
   bool missing_names_thing = false;  ///< "thing~shadow" in the 404 of a named shadow
 };
 
@@ -86,6 +87,7 @@ class ShadowMachine {
   Document load(std::optional<std::string_view> stored, EpochSeconds now, bool& corrupt);
   void carry_out(const ShadowRequest& request, std::optional<std::string_view> stored);
   void answer_in_cbor(const ShadowRequest& request);
+  void tell_in_cbor(const ShadowRequest& request);
   void get(const ShadowRequest& request, const Document& document);
   void update(const ShadowRequest& request, const Document& document);
   Refusal judge(const UpdateRequest& update, const Document& document) const;

@@ -75,6 +75,7 @@ ShadowRules rules_of(const ShadowConfig& config) {
   rules.tombstone_seconds = std::int64_t{config.tombstone_hours} * 3600;
   rules.first_version_one = config.first_version_one;
   rules.delta_metadata = config.delta_metadata;
+  rules.cbor_events = config.cbor_events;
   if (!config.schemas.empty()) {
     // Validated with the configuration.
     if (auto schemas = SchemaSet::compile(config.schemas)) rules.schemas = std::move(*schemas);
@@ -167,44 +168,49 @@ void ShadowService::on_message(const ServiceMessage& message, Reaction& reaction
   if (topic.operation == Operation::History)
     return answer_history(topic.shadow, message.parts.payload, reaction);
   const std::string key = record_key(topic.shadow);
-  if (Documents::value_type* const document = find(key)) {
-    const ShadowRequest request{topic.operation, topic.shadow,   message.parts.payload,
-                                seconds(),       topic.extended, false,
-                                topic.cbor};
-    return serve(*document, request,
-                 {message.parts.publisher, message.principal, message.peer}, reaction, nullptr);
-  }
-  wait_for(key, {topic.operation, topic.extended, topic.cbor, std::string(topic.shadow.thing),
-                 std::string(topic.shadow.name), std::string(message.parts.payload),
-                 std::string(message.parts.publisher), std::string(message.principal),
-                 std::string(message.peer), reaction.hold(), nullptr});
+  const ShadowRequest request{topic.operation, topic.shadow,   message.parts.payload,
+                              seconds(),       topic.extended, false,
+                              topic.cbor};
+  const Author author{message.parts.publisher, message.principal, message.peer};
+  if (Documents::value_type* const document = find(key))
+    return serve(*document, request, author, reaction, nullptr);
+  wait_for(key, request, author, reaction.hold(), nullptr);
 }
 
 void ShadowService::ask(Operation operation, const ShadowName& shadow, std::string_view payload,
                         std::function<void(const DirectAnswer&)> done, const Author& author,
                         bool extended) {
   const std::string key = record_key(shadow);
-  if (Documents::value_type* const document = find(key)) {
-    const ShadowRequest request{operation, shadow, payload, seconds(), extended, true};
+  const ShadowRequest request{operation, shadow, payload, seconds(), extended, true};
+  if (Documents::value_type* const document = find(key))
     return host_->react(
         [&](Reaction& reaction) { serve(*document, request, author, reaction, done); });
-  }
-  wait_for(key, {operation,
-                 extended,
-                 false,
-                 std::string(shadow.thing),
-                 std::string(shadow.name),
-                 std::string(payload),
-                 std::string(author.client),
-                 std::string(author.principal),
-                 std::string(author.peer),
-                 0,
-                 std::move(done)});
+  wait_for(key, request, author, 0, std::move(done));
 }
 
-void ShadowService::wait_for(const std::string& key, Waiting waiting) {
+ShadowService::Waiting::Waiting(const ShadowRequest& request, const Author& author,
+                                HeldTransaction held_transaction, Done when_done)
+    : operation(request.operation),
+      extended(request.extended),
+      answered_directly(request.answered_directly),
+      cbor(request.cbor),
+      thing(request.shadow.thing),
+      name(request.shadow.name),
+      payload(request.payload),
+      client(author.client),
+      principal(author.principal),
+      peer(author.peer),
+      held(held_transaction),
+      done(std::move(when_done)) {}
+
+ShadowRequest ShadowService::Waiting::request(EpochSeconds now) const {
+  return {operation, {thing, name}, payload, now, extended, answered_directly, cbor};
+}
+
+void ShadowService::wait_for(const std::string& key, const ShadowRequest& request,
+                             const Author& author, HeldTransaction held, Done done) {
   std::vector<Waiting>& queue = waiting_[key];
-  queue.push_back(std::move(waiting));
+  queue.emplace_back(request, author, held, std::move(done));
   if (queue.size() > 1) return;
   host_->read({key, key + '\0', 1},
               [this, key](Result<StoreEntries> found) { on_read(key, found); });
@@ -225,15 +231,12 @@ void ShadowService::on_read(const std::string& key, const Result<StoreEntries>& 
       if (each.operation == Operation::Expire) expiring_.insert({seconds() + kAgainSeconds, key});
   }
   for (const Waiting& each : queue) {
-    const ShadowRequest request{each.operation, {each.thing, each.name}, each.payload,
-                                seconds(),      each.extended,           each.held == 0,
-                                each.cbor};
+    const ShadowRequest request = each.request(seconds());
     const auto action = [&](Reaction& reaction) {
       if (each.operation == Operation::Expire)
         return document != nullptr ? expire(*document, request.shadow, reaction) : void();
       if (document != nullptr)
-        return serve(*document, request, {each.client, each.principal, each.peer}, reaction,
-                     each.done);
+        return serve(*document, request, each.author(), reaction, each.done);
       const Outcome& outcome = machine_.refuse(request, 500, "Internal service failure");
       tell(outcome, reaction);
       if (each.done) each.done(direct_answer(outcome));
@@ -383,8 +386,7 @@ void ShadowService::expire_due(Reaction& reaction) {
       expire(*document, shadow, reaction);
       trim();
     } else {
-      wait_for(key, {Operation::Expire, true, false, std::string(thing), std::string(shadow.name), {}, {},
-                     {}, {}, 0, nullptr});
+      wait_for(key, {Operation::Expire, shadow, {}, now, true, true}, {}, 0, nullptr);
     }
   }
 }

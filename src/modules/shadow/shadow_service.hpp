@@ -107,8 +107,13 @@ class ShadowService final : public Service {
 
   /// A request that waits until its document is read.
   struct Waiting {
+    Waiting(const ShadowRequest& request, const Author& author, HeldTransaction held, Done done);
+    ShadowRequest request(EpochSeconds now) const;
+    Author author() const { return {client, principal, peer}; }
+
     Operation operation;
     bool extended;
+    bool answered_directly;
     bool cbor;
     std::string thing;
     std::string name;
@@ -116,14 +121,15 @@ class ShadowService final : public Service {
     std::string client;
     std::string principal;
     std::string peer;
-    HeldTransaction held = 0;  ///< 0: answered by `done`
-    Done done;
+    HeldTransaction held;  ///< 0: none
+    Done done;             ///< null: answered by a message
   };
 
   /// The document of that key, if it is in memory.
   Documents::value_type* find(const std::string& key);
   Documents::value_type& add(const std::string& key, std::optional<std::string> record);
-  void wait_for(const std::string& key, Waiting waiting);
+  void wait_for(const std::string& key, const ShadowRequest& request, const Author& author,
+                HeldTransaction held, Done done);
   void on_read(const std::string& key, const Result<StoreEntries>& found);
   /// Carries out a request, or refuses it for its number.
   void serve(Documents::value_type& document, const ShadowRequest& request,

@@ -39,6 +39,8 @@ TopicKind kind_of(std::string_view rest, Operation& operation) {
 }
 
 TopicKind cbor_kind_of(std::string_view rest, Operation& operation) {
+  if (rest == "removed" || rest == "update/delta" || rest == "update/documents")
+    return TopicKind::Answer;
   for (const Operation each :
        {Operation::Get, Operation::Update, Operation::Delete, Operation::Patch}) {
     const std::string_view verb = word(each);

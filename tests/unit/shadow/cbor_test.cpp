@@ -82,4 +82,30 @@ TEST_CASE("a request in CBOR is answered in CBOR on topics of its own", "[shadow
   CHECK(Json::from_cbor(refused.messages.back().payload)["message"] == "Invalid CBOR");
 }
 
+TEST_CASE("changes are told in CBOR too where that is asked for, with the same contents", "[shadow]") {
+  ShadowRules rules;
+  rules.cbor_events = true;
+  ShadowMachine machine(rules);
+  const auto update = [&](const char* payload, std::optional<std::string> stored) {
+    const std::optional<std::string_view> before = stored;
+    return machine.handle({Operation::Update, {"T", ""}, payload, 1000}, before);
+  };
+  const Outcome made = update(R"({"state":{"desired":{"a":1,"b":[2.5,"x"]}}})", std::nullopt);
+  const Outcome less = update(R"({"state":{"desired":{"a":null}}})", made.record);
+  const auto told = [&](const char* topic) -> std::string {
+    for (const ShadowMessage& message : less.messages)
+      if (message.topic == topic) return message.payload;
+    return {};
+  };
+  for (const char* event : {"update/delta", "update/documents"})
+    CHECK(Json::from_cbor(told((std::string("$twinmq/things/T/shadow/cbor/") + event).c_str())) ==
+          Json::parse(told((std::string("$aws/things/T/shadow/") + event).c_str())));
+  CHECK(Json::from_cbor(told("$twinmq/things/T/shadow/cbor/removed")) ==
+        Json::parse(told("$twinmq/things/T/shadow/removed")));
+  CHECK(less.messages.back().topic == "$aws/things/T/shadow/update/accepted");
+  for (const ShadowMessage& message : less.messages)
+    CHECK(read_topic(message.topic).kind == TopicKind::Answer);
+  CHECK(update("{}", less.record).messages.size() == 1);
+}
+
 }  // namespace twinmq::shadow::test
