@@ -246,7 +246,7 @@ bool HttpRequestReader::wants_continue() const {
 }
 
 bool HttpRequestReader::idle() const {
-  return parser_->head_bytes == 0;
+  return parser_->head_bytes == 0 && !parser_->head_done;
 }
 
 HttpRequest HttpRequestReader::take() {

@@ -5,6 +5,8 @@
 namespace twinmq::records {
 
 std::size_t run_prefix(std::string_view key) {
+  constexpr char kShadow = 'd';
+  if (key.starts_with(kShadow)) return key.size();
   const auto parts = parse_session_key(key);
   if (!parts || parts->kind != SessionRecordKind::Delivery) return 0;
   return key.size() - parts->rest.size();

@@ -1,5 +1,6 @@
 """What is done to shadows on purpose: another device's by every path, HTTP abused, documents that are bombs."""
 
+import http.client
 import json
 import os
 import socket
@@ -25,6 +26,17 @@ class Abuse(unittest.TestCase):
         self.mqtt, self.http = (int(line.split(f"{scheme}://127.0.0.1:")[1].split()[0].strip('",'))
                                 for scheme in ("mqtt", "http"))
         return daemon
+
+    def status_of(self, method, path, body, **headers):
+        """Of a request of its own connection; 0: it was hung up on."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=30)
+        try:
+            connection.request(method, path, body, headers)
+            return connection.getresponse().status
+        except ConnectionError:
+            return 0
+        finally:
+            connection.close()
 
     def publish_by_alias(self, client, topic, payload):
         """The reason codes of a PUBLISH that sets an alias, and of one that has the alias alone."""
@@ -107,21 +119,17 @@ class Abuse(unittest.TestCase):
                 ("GET", "/things/t%00x/shadow", None, (400,)),
                 ("POST", "/things/t/shadow", "[" * 100_000, (400,)),
                 ("POST", "/things/t/shadow", '{"state":{"desired":' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}}",
-                 (400, 413)),
+                 (400, 413, 0)),
                 ("POST", "/things/t/shadow", '{"state":{"desired":{"a":"' + "x" * 190_000 + '"}}}', (413,)),
-                ("POST", "/things/t/shadow", "x" * 300_000, (413,)),
+                ("POST", "/things/t/shadow", "x" * 300_000, (413, 0)),
                 ("PUT", "/things/t/shadow", "{}", (404, 405)),
                 ("TRACE", "/things/t/shadow", None, (400, 404, 405)),
                 ("POST", "/things/t/shadow?method=DELETE", "{}", (400,))):
             with self.subTest(path=path, body=(body or "")[:20]):
-                try:
-                    self.assertIn(Http(self.http).ask(method, path, body, X_HTTP_Method_Override="DELETE")[0], statuses)
-                except (ConnectionError, TimeoutError):
-                    self.assertGreater(len(body), 200_000)  # hung up on before it was all sent
+                headers = {"X-HTTP-Method-Override": "DELETE"}
+                self.assertIn(self.status_of(method, path, body, **headers), statuses)
                 self.assertEqual(Http(self.http).ask("GET", "/things/t/shadow")[2]["version"], 1)
-        # Whoever is slow is told to go, or just cut off.
-        slow.settimeout(60)
-        self.assertIn(slow.recv(4096)[:12], (b"HTTP/1.1 408", b""))
+        self.assertEqual(slow.recv(4096)[:12], b"HTTP/1.1 408")
         slow.close()
         answer = Http(self.http).ask("GET", "/things/t/shadow")
         self.assertNotIn("Access-Control-Allow-Origin", answer[1])
@@ -149,7 +157,7 @@ class Abuse(unittest.TestCase):
         thing.asker.publish_acknowledged(thing.prefix + "/get", "")
         text = ""
         while '"huge"' not in text:
-            text = thing.watcher.receive()[1].decode()
+            text = thing.watcher.receive()[1]
         self.assertIn('"huge":123456789012345678901234567890', text)
         self.assertIn('"__proto__":{"b":1}', text)
         self.assertIn('"a":2', text)

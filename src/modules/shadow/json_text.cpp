@@ -8,6 +8,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <vector>
 
 namespace twinmq::shadow {
@@ -113,6 +114,22 @@ constexpr std::array<bool, 256> escaped_characters() {
 }
 constexpr std::array<bool, 256> kEscaped = escaped_characters();
 
+// Where the first character from `at` on lies that must be escaped; eight are looked at at once.
+std::size_t next_escaped(std::string_view text, std::size_t at) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighs = 0x8080808080808080;
+  const auto zeros = [](std::uint64_t bytes) { return (bytes - kOnes) & ~bytes & kHighs; };
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data() + at, sizeof bytes);
+    const std::uint64_t controls = (bytes - kOnes * 0x20) & ~bytes & kHighs;
+    // May be set for bytes behind one that counts, never for none at all. 0x7f is not escaped.
+    if ((controls | zeros(bytes ^ kOnes * '"') | zeros(bytes ^ kOnes * '\\')) != 0) break;
+  }
+  while (at < text.size() && !kEscaped[static_cast<unsigned char>(text[at])]) ++at;
+  return at;
+}
+
 void write_escape(char character, std::string& out) {
   constexpr std::string_view kHex = "0123456789abcdef";
   switch (character) {
@@ -148,10 +165,9 @@ void write_escape(char character, std::string& out) {
 
 std::size_t string_bytes(std::string_view text) {
   std::size_t bytes = text.size() + 2;
-  for (const char character : text) {
-    if (!kEscaped[static_cast<unsigned char>(character)]) continue;
+  for (std::size_t at = next_escaped(text, 0); at < text.size(); at = next_escaped(text, at + 1)) {
     constexpr std::string_view kShort = "\"\\\b\f\n\r\t";
-    bytes += kShort.find(character) != kShort.npos ? 1U : 5U;
+    bytes += kShort.find(text[at]) != kShort.npos ? 1U : 5U;
   }
   return bytes;
 }
@@ -209,12 +225,12 @@ void write_string(std::string_view text, std::string& out) {
   out += '"';
   std::size_t from = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (!kEscaped[static_cast<unsigned char>(text[i])]) continue;
+    i = next_escaped(text, i);
     out.append(text, from, i - from);
+    if (i == text.size()) break;
     write_escape(text[i], out);
     from = i + 1;
   }
-  out.append(text, from);
   out += '"';
 }
 

@@ -10,6 +10,10 @@
 namespace twinmq::shadow {
 namespace {
 
+// Room for those of a small document, which so grow once.
+constexpr std::size_t kDeltaBytes = 256;
+constexpr std::size_t kDocumentsBytes = 1536;
+
 void write_key(std::string_view key, std::string& out) {
   if (out.back() != '{') out += ',';
   out += '"';
@@ -361,6 +365,7 @@ void ShadowMachine::tell_change(const ShadowRequest& request, const Document& be
                                 const Document& after, std::optional<std::string_view> token) {
   if (const std::optional<Node> delta = difference(after.desired, after.reported, arena_)) {
     std::string& out = add_message(request, "/delta", outcome_, Operation::Update, false).payload;
+    out.reserve(kDeltaBytes);
     out += '{';
     write_member("version", after.version, out);
     write_member("timestamp", request.now, out);
@@ -372,6 +377,7 @@ void ShadowMachine::tell_change(const ShadowRequest& request, const Document& be
   }
   std::string& documents =
       add_message(request, "/documents", outcome_, Operation::Update, false).payload;
+  documents.reserve(kDocumentsBytes);
   documents += '{';
   write_key("previous", documents);
   if (before.deleted) {

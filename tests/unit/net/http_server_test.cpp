@@ -177,16 +177,19 @@ TEST_CASE("a HEAD is told the length and no body") {
 TEST_CASE("slow requests and idle connections end in their time") {
   World world;
   const Client slow = world.connect();
+  const Client slow_body = world.connect();
   const Client idle = world.connect();
   slow.send("GET / HT");
+  slow_body.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf");
   for (int i = 0; i < 50; ++i) {
     pollfd wait{world.server->fd(), POLLIN, 0};
     ::poll(&wait, 1, 1);
     world.server->turn(world.now);
   }
-  CHECK(world.server->open() == 2);
+  CHECK(world.server->open() == 3);
   world.now += Milliseconds(11'000);
   CHECK(world.read(slow, "").starts_with("HTTP/1.1 408 "));
+  CHECK(world.read(slow_body, "").starts_with("HTTP/1.1 408 "));
   CHECK(world.server->open() == 1);
   world.now += Milliseconds(61'000);
   CHECK(world.read(idle, "") == "<end>");

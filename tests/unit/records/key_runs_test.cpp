@@ -6,7 +6,7 @@
 
 using namespace twinmq::records;
 
-TEST_CASE("The deliveries of one session are one run, and nothing else is in a run") {
+TEST_CASE("The deliveries of one session are one run, and so is every shadow's document by itself") {
   const auto delivery = [](std::string_view client, std::uint64_t sequence) {
     return session_key(client, SessionRecordKind::Delivery, delivery_rest(sequence));
   };
@@ -19,5 +19,7 @@ TEST_CASE("The deliveries of one session are one run, and nothing else is in a r
   CHECK(delivery("b", 1).substr(0, size) != first.substr(0, size));
   CHECK(run_prefix(session_key("a", SessionRecordKind::Session)) == 0);
   CHECK(run_prefix("retained/topic") == 0);
+  CHECK(run_prefix(std::string("dlamp\0", 6)) == 6);
+  CHECK(run_prefix("elamp") == 0);
   CHECK(run_prefix("") == 0);
 }
