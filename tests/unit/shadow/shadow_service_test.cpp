@@ -100,6 +100,7 @@ class Shard final : public ServiceHost {
   }
   bool may(const Identity&, Action, std::string_view, QoS, bool) const override { return true; }
   void log(LogLevel, std::string_view, const std::string&) const override {}
+  void count(Metric, std::uint64_t) override {}
 
   MapStore store;
   std::vector<std::string> published;  ///< topics
