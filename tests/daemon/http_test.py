@@ -12,7 +12,7 @@ import unittest
 import urllib.parse
 
 from mqtt import Client
-from programs import SOURCE, Daemon, run
+from programs import SHARDS, SOURCE, Daemon, run
 
 with open(os.path.join(SOURCE, "tests/vectors/shadow.json"), encoding="utf-8") as file:
     VECTORS = json.load(file)["http"]
@@ -38,7 +38,7 @@ class Http:
 
 
 class HttpApi(unittest.TestCase):
-    def start(self, *more, shards=2):
+    def start(self, *more, shards=SHARDS):
         daemon = Daemon("--listen", "mqtt://127.0.0.1:0", "--listen", "http://127.0.0.1:0",
                         "--set", f"node.shards={shards}", "--set", "storage.durability=none", *more)
         self.addCleanup(daemon.__exit__)

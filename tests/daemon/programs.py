@@ -10,6 +10,7 @@ import subprocess
 import threading
 
 BIN = os.environ["TWINMQ_BIN"]
+SHARDS = int(os.environ.get("TWINMQ_SHARDS", "2"))  # of tests that do not say themselves
 SOURCE = os.environ["TWINMQ_SOURCE"]
 PATIENCE = 60
 

@@ -10,7 +10,7 @@ import unittest
 
 from http_test import Http
 from mqtt import Client, Closed, _number, _text
-from programs import Daemon
+from programs import SHARDS, Daemon
 from shadow_test import Thing
 
 PATTERNS = ("pattern readwrite $aws/things/%c/shadow/#\n" "pattern readwrite $twinmq/things/%c/shadow/#\n"
@@ -19,7 +19,7 @@ PATTERNS = ("pattern readwrite $aws/things/%c/shadow/#\n" "pattern readwrite $tw
 
 class Abuse(unittest.TestCase):
     def start(self, *more):
-        daemon = Daemon("--listen", "mqtt://127.0.0.1:0", "--listen", "http://127.0.0.1:0", "--set", "node.shards=2",
+        daemon = Daemon("--listen", "mqtt://127.0.0.1:0", "--listen", "http://127.0.0.1:0", "--set", f"node.shards={SHARDS}",
                         "--set", "storage.durability=none", *more)
         self.addCleanup(daemon.__exit__)
         line = daemon.wait_for_line(r"\bready\b")

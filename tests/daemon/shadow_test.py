@@ -8,7 +8,7 @@ import time
 import unittest
 
 from mqtt import Client, Closed
-from programs import BIN, SOURCE, Daemon, run
+from programs import BIN, SHARDS, SOURCE, Daemon, run
 
 with open(os.path.join(SOURCE, "tests/vectors/shadow.json"), encoding="utf-8") as file:
     VECTORS = json.load(file)["vectors"]
@@ -74,7 +74,7 @@ class Thing:
 
 
 class Shadow(unittest.TestCase):
-    def daemon(self, *more, shards=2):
+    def daemon(self, *more, shards=SHARDS):
         return Daemon("--listen", "mqtt://127.0.0.1:0", "--set", f"node.shards={shards}",
                       "--set", "storage.durability=none", *more)
 
