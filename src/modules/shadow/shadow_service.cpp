@@ -15,7 +15,6 @@ constexpr char kExpiring = 'e';
 constexpr std::size_t kBuriedPerTurn = 256;
 constexpr std::size_t kExpiredPerTurn = 64;
 constexpr EpochSeconds kAgainSeconds = 10;
-constexpr Milliseconds kSweepPause{3'600'000};
 // What an entry costs beside its text: a node, a bucket, a list element.
 constexpr std::size_t kEntryBytes = 160;
 
@@ -102,13 +101,12 @@ ShadowService::ShadowService(const ShadowConfig& config, std::size_t cache_bytes
       inflight_max_(config.inflight_max.value_or(config.profile == ShadowProfile::Aws ? 10 : 0)),
       machine_(rules_of(config)),
       queries_(config.queries, config.indexes, std::move(presence)),
-      history_versions_(config.history_versions),
-      history_seconds_(std::int64_t{config.history_hours} * 3600) {}
+      versions_(config) {}
 
 void ShadowService::attach(ServiceHost& host) {
   host_ = &host;
   queries_.attach(host);
-  if (history_versions_ > 0 && history_seconds_ > 0) next_sweep_ = host.now().steady + kSweepPause;
+  versions_.attach(host);
   if (queries_.enabled()) host.subscribe("$twinmq/shadows/query", 0);
   for (const std::string_view prefix : {"$aws/things/+/shadow/", "$aws/things/+/shadow/name/+/"})
     for (const Operation operation : {Operation::Get, Operation::Update, Operation::Delete})
@@ -332,7 +330,7 @@ void ShadowService::change(Documents::value_type& document, const Outcome& outco
     document.second.record.reset();
   }
   note_expiry(key, outcome, reaction);
-  note_version(key, outcome, author, operation, reaction);
+  versions_.note(key, outcome, author, operation, reaction);
   if (outcome.buried) {
     reaction.records().put(buried_key(*outcome.buried, key), {});
     buried_.emplace(std::pair(*outcome.buried, key), true);
@@ -415,108 +413,19 @@ void ShadowService::leave(const std::string& place) {
 
 // --- History
 
-void ShadowService::note_version(const std::string& key, const Outcome& outcome,
-                                 const Author& author, std::string_view operation,
-                                 Reaction& reaction) {
-  if (history_versions_ == 0) return;
-  std::int64_t version = 0;
-  EpochSeconds changed = 0;
-  if (outcome.change == Outcome::Change::Erase) return erase_history(key, reaction);
-  if (!read_stamp(outcome.record, version, changed)) return;
-  // Versions begin again once what remained of a deleted shadow is forgotten.
-  if (outcome.revived && version == 1) erase_history(key, reaction);
-  reaction.records().put(history_key(key, version),
-                         write_history(author, operation, outcome.record));
-  if (version > history_versions_)
-    reaction.records().erase(history_key(key, version - history_versions_));
-}
-
-void ShadowService::erase_history(const std::string& key, Reaction& reaction) {
-  if (history_versions_ == 0) return;
-  const StoreRange all = history_range(key, 0, INT64_MAX);
-  reaction.records().erase_range(all.from, all.to);
-}
-
-EpochSeconds ShadowService::history_begins() const {
-  return history_seconds_ == 0 ? 0 : seconds() - history_seconds_;
-}
-
-// Goes through all versions, a slice at a time, and erases what is too old of the things at home here.
-void ShadowService::forget_old(std::string from) {
-  host_->read({std::move(from), "i", 256, 128 * 1024}, [this](const Result<StoreEntries>& found) {
-    const bool more = found && found->more;
-    if (!more) next_sweep_ = host_->now().steady + kSweepPause;
-    if (!found) return;
-    host_->react([&](Reaction& reaction) {
-      for (const auto& [place, entry] : found->entries) {
-        const std::string key = record_of_history_key(place);
-        const auto time = time_of_history(entry);
-        if (!key.empty() && host_->is_home(thing_of(key)) && time && *time < history_begins())
-          reaction.records().erase(place);
-      }
-    });
-    if (more) forget_old(found->entries.back().first + '\0');
-  });
-}
-
 void ShadowService::history(const ShadowName& shadow, const HistoryRequest& request,
                             std::function<void(const DirectAnswer&)> done) {
-  if (history_versions_ == 0) return done({404, "No history is kept", {}, 0});
+  if (!versions_.kept()) return done({404, "No history is kept", {}, 0});
   if (const Refusal refusal = check_history_request(request))
     return done({refusal.code, refusal.message, {}, 0});
   const std::string key = record_key(shadow);
   Documents::value_type* const document = find(key);
   const auto read = [this, key, request, done = std::move(done)] {
-    read_history(key, request, done);
+    versions_.read(key, request, done);
   };
   if (document == nullptr || document->second.pins == 0) return read();
   // What is not yet safe is told only when it is.
   document->second.readers.push_back({document->second.pins, {}, read});
-}
-
-void ShadowService::read_history(const std::string& key, const HistoryRequest& request,
-                                 const Done& done) {
-  const DirectAnswer failed{500, "Internal service failure", {}, 0};
-  if (!request.from) {
-    if (request.before) return read_versions(key, request, *request.before - 1, done);
-    return host_->read(
-        {key, key + '\0', 1}, [this, key, request, done, failed](const Result<StoreEntries>& found) {
-          std::int64_t version = 0;
-          EpochSeconds changed = 0;
-          if (!found) return done(failed);
-          if (found->entries.empty() || !read_stamp(found->entries.front().second, version, changed))
-            return done({404, "No version of the shadow is kept", {}, 0});
-          read_versions(key, request, version, done);
-        });
-  }
-  const auto [first, last] = std::minmax(*request.from, *request.to);
-  StoreRange one = history_range(key, first, first);
-  host_->read(one, [this, key, request, done, failed, last = last](const Result<StoreEntries>& a) {
-    if (!a) return done(failed);
-    host_->read(history_range(key, last, last),
-                [request, done, failed, a = *a](const Result<StoreEntries>& b) {
-                  if (!b) return done(failed);
-                  if (a.entries.empty() || b->entries.empty())
-                    return done({404, "No such version is kept", {}, 0});
-                  std::string_view from = a.entries.front().second;
-                  std::string_view to = b->entries.front().second;
-                  if (*request.from > *request.to) std::swap(from, to);
-                  std::string body = difference_answer(from, to, request.token);
-                  if (body.empty()) return done(failed);
-                  done({200, {}, std::move(body), *request.to});
-                });
-  });
-}
-
-void ShadowService::read_versions(const std::string& key, const HistoryRequest& request,
-                                  std::int64_t last, const Done& done) {
-  const std::int64_t first =
-      std::max<std::int64_t>(1, last - static_cast<std::int64_t>(request.limit) + 1);
-  host_->read(history_range(key, first, last), [this, request, first,
-                                                done](const Result<StoreEntries>& found) {
-    if (!found) return done({500, "Internal service failure", {}, 0});
-    done({200, {}, history_answer(*found, first, history_begins(), request.token), 0});
-  });
 }
 
 void ShadowService::answer_history(const ShadowName& shadow, std::string_view payload,
@@ -637,23 +546,20 @@ void ShadowService::collect(StoreRange range, std::size_t count, std::vector<std
 
 Instant ShadowService::next_deadline() const {
   if (queries_.has_work()) return host_->now().steady;
-  if (buried_.empty() && expiring_.empty()) return next_sweep_;
+  if (buried_.empty() && expiring_.empty()) return versions_.next_deadline();
   EpochSeconds due = INT64_MAX / 2000;
   if (!buried_.empty()) due = buried_.begin()->first.first + machine_.rules().tombstone_seconds;
   if (!expiring_.empty()) due = std::min(due, expiring_.begin()->first);
   const Now now = host_->now();
   const auto wall = std::chrono::duration_cast<Milliseconds>(now.wall.time_since_epoch());
-  return std::min<Instant>(next_sweep_,
+  return std::min<Instant>(versions_.next_deadline(),
                            now.steady + std::max(Milliseconds(0), Milliseconds(due * 1000) - wall));
 }
 
 void ShadowService::on_time(Reaction& reaction) {
   const EpochSeconds now = seconds();
   expire_due(reaction);
-  if (next_sweep_ <= host_->now().steady) {
-    next_sweep_ = kNever;
-    forget_old(std::string(1, 'h'));
-  }
+  versions_.on_time();
   if (queries_.has_work())
     queries_.step(reaction, [this](const std::string& key) -> const std::string* {
       const auto found = documents_.find(key);
@@ -664,7 +570,7 @@ void ShadowService::on_time(Reaction& reaction) {
     if (now - deleted < machine_.rules().tombstone_seconds) return;
     reaction.records().erase(buried_key(deleted, key));
     reaction.records().erase(key);
-    erase_history(key, reaction);
+    versions_.erase(key, reaction);
     if (const auto found = documents_.find(key); found != documents_.end()) {
       cached_bytes_ -= weight(*found);
       found->second.record.reset();

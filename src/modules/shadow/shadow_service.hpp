@@ -19,9 +19,9 @@
 #include <twinmq/config.hpp>
 #include <twinmq/service.hpp>
 
-#include "modules/shadow/shadow_history.hpp"
 #include "modules/shadow/shadow_machine.hpp"
 #include "modules/shadow/shadow_queries.hpp"
+#include "modules/shadow/shadow_versions.hpp"
 
 namespace twinmq::shadow {
 
@@ -30,14 +30,6 @@ ShadowRules rules_of(const ShadowConfig& config);
 
 /// The key of a shadow's record: 'd', the thing, a zero byte, the name.
 std::string record_key(const ShadowName& shadow);
-
-/// What a request of the host or of HTTP comes to.
-struct DirectAnswer {
-  int code = 500;
-  std::string message;  ///< of the error, when code is not 200
-  std::string body;     ///< a document
-  std::int64_t version = 0;
-};
 
 class ShadowService final : public Service {
  public:
@@ -139,15 +131,7 @@ class ShadowService final : public Service {
                const Author& author, Reaction& reaction, const Done& done);
   void change(Documents::value_type& document, const Outcome& outcome, const Author& author,
               std::string_view operation, Reaction& reaction);
-  void note_version(const std::string& key, const Outcome& outcome, const Author& author,
-                    std::string_view operation, Reaction& reaction);
-  void erase_history(const std::string& key, Reaction& reaction);
-  void read_history(const std::string& key, const HistoryRequest& request, const Done& done);
-  void read_versions(const std::string& key, const HistoryRequest& request, std::int64_t last,
-                     const Done& done);
   void answer_history(const ShadowName& shadow, std::string_view payload, Reaction& reaction);
-  EpochSeconds history_begins() const;
-  void forget_old(std::string from);
   void on_safe(Document& document);
   /// Removes the desired keys whose time is over.
   void expire(Documents::value_type& document, const ShadowName& shadow, Reaction& reaction);
@@ -168,9 +152,7 @@ class ShadowService final : public Service {
   const std::uint32_t inflight_max_;
   ShadowMachine machine_;
   ShadowQueries queries_;
-  const std::uint32_t history_versions_;
-  const std::int64_t history_seconds_;
-  Instant next_sweep_ = kNever;  ///< for versions that are too old
+  ShadowVersions versions_;
   ServiceHost* host_ = nullptr;
   std::unordered_map<std::string, std::vector<Waiting>>
       waiting_;  ///< by the key that is being read
