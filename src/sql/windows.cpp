@@ -22,6 +22,10 @@ constexpr char kKeyed = 'k';
 constexpr std::string_view kWatermark = "w";
 constexpr std::int64_t kTimeMax = 9'000'000'000'000'000;  // milliseconds: sums of times stay within 64 bits
 
+bool is_time(std::int64_t time) {
+  return time <= 2 * kTimeMax && time >= -2 * kTimeMax;
+}
+
 std::int64_t floor_to(std::int64_t time, std::int64_t step) {
   const std::int64_t left = time % step;
   return time - (left < 0 ? left + step : left);
@@ -122,15 +126,20 @@ bool Windows::restore_cell(std::string_view name, std::string_view text) {
   if (name == kWatermark) {
     base::ByteReader in(text);
     const std::int64_t watermark = in.signed_number();
-    if (in.finished()) watermark_ = watermark;
-    return in.finished();
+    if (!in.finished() || !is_time(watermark)) return false;
+    watermark_ = watermark;
+    return true;
   }
   const WindowKind kind = program_.group->window.kind;
   const bool fixed = kind == WindowKind::Tumbling || kind == WindowKind::Hopping;
   Group group;
   if (name.empty() || name.front() != (fixed ? kPane : kKeyed) || (fixed && name.size() < 9) ||
-      !group.read(text, program_.group->arguments.size()))
+      !group.read(text, program_.group->arguments.size()) || !is_time(group.begin) || !is_time(group.end) ||
+      (fixed && begin_of(name) != group.begin))
     return false;
+  json::Arena arena;
+  const Value keys = json::read(name.substr(fixed ? 9 : 1), arena).value;
+  if (!keys.is(Kind::Array) || keys.items().size() != program_.group->keys.size()) return false;
   if (groups_ >= groups_max_) {
     ++dropped_;
     return true;
