@@ -112,6 +112,31 @@ class Plugins(unittest.TestCase):
                 wanted = {"n": 4 * n, "twice": 2 * n} if n % 3 == 0 else {"n": 2 * n}
                 self.assertEqual(self.payload(receiver), wanted)
 
+    def test_a_statement_is_tried_with_the_functions_of_a_daemons_plugins(self):
+        code, output, error = run("twinmq", "rule", "test", "--config", self.config, "--values", "--sql",
+                                  "SELECT twice(n) AS fast, slow_twice(n) AS slow FROM 't'", "--topic", "t", "--payload", '{"n":2}')
+        self.assertEqual((code, output), (0, 'n is 2\ntwice(n) is 4\nslow_twice(n) is 4\nmatch\n{"fast":4,"slow":4}\n'), error)
+
+    def test_a_stored_rule_does_not_run_without_the_plugin_it_needs(self):
+        socket = os.path.join(self.folder.name, "data", "twinmq.sock")
+        with self.daemon() as daemon:
+            receiver, device = self.clients(daemon)
+            daemon.wait_for_line("admin socket")
+            definition = "sql = \"SELECT twice(n) AS n FROM 'new'\"\n[[action]]\ntype = \"republish\"\ntopic = \"out/new\"\nqos = 1\n"
+            self.assertEqual(run("twinmq", "rule", "create", "new", "--socket", socket, text=definition)[0], 0)
+            device.publish_acknowledged("new", '{"n":2}')
+            self.assertEqual(self.payload(receiver), {"n": 4})
+        with open(self.config, "w"):
+            pass
+        with self.daemon() as daemon:
+            daemon.wait_for_line("stored rule does not run.*there is no function twice")
+            receiver, device = self.clients(daemon)
+            daemon.wait_for_line("admin socket")
+            self.assertIn("new                      faulty", run("twinmq", "rule", "list", "--socket", socket)[1])
+            device.publish_acknowledged("new", '{"n":2}')
+            device.publish_acknowledged("out/next", '{"n":0}')
+            self.assertEqual(self.payload(receiver), {"n": 0})
+
     def test_what_throws_is_undefined_and_logged(self):
         with self.daemon() as daemon:
             receiver, device = self.clients(daemon)
