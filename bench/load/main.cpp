@@ -35,6 +35,8 @@ constexpr const char* kExamples =
     "  twinmq-bench shadow --things 1000 --updates 500000 --gets 200000 --pid PID\n"
     "  twinmq-bench shadow --things 1000000 --updates 1000000 --queries --pid PID\n"
     "  twinmq-bench offline --messages 1000000 --pid PID\n"
+    "  twinmq-bench durability --port 18830 --rounds 20 \\\n"
+    "    --start 'twinmqd --listen mqtt://127.0.0.1:{port} --data-dir {dir}/data'\n"
     "Memory figures mean most on a freshly started broker.";
 
 struct CommandLine {
@@ -46,6 +48,7 @@ struct CommandLine {
   RetainedOptions retained;
   ShadowOptions shadow;
   OfflineOptions offline;
+  DurabilityOptions durability;
 };
 
 const std::map<std::string, Version> versions = {
@@ -264,6 +267,38 @@ void add_offline(CLI::App& app, CommandLine& line) {
       ->capture_default_str();
 }
 
+void add_durability(CLI::App& app, CommandLine& line) {
+  DurabilityOptions& options = line.durability;
+  CLI::App* command = app.add_subcommand(
+      "durability",
+      "kills a broker (SIGKILL) under load, again and again; what it acknowledged must come to\n"
+      "clients that were away, after each restart");
+  add_target(*command, line);
+  command
+      ->add_option("--start", options.start,
+                   "shell command that starts the broker; {port} and {dir} (empty, kept from kill\n"
+                   "to kill) are filled in")
+      ->required();
+  command->add_option("--rounds", options.rounds, "kills")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  command->add_option("--payload", options.payload_size, "bytes per message, at least 16")
+      ->check(CLI::Range(16, 1'000'000))
+      ->capture_default_str();
+  command->add_option("--publishers", options.publishers, "publishing connections")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  command->add_option("--subscribers", options.subscribers, "clients that are away")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  command->add_option("--qos", options.qos, "of publishes and subscriptions [1]")
+      ->check(CLI::Range(1, 2));
+  command->add_option("--window", options.window, "unacknowledged messages per publisher")
+      ->check(CLI::Range(1, 32'000))
+      ->capture_default_str();
+  command->add_option("--seed", options.seed, "of the moments of the kills")->capture_default_str();
+}
+
 int refuse(const std::string& why) {
   std::fprintf(stderr, "twinmq-bench: %s\n", why.c_str());
   return kExitUsage;
@@ -336,6 +371,7 @@ Report run(const CommandLine& line, const std::string& command) {
   if (command == "subscriptions") return run_subscriptions(line.target, line.subscriptions);
   if (command == "shadow") return run_shadow(line.target, line.shadow);
   if (command == "offline") return run_offline(line.target, line.offline);
+  if (command == "durability") return run_durability(line.target, line.durability);
   return run_retained(line.target, line.retained);
 }
 
@@ -351,6 +387,7 @@ int real_main(int argc, char** argv) {
   add_retained(app, line);
   add_shadow(app, line);
   add_offline(app, line);
+  add_durability(app, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -74,6 +74,7 @@ std::string parameters(const Report& report) {
   object.add("qos", report.qos);
   object.add("payload_bytes", report.payload_bytes);
   object.add("window", report.window);
+  object.add("rounds", report.rounds);
   object.add("unbatched", report.unbatched);
   object.add("rate", report.rate);
   object.add("connections", report.connections);
@@ -167,6 +168,7 @@ std::string to_json(const Report& report) {
   object.add("rss_bytes_before", report.rss_bytes_before);
   object.add("rss_bytes_queued", report.rss_bytes_queued);
   object.add("rss_bytes_drained", report.rss_bytes_drained);
+  object.add("restart_seconds_max", report.restart_seconds_max);
   object.add("broker_cpu_seconds", report.broker_cpu_seconds);
   object.add("broker_rss_bytes", report.broker_rss_bytes);
   object.add("generator_cpu_seconds", report.generator_cpu_seconds);

@@ -19,7 +19,7 @@ struct Report {
   int mqtt_version = 5;
   std::optional<std::string> topics;
   std::optional<std::int64_t> publishers, subscribers, qos, payload_bytes, window, rate;
-  std::optional<std::int64_t> connections, filters;
+  std::optional<std::int64_t> connections, filters, rounds;
   std::optional<bool> unbatched, subscribe, churn;
 
   // messages
@@ -62,6 +62,9 @@ struct Report {
   std::optional<std::int64_t> scanned_shadows;
   std::optional<double> ping_idle_p99_us;    ///< before the queries
   std::optional<double> ping_p99_us, ping_max_us;  ///< while all documents are looked at
+
+  // kills
+  std::optional<double> restart_seconds_max;  ///< from a kill until the broker accepts again
 
   // queues of absent clients
   std::optional<double> cpu_us_per_queued;        ///< publishing and storing one message

@@ -84,6 +84,20 @@ struct OfflineOptions {
 
 Report run_offline(const Target& target, const OfflineOptions& options);
 
+struct DurabilityOptions {
+  std::string start;  ///< command that starts the broker; {port} and {dir} are filled in
+  std::uint32_t rounds = 10;
+  std::size_t payload_size = 64;
+  std::size_t publishers = 4;
+  std::size_t subscribers = 4;
+  std::uint8_t qos = 1;
+  std::uint32_t window = 100;
+  std::uint64_t seed = 1;  ///< of the moments of the kills
+};
+
+/// Starts the broker itself: the target's pid is not looked at.
+Report run_durability(const Target& target, const DurabilityOptions& options);
+
 /// Fills what every report carries.
 Report begin_report(const Target& target, std::string scenario, const ProcessMeter& meter);
 

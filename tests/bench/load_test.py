@@ -9,6 +9,7 @@ import threading
 import unittest
 
 BENCH = os.environ["TWINMQ_BENCH"]
+BROKER = os.environ["TWINMQ_BROKER"]
 
 
 def varint(value):
@@ -224,12 +225,35 @@ class Connections(unittest.TestCase):
         self.assertIsNotNone(json.loads(run.stdout)["failure"])
 
 
+class Kills(unittest.TestCase):
+    def rounds(self, *settings):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        options = " ".join(f"--set {each}" for each in ("storage.profile=gateway", *settings))
+        run = bench("durability", "--json", "--port", str(port), "--rounds", "3", "--qos", "2", "--start",
+                    f"{BROKER} --listen mqtt://127.0.0.1:{{port}} --data-dir {{dir}}/data {options}")
+        report = json.loads(run.stdout)
+        self.assertIsNone(report["failure"])
+        self.assertGreater(report["messages_in"], 0)
+        return run.returncode, report
+
+    def test_a_broker_that_keeps_its_promises_is_found_to_do_so(self):
+        status, report = self.rounds()
+        self.assertEqual((status, report["loss"], report["duplicates"], report["reorders"]), (0, 0, 0, 0))
+
+    def test_a_broker_that_forgets_is_found_out(self):
+        status, report = self.rounds("storage.durability=none")
+        self.assertEqual(status, 1)
+        self.assertEqual(report["loss"], report["messages_in"])
+
+
 class Usage(unittest.TestCase):
     def test_all_subcommands_print_the_same_keys(self):
         keys = []
-        commands = ("pubsub", "connect", "subscriptions", "retained", "shadow", "offline")
+        commands = ("pubsub", "connect", "subscriptions", "retained", "shadow", "offline", "durability")
         for command in commands:
-            run = bench(command, "--json", "--port", "1")
+            start = ["--start", "false"] if command == "durability" else []
+            run = bench(command, "--json", "--port", "1", *start)
             report = json.loads(run.stdout)
             keys.append((list(report), list(report["parameters"]), list(report["latency_us"])))
         self.assertEqual(keys, [keys[0]] * len(commands))
