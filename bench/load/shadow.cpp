@@ -94,7 +94,9 @@ class Updates {
     while (sent_ < std::min(due, options_.updates)) {
       const auto at = start_ns_ + static_cast<std::int64_t>(static_cast<double>(sent_) * 1e9 /
                                                             static_cast<double>(options_.rate));
-      send(sent_ % options_.publishers, at);
+      const std::size_t publisher = sent_ % options_.publishers;
+      if (unanswered_[publisher] >= fleet_[publisher].receive_maximum) return;
+      send(publisher, at);
     }
   }
 
