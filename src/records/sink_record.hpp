@@ -1,6 +1,6 @@
 #pragma once
 // What waits for a sink, as it lies in the store: key 'q', sink, lane and sequence; dead letters the same
-// under 'd'. A lane is written by one shard at a time, so that its entries keep their order.
+// under 'x'. A lane is written by one shard at a time, so that its entries keep their order.
 
 #include <cstdint>
 #include <optional>
@@ -13,7 +13,7 @@
 namespace twinmq::records {
 
 inline constexpr char kSinkPrefix = 'q';
-inline constexpr char kDeadLetterPrefix = 'd';
+inline constexpr char kDeadLetterPrefix = 'x';
 
 /// Every key of the sink begins with it.
 std::string sink_prefix(char kind, std::string_view sink);

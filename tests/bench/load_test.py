@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import socket
 import socketserver
 import subprocess
@@ -225,10 +226,20 @@ class Connections(unittest.TestCase):
         self.assertIsNotNone(json.loads(run.stdout)["failure"])
 
 
+def free_port():
+    """Of those that the system hands to nobody by itself, so that it stays free."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+        except OSError:
+            pass
+
+
 class Kills(unittest.TestCase):
     def rounds(self, *settings):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         options = " ".join(f"--set {each}" for each in ("storage.profile=gateway", *settings))
         run = bench("durability", "--json", "--port", str(port), "--rounds", "3", "--qos", "2", "--start",
                     f"{BROKER} --listen mqtt://127.0.0.1:{{port}} --data-dir {{dir}}/data {options}")

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import random
 import re
 import resource
 import signal
@@ -69,8 +70,14 @@ class Daemon:
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+    """Of those that the system hands to nobody by itself, so that it stays free."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+        except OSError:
+            pass
 
 
 def descriptors(wanted):

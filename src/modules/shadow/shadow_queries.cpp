@@ -12,8 +12,7 @@
 namespace twinmq::shadow {
 namespace {
 
-// Records of shadows begin with 'd' and the name of a thing, never with a zero byte.
-constexpr std::string_view kFirstRecord{"d\1", 2};
+constexpr std::string_view kFirstRecord = "d";
 constexpr std::string_view kBehindRecords = "e";
 constexpr char kMarker = 'j';
 constexpr std::size_t kSliceEntries = 256;
