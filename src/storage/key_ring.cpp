@@ -1,12 +1,13 @@
 #include "storage/key_ring.hpp"
 
+#include <unistd.h>
+
 #include <memory>
 #include <sstream>
 #include <vector>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include "storage/data_directory.hpp"
 
@@ -96,8 +97,12 @@ Error no_chance() {
 
 }  // namespace
 
+// The kernel's: OpenSSL would keep a generator for each of RocksDB's threads, which never end.
 bool random_bytes(unsigned char* to, std::size_t size) {
-  return RAND_bytes(to, static_cast<int>(size)) == 1;
+  constexpr std::size_t kAtOnce = 256;
+  for (; size > kAtOnce; size -= kAtOnce, to += kAtOnce)
+    if (::getentropy(to, kAtOnce) != 0) return false;
+  return ::getentropy(to, size) == 0;
 }
 
 Result<CipherKey> parse_cipher_key(std::string_view text) {
