@@ -87,7 +87,10 @@ class Unparser {
  private:
   std::string list(const std::vector<NodeId>& nodes) const {
     std::string all;
-    for (const NodeId each : nodes) all += (all.empty() ? "" : ", ") + text(each);
+    for (const NodeId each : nodes) {
+      if (!all.empty()) all.append(", ");
+      all.append(text(each));
+    }
     return all;
   }
 

@@ -119,13 +119,13 @@ class Parser {
     if (failed_) return false;
     if (now_.kind == TokenKind::Wrong) return fail_at(now_.offset, std::string(now_.source));
     constexpr std::size_t kShownMax = 30;
-    std::string found = "the end";
-    if (now_.kind != TokenKind::End) {
-      found = std::string(now_.source.substr(0, kShownMax));
-      if (now_.source.size() > kShownMax) found += "…";
-      if (now_.kind != TokenKind::Text) found = "'" + found + "'";
-    }
-    return fail_at(now_.offset, "expected " + std::string(expected) + ", found " + found);
+    const std::string_view quote = now_.kind == TokenKind::Text ? "" : "'";
+    std::string message("expected ");
+    message.append(expected).append(", found ");
+    if (now_.kind == TokenKind::End) return fail_at(now_.offset, message.append("the end"));
+    message.append(quote).append(now_.source.substr(0, kShownMax));
+    if (now_.source.size() > kShownMax) message.append("…");
+    return fail_at(now_.offset, message.append(quote));
   }
 
   bool fail_at(std::size_t offset, std::string message) {

@@ -326,7 +326,8 @@ class Renewal(unittest.TestCase):
 
     def test_a_certificate_that_expires_soon_is_told(self):
         with Broker() as broker:
-            self.assertRegex(broker.wait_for_line("certificate expires soon"), r"days=1\d")
+            told = [line for line in broker.seen if "certificate expires soon" in line]
+            self.assertRegex(told[0] if told else broker.wait_for_line("certificate expires soon"), r"days=1\d")
 
 
 class Attacks(unittest.TestCase):

@@ -56,8 +56,14 @@ TEST_CASE("a call that hangs closes the pool, and what waits is refused", "[plug
     options.workers = 1;
     options.patience = Milliseconds(1);
     WorkerPool pool(options, [&] { hung.set_value(); });
-    pool.submit(Milliseconds(1), [opened = gate->get_future().share()] { return opened.wait(), number(1); },
-                [](End, const WorkerPool::Result&) {});
+    // A call whose deadline passes before a worker takes it never runs.
+    const auto opened = gate->get_future().share();
+    const auto began = std::make_shared<std::promise<void>>();
+    const auto running = began->get_future();
+    do {
+      pool.submit(Milliseconds(50), [opened, began] { return began->set_value(), opened.wait(), number(1); },
+                  [](End, const WorkerPool::Result&) {});
+    } while (running.wait_for(Milliseconds(50)) != std::future_status::ready);
     pool.submit(Milliseconds(60'000), [] { return number(2); },
                 [&](End end, const WorkerPool::Result&) { waiting.set_value(end); });
     hung.get_future().wait();
