@@ -140,7 +140,9 @@ class Parser {
   }
 
   bool only_superset(std::string_view what) {
-    return superset() || fail_at(now_.offset, std::string(what) + " is no AWS IoT SQL; dialect \"twinmq\" has it");
+    if (superset()) return true;
+    std::string message(what);
+    return fail_at(now_.offset, message.append(" is no AWS IoT SQL; dialect \"twinmq\" has it"));
   }
 
   // ---- nodes
