@@ -52,8 +52,12 @@ BrokerProcess::~BrokerProcess() {
 }
 
 Result<void> BrokerProcess::start(int patience_seconds) {
-  if (accepts())
-    return Error{ErrorCode::Internal, "somebody else listens on port " + std::to_string(port_)};
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(patience_seconds);
+  while (accepts()) {
+    if (std::chrono::steady_clock::now() > until)
+      return Error{ErrorCode::Internal, "somebody else listens on port " + std::to_string(port_)};
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   pid_ = ::fork();
   if (pid_ < 0) return Error{ErrorCode::Internal, "cannot fork"};
   if (pid_ == 0) {
@@ -67,7 +71,6 @@ Result<void> BrokerProcess::start(int patience_seconds) {
     ::_exit(127);
   }
   ::setpgid(pid_, pid_);
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(patience_seconds);
   while (!accepts()) {
     int status = 0;
     if (::waitpid(pid_, &status, WNOHANG) == pid_) {

@@ -19,7 +19,7 @@ class BrokerProcess {
   BrokerProcess& operator=(BrokerProcess&&) = delete;
   ~BrokerProcess();
 
-  /// Starts it and waits until it accepts connections on the port.
+  /// Waits until the port is free, starts it, and waits until it accepts connections there.
   Result<void> start(int patience_seconds);
   /// SIGKILL to it and all it started; it is gone afterwards.
   void kill();
