@@ -94,8 +94,9 @@ bool Session::has_full_queue(std::size_t bytes) const {
 bool Session::is_full(std::size_t bytes) const {
   const LimitsConfig& limits = shard_.parts.limits;
   const base::Counters& counters = shard_.counters;
-  return has_full_queue(bytes) || counters[Metric::QueuedMessages] >= limits.queue_messages_total_max / shard_.shards() ||
-         counters[Metric::QueuedBytes] + bytes > limits.queue_bytes_total_max / shard_.shards();
+  return has_full_queue(bytes) ||
+         counters[Metric::QueuedMessages] * shard_.shards() >= limits.queue_messages_total_max ||
+         (counters[Metric::QueuedBytes] + bytes) * shard_.shards() > limits.queue_bytes_total_max;
 }
 
 // What a full queue does is said by the topic of the message that meets it. False: it goes no further.
