@@ -4,6 +4,7 @@
 #include <array>
 
 #include "modules/shadow/json_text.hpp"
+#include "mqtt/topic.hpp"
 
 namespace twinmq::shadow {
 namespace {
@@ -38,6 +39,7 @@ std::optional<Entry> read_entry(std::string_view bytes) {
     const std::size_t size = byte(0) << 8 | byte(1);
     if (bytes.size() - 2 < size) return std::nullopt;
     text = bytes.substr(2, size);
+    if (!mqtt::is_well_formed_utf8(text)) return std::nullopt;
     bytes.remove_prefix(2 + size);
   }
   return Entry{{texts[0], texts[1], texts[2]}, texts[3], bytes};

@@ -248,8 +248,10 @@ std::optional<IndexRange> range_of(std::string_view condition,
   Planner planner(*syntax, paths);
   planner.look(*syntax->selects.front().where);
   if (planner.ranges.empty()) return std::nullopt;
-  const auto best = std::ranges::find_if(planner.ranges, &IndexRange::exact);
-  return best != planner.ranges.end() ? *best : planner.ranges.front();
+  const auto exact = std::ranges::find_if(planner.ranges, &IndexRange::exact);
+  IndexRange best = exact != planner.ranges.end() ? *exact : planner.ranges.front();
+  if (best.to < best.from) best.to = best.from;  // BETWEEN 2 AND 1: nothing
+  return best;
 }
 
 }  // namespace twinmq::shadow
