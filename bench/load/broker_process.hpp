@@ -24,6 +24,11 @@ class BrokerProcess {
   /// SIGKILL to it and all it started; it is gone afterwards.
   void kill();
 
+  /// Of the command itself, while it runs.
+  pid_t pid() const { return pid_; }
+  /// What {dir} stands for.
+  const std::string& directory() const { return directory_; }
+
  private:
   BrokerProcess() = default;
   bool accepts() const;

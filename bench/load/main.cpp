@@ -34,6 +34,8 @@ constexpr const char* kExamples =
     "  twinmq-bench retained --pid PID --json\n"
     "  twinmq-bench shadow --things 1000 --updates 500000 --gets 200000 --pid PID\n"
     "  twinmq-bench shadow --things 1000000 --updates 1000000 --queries --pid PID\n"
+    "  twinmq-bench rules --port 18830 --rules 10 \\\n"
+    "    --start 'twinmqd --config {dir}/rules.toml --listen mqtt://127.0.0.1:{port} --data-dir {dir}/data'\n"
     "  twinmq-bench offline --messages 1000000 --pid PID\n"
     "  twinmq-bench durability --port 18830 --rounds 20 \\\n"
     "    --start 'twinmqd --listen mqtt://127.0.0.1:{port} --data-dir {dir}/data'\n"
@@ -47,6 +49,7 @@ struct CommandLine {
   SubscriptionsOptions subscriptions;
   RetainedOptions retained;
   ShadowOptions shadow;
+  RulesOptions rules;
   OfflineOptions offline;
   DurabilityOptions durability;
 };
@@ -241,6 +244,43 @@ void add_shadow(CLI::App& app, CommandLine& line) {
                     "client that pings");
 }
 
+void add_rules(CLI::App& app, CommandLine& line) {
+  RulesOptions& options = line.rules;
+  CLI::App* command = app.add_subcommand(
+      "rules",
+      "what rules add to the CPU of a message (QoS 1, JSON): the same messages through a fresh broker\n"
+      "without rules and one with them, in turn; with --groups the memory of open windows");
+  add_target(*command, line);
+  command
+      ->add_option("--start", options.start,
+                   "shell command that starts the broker; {port} and {dir} (fresh, with rules.toml) are\n"
+                   "filled in")
+      ->required();
+  command->add_option("--rules", options.rules, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  command->add_flag("--distinct", options.distinct,
+                    "each has a filter of its own, and a message meets one; else all see all");
+  CLI::Option* matching = command->add_flag(
+      "--match", options.matching, "they select the messages, and republish to one subscriber");
+  command->add_option("--groups", options.groups, "open windows, a message each, with count, sum, avg, min, max")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
+      ->excludes(matching);
+  command->add_option("--messages", options.messages, "published per pass")
+      ->check(CLI::Range(std::uint64_t{1000}, std::uint64_t{1'000'000'000}))
+      ->capture_default_str();
+  command->add_option("--payload", options.payload_size, "bytes per message, at least 160")
+      ->check(CLI::Range(160, 1'000'000))
+      ->capture_default_str();
+  command->add_option("--publishers", options.publishers, "publishing connections")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  command->add_option("--window", options.window, "unacknowledged messages per publisher")
+      ->check(CLI::Range(1, 32'000))
+      ->capture_default_str();
+  command->add_option("--rounds", options.rounds, "of both passes; the medians are told")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+}
+
 void add_offline(CLI::App& app, CommandLine& line) {
   OfflineOptions& options = line.offline;
   CLI::App* command = app.add_subcommand(
@@ -370,6 +410,7 @@ Report run(const CommandLine& line, const std::string& command) {
   if (command == "connect") return run_connect(line.target, line.connect);
   if (command == "subscriptions") return run_subscriptions(line.target, line.subscriptions);
   if (command == "shadow") return run_shadow(line.target, line.shadow);
+  if (command == "rules") return run_rules(line.target, line.rules);
   if (command == "offline") return run_offline(line.target, line.offline);
   if (command == "durability") return run_durability(line.target, line.durability);
   return run_retained(line.target, line.retained);
@@ -386,6 +427,7 @@ int real_main(int argc, char** argv) {
   add_subscriptions(app, line);
   add_retained(app, line);
   add_shadow(app, line);
+  add_rules(app, line);
   add_offline(app, line);
   add_durability(app, line);
   try {

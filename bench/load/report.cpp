@@ -81,6 +81,10 @@ std::string parameters(const Report& report) {
   object.add("subscribe", report.subscribe);
   object.add("churn", report.churn);
   object.add("filters", report.filters);
+  object.add("rules", report.rules);
+  object.add("groups", report.groups);
+  object.add("distinct", report.distinct);
+  object.add("matching", report.matching);
   return object.text();
 }
 
@@ -162,6 +166,10 @@ std::string to_json(const Report& report) {
   object.add("ping_idle_p99_us", report.ping_idle_p99_us);
   object.add("ping_p99_us", report.ping_p99_us);
   object.add("ping_max_us", report.ping_max_us);
+  object.add("cpu_us_without_rules", report.cpu_us_without_rules);
+  object.add("cpu_us_with_rules", report.cpu_us_with_rules);
+  object.add("cpu_us_added", report.cpu_us_added);
+  object.add("rss_bytes_per_group", report.rss_bytes_per_group);
   object.add("cpu_us_per_queued", report.cpu_us_per_queued);
   object.add("queued_per_second", report.queued_per_second);
   object.add("cpu_us_per_drained", report.cpu_us_per_drained);
@@ -209,6 +217,10 @@ std::string to_line(const Report& report) {
   add_field(line, "ping p99 before", report.ping_idle_p99_us, " us");
   add_field(line, "meanwhile", report.ping_p99_us, " us");
   add_field(line, "at most", report.ping_max_us, " us");
+  add_field(line, "cpu/message without", report.cpu_us_without_rules, " us");
+  add_field(line, "with", report.cpu_us_with_rules, " us");
+  add_field(line, "added", report.cpu_us_added, " us");
+  add_field(line, "rss/group", report.rss_bytes_per_group, " B");
   add_field(line, "cpu/queued", report.cpu_us_per_queued, " us");
   add_field(line, "queued/s", report.queued_per_second, "");
   add_field(line, "cpu/drained", report.cpu_us_per_drained, " us");

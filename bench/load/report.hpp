@@ -19,8 +19,8 @@ struct Report {
   int mqtt_version = 5;
   std::optional<std::string> topics;
   std::optional<std::int64_t> publishers, subscribers, qos, payload_bytes, window, rate;
-  std::optional<std::int64_t> connections, filters, rounds;
-  std::optional<bool> unbatched, subscribe, churn;
+  std::optional<std::int64_t> connections, filters, rounds, rules, groups;
+  std::optional<bool> unbatched, subscribe, churn, distinct, matching;
 
   // messages
   std::optional<std::int64_t> messages_in;   ///< into the broker
@@ -62,6 +62,11 @@ struct Report {
   std::optional<std::int64_t> scanned_shadows;
   std::optional<double> ping_idle_p99_us;    ///< before the queries
   std::optional<double> ping_p99_us, ping_max_us;  ///< while all documents are looked at
+
+  // rules; per message published, medians of the rounds
+  std::optional<double> cpu_us_without_rules, cpu_us_with_rules;
+  std::optional<double> cpu_us_added;  ///< of the differences within a round
+  std::optional<double> rss_bytes_per_group;
 
   // kills
   std::optional<double> restart_seconds_max;  ///< from a kill until the broker accepts again

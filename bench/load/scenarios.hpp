@@ -73,6 +73,22 @@ struct ShadowOptions {
 
 Report run_shadow(const Target& target, const ShadowOptions& options);
 
+struct RulesOptions {
+  std::string start;  ///< command that starts the broker; {port} and {dir} are filled in
+  std::size_t rules = 1;
+  bool distinct = false;     ///< each rule has a filter of its own, and each message one rule
+  bool matching = false;     ///< WHERE is true, and the rule republishes
+  std::uint64_t groups = 0;  ///< of a window, in the place of --messages
+  std::uint64_t messages = 300'000;
+  std::size_t payload_size = 200;
+  std::size_t publishers = 10;
+  std::uint32_t window = 100;
+  std::uint32_t rounds = 5;  ///< each without rules and with them
+};
+
+/// Starts the broker itself: the target's pid is not looked at. Its rules lie in {dir}/rules.toml.
+Report run_rules(const Target& target, const RulesOptions& options);
+
 struct OfflineOptions {
   std::uint64_t messages = 100'000;
   std::size_t payload_size = 64;

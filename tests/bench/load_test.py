@@ -258,12 +258,33 @@ class Kills(unittest.TestCase):
         self.assertEqual(report["loss"], report["messages_in"])
 
 
+class Rules(unittest.TestCase):
+    def added(self, *shape, broker=None):
+        options = "--set storage.profile=gateway --set node.shards=1"
+        run = bench("rules", "--json", "--port", str(free_port()), "--rounds", "1", "--messages", "1000", *shape,
+                    "--start", f"{BROKER} {broker or '--config {dir}/rules.toml'} --listen mqtt://127.0.0.1:{{port}} "
+                               f"--data-dir {{dir}}/data {options}")
+        return run.returncode, json.loads(run.stdout)
+
+    def test_every_result_of_every_rule_arrives(self):
+        for shape, results in ((("--rules", "3", "--match"), 3 * 1100), (("--rules", "5", "--distinct", "--match"), 1100),
+                               (("--rules", "2"), 0), (("--groups", "50"), 0)):
+            status, report = self.added(*shape)
+            self.assertEqual((status, report["failure"]), (0, None), shape)
+            self.assertEqual(report["messages_out"], results, shape)
+            self.assertIsNotNone(report["cpu_us_added"])
+
+    def test_rules_that_are_not_there_are_found_out(self):
+        status, report = self.added("--stall", "1", broker="--set log.level=error")
+        self.assertEqual((status, report["failure"]), (1, "stalled"))
+
+
 class Usage(unittest.TestCase):
     def test_all_subcommands_print_the_same_keys(self):
         keys = []
-        commands = ("pubsub", "connect", "subscriptions", "retained", "shadow", "offline", "durability")
+        commands = ("pubsub", "connect", "subscriptions", "retained", "shadow", "rules", "offline", "durability")
         for command in commands:
-            start = ["--start", "false"] if command == "durability" else []
+            start = ["--start", "false"] if command in ("rules", "durability") else []
             run = bench(command, "--json", "--port", "1", *start)
             report = json.loads(run.stdout)
             keys.append((list(report), list(report["parameters"]), list(report["latency_us"])))

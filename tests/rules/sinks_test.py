@@ -1,16 +1,14 @@
 """Results that leave the process: durable queues to files and HTTP servers, through outages and kill -9."""
 
-import http.server
 import json
 import os
-import socket
 import tempfile
-import threading
 import time
 import unittest
 
 from mqtt import Client
 from programs import Daemon, run
+from receiver import Receiver, first_ones
 
 CONFIG = """
 [rules]
@@ -29,61 +27,6 @@ url = "http://127.0.0.1:{port}/in"
 body = "lines"
 headers = ["X-Plant: north"]
 """
-
-
-class Receiver:
-    """An HTTP server that can be absent; remembers each line it was given."""
-
-    def __init__(self):
-        self.listener = socket.socket()
-        self.listener.bind(("127.0.0.1", 0))  # reserved, and nobody answers
-        self.port = self.listener.getsockname()[1]
-        self.lines = []
-        self.headers = None
-        self.status = 204
-        self.changed = threading.Condition()
-        self.server = None
-
-    def begin(self):
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                with receiver.changed:
-                    receiver.headers = self.headers
-                    if receiver.status == 204:
-                        receiver.lines += [json.loads(line) for line in body.splitlines()]
-                    receiver.changed.notify_all()
-                self.send_response(receiver.status)
-                if receiver.status != 204:
-                    self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.listener.close()
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def wait_for(self, wanted):
-        with self.changed:
-            return self.changed.wait_for(lambda: {entry["n"] for entry in self.lines} >= wanted, timeout=60)
-
-    def end(self):
-        if self.server:
-            self.server.shutdown()
-            self.server.server_close()
-        else:
-            self.listener.close()
-
-
-def first_ones(entries):
-    """Without what came again, in the order of the first coming."""
-    return list(dict.fromkeys(entry["n"] for entry in entries))
 
 
 class Sinks(unittest.TestCase):
