@@ -52,6 +52,8 @@ struct StoredDelivery {
   bool released = false;   ///< PUBREC has come: only PUBREL and PUBCOMP remain
   std::vector<std::uint32_t> subscription_ids;
   std::string share;       ///< "name/filter" if a share group gave it to this session
+  /// Not 0: the message lies in the store once, under this number, for all its deliveries.
+  std::uint64_t common_message = 0;
 };
 
 /// A run of deliveries that stays in the store while it waits. Between `first` and `end` some may be
@@ -61,6 +63,12 @@ struct StoredQueue {
   std::uint64_t end = 0;    ///< first sequence behind it
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
+};
+
+/// Sequences of deliveries, or numbers of common messages, from the first to before the other.
+struct NumberRange {
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
 };
 
 /// A message that the broker itself still has to route: a will whose moment has come, or what a session that ended
@@ -83,8 +91,7 @@ class SessionJournal {
     virtual void session(StoredSession session) = 0;
     virtual void subscription(StoredSubscription subscription) = 0;
     virtual void delivery(StoredDelivery delivery) = 0;
-    /// In place of the deliveries, when the journal can read them later. None of them is of a share
-    /// group.
+    /// In place of the deliveries, when the journal can read them later.
     virtual void queue(const StoredQueue& /*queue*/) {}
     /// Whether queue() is understood.
     virtual bool takes_queues() const { return false; }
@@ -97,10 +104,24 @@ class SessionJournal {
   /// Created, or any of its lasting facts changed.
   virtual void session(const StoredSession& session, Now now, Batch& batch) = 0;
   /// Gone with everything it had, but for the deliveries with these sequences (ascending), which may be in the
-  /// store or may come later: delivered() will be called for each.
-  virtual void session_ended(std::string_view client_id, std::span<const std::uint64_t> spared, Batch& batch) = 0;
+  /// store or may come later: delivered() will be called for each that there is.
+  virtual void session_ended(std::string_view client_id, std::span<const NumberRange> spared, Batch& batch) = 0;
   virtual void subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) = 0;
   virtual void unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) = 0;
+  /// A message that several deliveries in the same batch have in common. False: this journal writes it with each
+  /// of them, and StoredDelivery::common_message stays 0.
+  virtual bool common_message(std::uint64_t /*number*/, const Message&, Now, Batch&) { return false; }
+  /// No delivery has it any more.
+  virtual void common_message_gone(std::uint64_t /*number*/, Batch&) {}
+  /// The highest number in use of those in [from, to); 0: none.
+  virtual Result<std::uint64_t> last_common_message(Store&, std::uint64_t /*from*/, std::uint64_t /*to*/) {
+    return std::uint64_t{0};
+  }
+  /// How to find the common messages with these numbers that no delivery has: keys for common_message_number().
+  /// What is committed later must not bring such a delivery.
+  virtual StoreRange unused_common_messages(std::vector<NumberRange> /*among*/) { return {}; }
+  virtual std::uint64_t common_message_number(std::string_view /*key*/) { return 0; }
+
   /// A delivery was added, or became `released`.
   virtual void delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) = 0;
   /// A delivery is complete (or was dropped).

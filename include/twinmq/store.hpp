@@ -64,17 +64,24 @@ class Batch {
   std::vector<Place> changes_;
 };
 
+class Store;
+
+struct StoreEntries {
+  std::vector<std::pair<std::string, std::string>> entries;  ///< ascending
+  bool more = false;  ///< a limit ended the reading; go on behind the last entry
+};
+
 /// What to read: every entry with from <= key < to, from the first on, as many as the limits allow.
 struct StoreRange {
   std::string from;
   std::string to;  ///< empty: no upper end
   std::size_t entries_max = 1000;
   std::size_t bytes_max = 1 << 20;  ///< of keys and values; the first entry is always read
-};
-
-struct StoreEntries {
-  std::vector<std::pair<std::string, std::string>> entries;  ///< ascending
-  bool more = false;  ///< a limit ended the reading; go on behind the last entry
+  /// The key of another entry whose value is wanted behind this value; empty: none. Null: of no entry. What is no
+  /// longer there is left out.
+  std::string (*leads_to)(std::string_view value) = nullptr;
+  /// Finds the entries in place of reading the range, where that takes more. It may take long.
+  std::function<Result<StoreEntries>(Store&)> search;
 };
 
 /// One figure a store tells about itself: "sst_bytes", 1048576.
@@ -102,7 +109,7 @@ class Store {
   /// Every entry with from <= key < to, in ascending byte order, as of one moment. An empty `to` has no upper end.
   virtual Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) = 0;
 
-  /// The entries of the range as of one moment, copied.
+  /// The entries of the range as of one moment, copied. What they lead to is read behind that.
   Result<StoreEntries> read(const StoreRange& range);
 
   /// The value of the key, if it is there.

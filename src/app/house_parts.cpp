@@ -17,6 +17,7 @@
 #include "modules/shadow/shadow_service.hpp"
 #include "modules/sys/sys_module.hpp"
 #include "records/key_runs.hpp"
+#include "records/session_record.hpp"
 #include "storage/memory_store.hpp"
 #include "storage/rocksdb_store.hpp"
 
@@ -26,12 +27,18 @@ Result<HouseStore> open_store(const Config& config, std::function<void(const Log
   if (!keeps_store(config)) return HouseStore{std::make_shared<storage::MemoryStore>(), true};
   storage::RocksDbParts parts;
   parts.config = config.storage;
+  parts.form = store_form();
   parts.run_prefix = records::run_prefix;
   parts.log = [log = std::move(log)](LogLevel level, std::string_view event,
                                      const std::string& detail) { log({level, event, detail}); };
   auto store = storage::RocksDbStore::open(config.data_dir, std::move(parts));
   if (!store) return store.error();
   return HouseStore{std::move(*store), false};
+}
+
+storage::StoreForm store_form() {
+  // Since 2 a message may lie apart from its deliveries.
+  return {records::kFormat, {nullptr}};
 }
 
 bool keeps_store(const Config& config) {

@@ -18,6 +18,7 @@
 #include "modules/access/hash_worker.hpp"
 #include "modules/rules/rules_service.hpp"
 #include "plugins/plugin_set.hpp"
+#include "storage/rocksdb_store.hpp"
 
 namespace twinmq::app {
 
@@ -29,6 +30,8 @@ struct HouseStore {
 /// thread as long as the store lives.
 Result<HouseStore> open_store(const Config& config, std::function<void(const LogLine&)> log);
 bool keeps_store(const Config& config);
+/// What this version's records look like, as data_dir notes it.
+storage::StoreForm store_form();
 
 /// By the files the Config names. Blocks while reading them.
 Result<AccessRules> house_access(const Config& config,

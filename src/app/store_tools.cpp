@@ -7,8 +7,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "app/house_parts.hpp"
 #include "app/shard_thread.hpp"
 #include "base/escape.hpp"
+#include "records/message_record.hpp"
 #include "records/retained_record.hpp"
 #include "records/rule_record.hpp"
 #include "records/session_record.hpp"
@@ -72,6 +74,7 @@ Told tell_session_part(const records::SessionKeyParts& key, std::string_view val
       told.facts["sequence"] = read->sequence;
       told.facts["qos"] = static_cast<int>(read->qos);
       told.facts["released"] = read->released;
+      if (read->common_message != 0) told.facts["number"] = read->common_message;
       if (read->message) tell(told.facts, *read->message);
       break;
     }
@@ -110,6 +113,16 @@ Told tell_record(std::string_view key, std::string_view value, Now now) {
     } else {
       told.fault = read.error();
     }
+  } else if (key.starts_with(records::kCommonMessagePrefix)) {
+    told.kind = "message";
+    const auto number = records::common_message_number(key);
+    const auto read = records::decode_message(value, now);
+    if (number) told.facts["number"] = *number;
+    if (read) {
+      tell(told.facts, **read);
+    } else {
+      told.fault = read.error();
+    }
   } else if (const auto parsed = records::parse_sink_key(key)) {
     told.kind = key.front() == records::kSinkPrefix ? "sink entry" : "dead letter";
     told.facts["sink"] = parsed->sink;
@@ -139,9 +152,20 @@ Told tell_record(std::string_view key, std::string_view value, Now now) {
   return told;
 }
 
+// A delivery with the message that lies apart from it.
+std::string with_message(Store& store, std::string_view key, const std::string& value) {
+  const auto parts = records::parse_session_key(key);
+  if (!parts || parts->kind != records::SessionRecordKind::Delivery) return value;
+  const std::string apart = records::common_message_of(value);
+  if (apart.empty()) return value;
+  const auto found = store.get(apart);
+  return found && *found ? value + **found : value;
+}
+
 Result<std::unique_ptr<storage::RocksDbStore>> open_to_look(const Config& config) {
   storage::RocksDbParts parts;
   parts.config = config.storage;
+  parts.form = store_form();
   parts.read_only = true;
   return storage::RocksDbStore::open(config.data_dir, std::move(parts));
 }
@@ -171,23 +195,28 @@ Result<StoreReport> inspect_store(const Config& config, bool verify,
       report.faults.push_back(done.error().detail);
   }
   const Now now = read_clocks();
-  const Result<void> scanned =
-      (*store)->scan("", "", [&](std::string_view key, std::string_view value) {
-        Told told = tell_record(key, value, now);
-        StoreReport::Sum& sum = report.kinds[told.kind];
-        ++sum.records;
-        sum.bytes += key.size() + value.size();
-        if (told.fault) {
-          report.faults.push_back("key=" + escaped(key) + " kind=" + told.kind +
-                                  " because=" + escaped(told.fault->detail));
-        }
-        if (!each) return true;
-        told.facts["kind"] = told.kind;
-        if (told.fault) told.facts["fault"] = told.fault->detail;
-        each(told.facts.dump(-1, ' ', false, Json::error_handler_t::replace));
-        return true;
-      });
-  if (!scanned) report.faults.push_back(scanned.error().detail);
+  const auto tell_entry = [&](const std::string& key, const std::string& value) {
+    Told told = tell_record(key, with_message(**store, key, value), now);
+    StoreReport::Sum& sum = report.kinds[told.kind];
+    ++sum.records;
+    sum.bytes += key.size() + value.size();
+    if (told.fault) {
+      report.faults.push_back("key=" + escaped(key) + " kind=" + told.kind +
+                              " because=" + escaped(told.fault->detail));
+    }
+    if (!each) return;
+    told.facts["kind"] = told.kind;
+    if (told.fault) told.facts["fault"] = told.fault->detail;
+    each(told.facts.dump(-1, ' ', false, Json::error_handler_t::replace));
+  };
+  for (StoreRange range;;) {
+    const Result<StoreEntries> found = (*store)->read(range);
+    if (!found) report.faults.push_back(found.error().detail);
+    if (!found) break;
+    for (const auto& [key, value] : found->entries) tell_entry(key, value);
+    if (!found->more) break;
+    range.from = found->entries.back().first + '\0';
+  }
   report.figures = (*store)->figures();
   return report;
 }
@@ -202,7 +231,7 @@ Result<void> restore_backup(const Config& config, const std::string& backup) {
   {
     auto held = storage::DataDirectory::claim(config.data_dir);
     if (!held) return held.error();
-    const Result<unsigned> format = held->format();
+    const Result<unsigned> format = held->format(records::kFormat);
     if (!format) return format.error();
     if (*format != 0 || fs::exists(held->store_path())) {
       return Error{ErrorCode::InvalidArgument,

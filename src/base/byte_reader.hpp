@@ -30,6 +30,8 @@ class ByteReader {
     const auto size = number<std::uint32_t>();
     return take(size);
   }
+  /// Everything that was not read yet.
+  std::string_view rest() { return take(bytes_.size()); }
   /// The caller found a value that cannot be.
   void reject() { ok_ = false; }
 

@@ -25,6 +25,7 @@ void Batch::add(Kind kind, std::string_view key, std::string_view value) {
 }
 
 Result<StoreEntries> Store::read(const StoreRange& range) {
+  if (range.search) return range.search(*this);
   StoreEntries found;
   std::size_t bytes = 0;
   const Result<void> done =
@@ -41,6 +42,22 @@ Result<StoreEntries> Store::read(const StoreRange& range) {
         return true;
       });
   if (!done) return done.error();
+  if (!range.leads_to) return found;
+  for (std::size_t i = 0; i < found.entries.size(); ++i) {
+    std::string& value = found.entries[i].second;
+    const std::string key = range.leads_to(value);
+    if (key.empty()) continue;
+    Result<std::optional<std::string>> behind = get(key);
+    if (!behind) return behind.error();
+    if (!*behind) continue;
+    bytes += (*behind)->size();
+    if (i > 0 && bytes > range.bytes_max) {
+      found.entries.resize(i);
+      found.more = true;
+      break;
+    }
+    value += **behind;
+  }
   return found;
 }
 

@@ -5,12 +5,14 @@
 // when its publish is safe, and never before: a publisher that repeats it would meet it twice.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include <twinmq/message.hpp>
+#include <twinmq/session_journal.hpp>
 #include <twinmq/store.hpp>
 
 #include "core/ids.hpp"
@@ -33,6 +35,16 @@ class EndedSessions {
   void wait(std::string_view client_id, LinkKey link) {
     barred_[std::string(client_id)].links.push_back(link);
   }
+
+  /// Another member takes over what a session never acknowledged; a QoS 2 message that was sent stays with its
+  /// client even if that is gone [MQTT-4.8.2-4].
+  static bool returns_to_group(QoS qos, bool sent) { return qos == QoS::AtLeastOnce || !sent; }
+  /// The part of the buried session's queue that lies in the store alone, and from which share groups want theirs
+  /// back; what is below `sent_end` was perhaps sent. It counts as one record.
+  void read_back(SessionKey session, NumberRange queue, std::uint64_t sent_end);
+  /// Deliveries of a former session with that client identifier that are still to be read back: who waits to take its
+  /// place, and ends, must not erase them.
+  std::optional<NumberRange> being_read_back(std::string_view client_id) const;
 
   /// A message of the share group "name/filter" whose publish is not safe.
   void leave_behind(const Kept& kept, std::string share, MessageRef message);
@@ -60,6 +72,7 @@ class EndedSessions {
   };
   struct Bar {
     std::size_t graves = 0;
+    std::optional<NumberRange> reading;  ///< one at most: nobody who waits has a queue
     std::vector<LinkKey> links;
   };
   static std::uint64_t number(SessionKey key) {
@@ -67,6 +80,8 @@ class EndedSessions {
   }
   Grave* find(SessionKey session);
   void settle(SessionKey session);
+  void on_read_back(SessionKey session, NumberRange queue, std::uint64_t sent_end,
+                    const Result<StoreEntries>& found);
   std::vector<LeftBehind>::iterator find(const Kept& kept);
 
   Shard& shard_;

@@ -91,6 +91,7 @@ Result<void> ShardCore::restore(Store& store, Now now) {
     const auto complain = [&](std::string what) {
       shard.log(LogLevel::Error, "stored record left out", what);
     };
+    if (auto restored = shard.common_messages.restore(store); !restored) return restored;
     if (auto restored = shard.parts.journal->restore(store, now, mine, restorer, complain);
         !restored)
       return restored;

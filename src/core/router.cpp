@@ -249,8 +249,9 @@ void Router::close_part(Scratch& scratch, Publication& publication, const PartOf
   if (!route.kept.empty()) {
     closed.records = std::make_unique<Batch>();
     closed.wants_outcome = true;
+    const std::uint64_t first_message = shard_.common_messages.next();
     shard_.transactions.write_deliveries(route.kept, *closed.records);
-    shard_.transactions.remember_part(part.opener, part.transaction, route.kept, nullptr);
+    shard_.transactions.remember_part(part.opener, part.transaction, route.kept, first_message, nullptr);
   }
   shard_.post_closed(part.opener, std::move(closed));
 }
@@ -427,13 +428,15 @@ void Router::close_entered_part(Scratch& scratch, Publication& publication, cons
   }
   for (const HeldTransaction held : scratch.reactions.held) shard_.services.keep(held, share());
   closed.refused = route.refused;
+  const std::uint64_t first_message = shard_.common_messages.next();
   if (!route.kept.empty() || !records.empty()) {
     closed.records = std::make_unique<Batch>(std::move(records));
     shard_.transactions.write_deliveries(route.kept, *closed.records);
   }
   if (!route.kept.empty() || later) {
     closed.wants_outcome = true;
-    shard_.transactions.remember_part(part.opener, part.transaction, route.kept, std::move(later));
+    shard_.transactions.remember_part(part.opener, part.transaction, route.kept, first_message,
+                                      std::move(later));
   }
   shard_.post_closed(part.opener, std::move(closed));
 }

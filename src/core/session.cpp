@@ -155,32 +155,45 @@ void Session::end() {
   publish_will();
   leave_filters();
   const std::vector<std::uint64_t> remote = shard_.transactions.remote_deliveries(key);
-  std::vector<std::uint64_t> spared;
+  std::vector<NumberRange> spared;
   const auto give_up = [&](std::uint64_t sequence) {
     Entry& entry = *find(sequence);
+    if (entry.stored == Stored::Yes) {
+      leave_common_message(entry);
+    } else if (entry.extra && entry.extra->common_message != 0) {
+      shard_.common_messages.lose_track();
+    }
     if (entry.state == State::Done || !entry.message) return;
     if (!returns_to_group(entry)) return shard_.counters.add(Metric::DroppedSessionEnd);
     give_back(entry, sequence);
     // Another shard commits its record, nobody knows when: it must not be lost behind this end.
-    if (std::binary_search(remote.begin(), remote.end(), sequence)) spared.push_back(sequence);
+    if (std::binary_search(remote.begin(), remote.end(), sequence))
+      spared.push_back({sequence, sequence + 1});
   };
   for (std::uint64_t sequence = head_; sequence < warm_end(); ++sequence) give_up(sequence);
-  // Nothing of a share group goes cold, but behind what did it may wait.
+  const bool reads_back = cold_ && cold_->shares;
   if (cold_) {
-    shard_.counters.add(Metric::DroppedSessionEnd, cold_->messages);
+    if (reads_back) {
+      spared.push_back({cold_->from, cold_->end});
+    } else {
+      shard_.counters.add(Metric::DroppedSessionEnd, cold_->messages);
+      shard_.common_messages.lose_track();
+    }
     for (std::uint64_t sequence = cold_->end; sequence < end_sequence(); ++sequence)
       give_up(sequence);
   }
   if (!recorded_) return;
+  if (const auto former = shard_.ended_sessions.being_read_back(client_id_)) spared.push_back(*former);
   shard_.parts.journal->session_ended(client_id_, spared, shard_.transactions.open_batch());
-  shard_.ended_sessions.bury(key, client_id_, remote.size() + unsettled_.size());
+  shard_.ended_sessions.bury(key, client_id_,
+                             remote.size() + unsettled_.size() + (reads_back ? 1 : 0));
+  if (reads_back)
+    shard_.ended_sessions.read_back(key, {cold_->from, cold_->end}, cold_->sent_end);
 }
 
-// Another member takes over what this one never acknowledged; a QoS 2 message that was sent stays with
-// its client even if that is gone [MQTT-4.8.2-4].
 bool Session::returns_to_group(const Entry& entry) {
   return entry.extra && !entry.extra->share.empty() &&
-         (entry.qos == QoS::AtLeastOnce || (entry.state == State::Waiting && !entry.dup));
+         EndedSessions::returns_to_group(entry.qos, entry.state != State::Waiting || entry.dup);
 }
 
 void Session::give_back(const Entry& entry, std::uint64_t sequence) {

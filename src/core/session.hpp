@@ -17,6 +17,7 @@
 #include <twinmq/statistics.hpp>
 
 #include "base/timing_wheel.hpp"
+#include "core/common_messages.hpp"
 #include "core/retained_replay.hpp"
 #include "core/ring.hpp"
 #include "core/subscriber.hpp"
@@ -86,8 +87,9 @@ class Session final : public Subscriber {
 
   // --- Persistence of deliveries
   // -------------------------------------------------------------------------
-  /// Adds the delivery to the batch, unless it is complete already.
-  void write_delivery(std::uint64_t sequence, Batch& batch);
+  /// Adds the delivery to the batch, unless it is complete already. `last`: the deliveries before it may have its
+  /// message, too; null: it is alone.
+  void write_delivery(std::uint64_t sequence, CommonMessages::Written* last, Batch& batch);
   void on_delivery_written(std::uint64_t sequence);
   void on_release_stored(std::uint64_t sequence);
   /// False: no session can have had it behind what was restored before.
@@ -152,10 +154,11 @@ class Session final : public Subscriber {
   struct Extra {
     std::vector<std::uint32_t> subscription_ids;
     std::string share;
+    std::uint64_t common_message = 0;  ///< where the store has the message, if not in the delivery
   };
   struct Entry {
     MessageRef message;
-    std::unique_ptr<Extra> extra;  ///< more than one subscription identifier, or a share group
+    std::unique_ptr<Extra> extra;  ///< null for most
     std::uint32_t subscription_id = 0;
     State state = State::Waiting;
     Stored stored = Stored::No;
@@ -176,6 +179,7 @@ class Session final : public Subscriber {
     std::uint64_t sent_end = 0;      ///< what is below was perhaps sent on an earlier connection
     std::uint64_t restored_end = 0;  ///< what is below comes from before the restart
     std::uint64_t reading = 0;       ///< the read under way; 0: none
+    bool shares = false;             ///< a share group may have given some of it
     Ring<Entry> tail;                ///< all of them Waiting
   };
 
@@ -210,6 +214,8 @@ class Session final : public Subscriber {
   bool gated(const Entry& entry) const;
   void send_next(Entry& entry, std::uint64_t sequence);
   void finish(Entry& entry, std::uint64_t sequence);
+  void erase_delivery(Entry& entry, std::uint64_t sequence);
+  void leave_common_message(Entry& entry);
   void release_message(Entry& entry);
   void leave_window(Entry& entry);
   void pop_done();

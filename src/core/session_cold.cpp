@@ -37,12 +37,10 @@ void Session::rewind() {
 // --- Out of memory
 // ------------------------------------------------------------------------------------------
 
-// What is Done never goes: until its removal is committed, reading would bring it back. What a share
-// group gave stays, because it is handed back when the session ends.
+// What is Done never goes: until its removal is committed, reading would bring it back.
 bool Session::may_go_cold(const Entry& entry) const {
   return entry.stored == Stored::Yes && !entry.in_window &&
-         (entry.state == State::Waiting || entry.state == State::Released) &&
-         (!entry.extra || entry.extra->share.empty());
+         (entry.state == State::Waiting || entry.state == State::Released);
 }
 
 void Session::spill_if_over_budget() {
@@ -94,6 +92,7 @@ bool Session::begin_cold() {
 void Session::go_cold(Entry& entry, std::uint64_t sequence) {
   ++cold_->messages;
   shard_.counters.add(Metric::QueuedOnDisk);
+  cold_->shares |= entry.extra && !entry.extra->share.empty();
   if (entry.dup) cold_->sent_end = std::max(cold_->sent_end, sequence + 1);
   if (entry.restored) cold_->restored_end = std::max(cold_->restored_end, sequence + 1);
   if (!entry.message) return;
@@ -108,6 +107,7 @@ void Session::restore_queue(const StoredQueue& stored) {
   cold_->end = cold_->sent_end = cold_->restored_end = stored.end;
   cold_->messages = stored.messages;
   cold_->bytes = stored.bytes;
+  cold_->shares = shared_once_;
   live_ += static_cast<std::uint32_t>(stored.messages);
   queued_bytes_ += stored.bytes;
   shard_.counters.add(Metric::QueuedMessages, stored.messages);
@@ -210,6 +210,7 @@ bool Session::drop_cold() {
   }
   cold_->reading = 0;  // what it brings begins too early
   shard_.parts.journal->delivered(client_id_, cold_->from, shard_.transactions.open_batch());
+  shard_.common_messages.lose_track();
   const std::uint64_t bytes = cold_->messages > 0 ? cold_->bytes / cold_->messages : 0;
   if (cold_->messages > 0) {
     --cold_->messages;

@@ -278,6 +278,7 @@ bool Session::on_pubrec(mqtt::PacketId id, ReasonCode code) {
     entry->state = State::ReleaseStoring;
     ++releases_storing_;
     if (entry->stored == Stored::Yes) {
+      leave_common_message(*entry);
       const StoredDelivery stored = stored_delivery(*entry, sequence);
       shard_.parts.journal->delivery(client_id_, stored, shard_.now,
                                      shard_.transactions.open_batch());
@@ -326,13 +327,21 @@ void Session::finish(Entry& entry, std::uint64_t sequence) {
   release_message(entry);
   leave_window(entry);
   entry.state = State::Done;
-  entry.extra.reset();
   --live_;
   shard_.counters.subtract(Metric::QueuedMessages);
-  if (entry.stored == Stored::Yes) {
-    shard_.parts.journal->delivered(client_id_, sequence, shard_.transactions.open_batch());
-    entry.stored = Stored::No;
-  }
+  if (entry.stored == Stored::Yes) erase_delivery(entry, sequence);
+  if (entry.stored != Stored::Writing) entry.extra.reset();
+}
+
+void Session::erase_delivery(Entry& entry, std::uint64_t sequence) {
+  shard_.parts.journal->delivered(client_id_, sequence, shard_.transactions.open_batch());
+  leave_common_message(entry);
+  entry.stored = Stored::No;
+}
+
+void Session::leave_common_message(Entry& entry) {
+  if (!entry.extra || entry.extra->common_message == 0) return;
+  shard_.common_messages.remove_delivery(std::exchange(entry.extra->common_message, 0));
 }
 
 void Session::leave_window(Entry& entry) {
@@ -375,11 +384,12 @@ StoredDelivery Session::stored_delivery(const Entry& entry, std::uint64_t sequen
     if (!entry.extra->subscription_ids.empty())
       stored.subscription_ids = entry.extra->subscription_ids;
     stored.share = entry.extra->share;
+    stored.common_message = entry.extra->common_message;
   }
   return stored;
 }
 
-void Session::write_delivery(std::uint64_t sequence, Batch& batch) {
+void Session::write_delivery(std::uint64_t sequence, CommonMessages::Written* last, Batch& batch) {
   Entry* entry = find(sequence);
   if (!entry || entry->stored != Stored::Pending) return;
   if (entry->state == State::Done) {  // acknowledged before it was written: nothing to write
@@ -387,6 +397,14 @@ void Session::write_delivery(std::uint64_t sequence, Batch& batch) {
     return pop_done();
   }
   entry->stored = Stored::Writing;
+  // What a share group gives has one receiver.
+  if (last && !(entry->extra && !entry->extra->share.empty())) {
+    const std::uint64_t number = shard_.common_messages.add_delivery(entry->message, *last, batch);
+    if (number != 0) {
+      if (!entry->extra) entry->extra = std::make_unique<Extra>();
+      entry->extra->common_message = number;
+    }
+  }
   shard_.parts.journal->delivery(client_id_, stored_delivery(*entry, sequence), shard_.now, batch);
 }
 
@@ -395,8 +413,8 @@ void Session::on_delivery_written(std::uint64_t sequence) {
   if (!entry || entry->stored != Stored::Writing) return;
   entry->stored = Stored::Yes;
   if (entry->state == State::Done) {
-    shard_.parts.journal->delivered(client_id_, sequence, shard_.transactions.open_batch());
-    entry->stored = Stored::No;
+    erase_delivery(*entry, sequence);
+    entry->extra.reset();
     return pop_done();
   }
   if (entry->qos == QoS::ExactlyOnce && next_ <= sequence) pump();
@@ -431,9 +449,10 @@ void Session::fill_entry(Entry& entry, StoredDelivery stored) {
   entry.stored = Stored::Yes;
   entry.state = stored.released ? State::Released : State::Waiting;
   if (stored.subscription_ids.size() == 1) entry.subscription_id = stored.subscription_ids[0];
-  if (stored.subscription_ids.size() > 1 || !stored.share.empty()) {
+  if (stored.subscription_ids.size() > 1 || !stored.share.empty() || stored.common_message != 0) {
     entry.extra = std::make_unique<Extra>();
     entry.extra->share = std::move(stored.share);
+    entry.extra->common_message = stored.common_message;
     if (stored.subscription_ids.size() > 1)
       entry.extra->subscription_ids = std::move(stored.subscription_ids);
   }

@@ -15,6 +15,7 @@
 #include "base/prng.hpp"
 #include "base/slot_map.hpp"
 #include "base/timing_wheel.hpp"
+#include "core/common_messages.hpp"
 #include "core/effects.hpp"
 #include "core/ended_sessions.hpp"
 #include "core/link.hpp"
@@ -99,6 +100,7 @@ struct Shard {
   TopicTree tree;
   Reads reads{effects.reads};
   Transactions transactions{*this};
+  CommonMessages common_messages{*this};
   Router router{*this};
   ShareGroups share_groups{*this};
   Subscriptions subscriptions{*this};
@@ -131,5 +133,6 @@ struct Shard {
 /// What a timer of the shard's wheel belongs to.
 inline constexpr std::uint8_t kLinkTimer = 1;
 inline constexpr std::uint8_t kSessionTimer = 2;
+inline constexpr std::uint8_t kCommonMessagesTimer = 3;
 
 }  // namespace twinmq::core

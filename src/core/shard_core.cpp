@@ -187,10 +187,16 @@ void ShardCore::on_read(std::uint64_t ticket, Result<StoreEntries> found) {
 void ShardCore::on_time() {
   Shard& shard = *shard_;
   while (base::Timer* timer = shard.wheel.pop_due(shard.now.steady)) {
-    if (timer->kind() == kLinkTimer) {
-      static_cast<Link*>(timer->owner())->on_timer();
-    } else {
-      static_cast<Session*>(timer->owner())->on_timer();
+    switch (timer->kind()) {
+      case kLinkTimer:
+        timer->owner_as<Link>().on_timer();
+        break;
+      case kSessionTimer:
+        timer->owner_as<Session>().on_timer();
+        break;
+      case kCommonMessagesTimer:
+        timer->owner_as<CommonMessages>().on_timer();
+        break;
     }
   }
   shard.services.on_time();

@@ -116,6 +116,7 @@ void Transactions::answer_unpromised() {
 void Transactions::seal() {
   if (!unpromised_.empty()) answer_unpromised();
   if (outstanding_ != 0 || failed_) return;
+  outstanding_message_ = shard_.common_messages.next();
   while (!transactions_.empty()) {
     Transaction& front = transactions_.front();
     if (!front.resolved && (front.own_part_open || front.out != 0)) break;
@@ -174,9 +175,10 @@ void Transactions::settle(Transaction& transaction, TransactionId id) {
 }
 
 void Transactions::write_deliveries(const std::vector<Kept>& kept, Batch& batch) {
+  CommonMessages::Written last;
   for (const Kept& item : kept) {
     if (Session* session = shard_.sessions.find(item.session)) {
-      session->write_delivery(item.sequence, batch);
+      session->write_delivery(item.sequence, kept.size() > 1 ? &last : nullptr, batch);
     } else {
       shard_.ended_sessions.write_delivery(item, batch);
     }
@@ -184,8 +186,15 @@ void Transactions::write_deliveries(const std::vector<Kept>& kept, Batch& batch)
 }
 
 void Transactions::remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept,
+                                 std::uint64_t first_message,
                                  std::unique_ptr<Afterwards> afterwards) {
-  remote_parts_.push_back({opener, id, std::move(kept), std::move(afterwards)});
+  remote_parts_.push_back({opener, id, std::move(kept), first_message, std::move(afterwards)});
+}
+
+std::uint64_t Transactions::first_uncommitted_message() const {
+  std::uint64_t first = outstanding_ != 0 ? outstanding_message_ : shard_.common_messages.next();
+  for (const RemotePart& part : remote_parts_) first = std::min(first, part.first_message);
+  return first;
 }
 
 void Transactions::on_part_committed(ShardId opener, TransactionId id) {

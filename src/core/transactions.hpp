@@ -97,15 +97,18 @@ class Transactions {
   void run(std::unique_ptr<Afterwards> afterwards);
   void on_part_closed(ShardId from, PartClosed letter);
 
-  /// What is to be committed of deliveries of this shard.
+  /// What is to be committed of deliveries of one message, and of those it gave rise to, on this shard.
   void write_deliveries(const std::vector<Kept>& kept, Batch& batch);
 
   /// Parts of transactions that other shards opened: what this shard wrote for them.
-  void remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept,
+  /// `first_message`: what common_messages.next() was before.
+  void remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept, std::uint64_t first_message,
                      std::unique_ptr<Afterwards> afterwards);
   void on_part_committed(ShardId opener, TransactionId id);
   /// Deliveries of that session in such parts, by sequence, that are not known to be committed.
   std::vector<std::uint64_t> remote_deliveries(SessionKey session) const;
+  /// Common messages with lower numbers are committed, as are their deliveries.
+  std::uint64_t first_uncommitted_message() const;
 
   /// Changes outside any publish go straight into the open batch, in order.
   Batch& open_batch() { return batch_; }
@@ -137,6 +140,7 @@ class Transactions {
     ShardId opener;
     TransactionId id;
     std::vector<Kept> kept;
+    std::uint64_t first_message;
     std::unique_ptr<Afterwards> afterwards;
   };
 
@@ -158,6 +162,7 @@ class Transactions {
   std::uint64_t commits_ = 0;
   std::uint64_t outstanding_ =
       0;  ///< commit handed over and not yet answered; 0: the store is ready
+  std::uint64_t outstanding_message_ = 0;  ///< first number of a common message in it
   std::vector<std::pair<TransactionId, Transaction>> committing_;
   std::vector<AfterCommit> committing_notes_;
   std::deque<RemotePart> remote_parts_;

@@ -11,7 +11,11 @@ namespace twinmq::records {
 
 namespace {
 
-constexpr std::uint8_t kFormat = 1;  // of a delivery
+constexpr std::uint8_t kDeliveryFormat = 1;
+
+// Where the message of a delivery is.
+enum class Place : std::uint8_t { Here = 0, Nowhere = 1, Elsewhere = 2 };
+
 constexpr const char* kSessionTable = "tmqS";
 constexpr const char* kSubscriptionTable = "tmqU";
 constexpr const char* kOwedTable = "tmqO";
@@ -54,6 +58,9 @@ std::string delivery_rest(std::uint64_t sequence) { return big_endian(sequence);
 std::string received_rest(std::uint16_t packet_id) { return big_endian(packet_id); }
 
 std::string owed_key(std::uint64_t number) { return kOwedPrefix + big_endian(number); }
+std::string common_message_key(std::uint64_t number) {
+  return kCommonMessagePrefix + big_endian(number);
+}
 
 std::optional<SessionKeyParts> parse_session_key(std::string_view key) {
   if (key.size() < 4 || key[0] != kSessionPrefix) return std::nullopt;
@@ -124,37 +131,69 @@ Result<StoredSubscription> decode_subscription(const SessionKeyParts& key, std::
 }
 
 std::string encode_delivery(const StoredDelivery& delivery, Now now) {
+  const Place place = delivery.released                ? Place::Nowhere
+                      : delivery.common_message != 0 ? Place::Elsewhere
+                                                     : Place::Here;
   base::ByteWriter out;
-  out.number(kFormat);
+  out.number(kDeliveryFormat);
   out.number(static_cast<std::uint8_t>(delivery.qos));
   out.flag(delivery.retain);
-  out.flag(delivery.released);
+  out.number(static_cast<std::uint8_t>(place));
+  if (place == Place::Elsewhere) {
+    out.number(delivery.common_message);
+    out.number(static_cast<std::uint32_t>(delivery.message->footprint()));
+  }
   out.number(static_cast<std::uint32_t>(delivery.subscription_ids.size()));
   for (const std::uint32_t id : delivery.subscription_ids) out.number(id);
   out.text(delivery.share);
-  if (!delivery.released) out.text(encode_message(*delivery.message, now));
+  if (place == Place::Here) out.text(encode_message(*delivery.message, now));
   return out.take();
 }
 
 Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_view record, Now now) {
   base::ByteReader in(record);
-  if (in.number<std::uint8_t>() != kFormat || key.rest.size() != 8) in.reject();
+  if (in.number<std::uint8_t>() != kDeliveryFormat || key.rest.size() != 8) in.reject();
   StoredDelivery delivery;
   delivery.sequence = from_big_endian(key.rest);
   const auto qos = in.number<std::uint8_t>();
   delivery.qos = static_cast<QoS>(qos);
   delivery.retain = in.flag();
-  delivery.released = in.flag();
+  const auto place = static_cast<Place>(in.number<std::uint8_t>());
+  delivery.released = place == Place::Nowhere;
+  if (place == Place::Elsewhere) {
+    delivery.common_message = in.number<std::uint64_t>();
+    in.number<std::uint32_t>();
+    if (delivery.common_message == 0) in.reject();
+  }
   const auto ids = in.number<std::uint32_t>();
   for (std::uint32_t i = 0; i < ids && in.ok(); ++i) delivery.subscription_ids.push_back(in.number<std::uint32_t>());
   delivery.share = in.text();
-  if (!delivery.released) {
-    auto message = decode_message(in.text(), now);
+  if (!in.ok() || qos < 1 || qos > 2 || place > Place::Elsewhere) return corrupt("a delivery record");
+  if (place == Place::Elsewhere && in.finished())
+    return Error{ErrorCode::Corrupt, "its message is not in the store"};
+  if (place != Place::Nowhere) {
+    auto message = decode_message(place == Place::Here ? in.text() : in.rest(), now);
     if (!message) return message.error();
     delivery.message = std::move(*message);
   }
-  if (!in.finished() || qos < 1 || qos > 2) return corrupt("a delivery record");
+  if (!in.finished()) return corrupt("a delivery record");
   return delivery;
+}
+
+DeliveryOutline outline_of(std::string_view record) {
+  base::ByteReader in(record);
+  const bool known = in.number<std::uint8_t>() == kDeliveryFormat;
+  in.number<std::uint16_t>();
+  if (!known || static_cast<Place>(in.number<std::uint8_t>()) != Place::Elsewhere)
+    return {0, record.size()};
+  const auto number = in.number<std::uint64_t>();
+  const auto bytes = in.number<std::uint32_t>();
+  return in.ok() ? DeliveryOutline{number, bytes} : DeliveryOutline{};
+}
+
+std::string common_message_of(std::string_view record) {
+  const std::uint64_t number = outline_of(record).common_message;
+  return number == 0 ? std::string() : common_message_key(number);
 }
 
 std::string encode_owed(const OwedMessage& owed, Now now) {
@@ -171,6 +210,11 @@ Result<OwedMessage> decode_owed(std::string_view key, std::string_view record, N
   auto message = read_message(*stored->message(), now);
   if (!message) return message.error();
   return OwedMessage{from_big_endian(key.substr(1)), std::string(view(stored->share())), std::move(*message)};
+}
+
+Result<std::uint64_t> common_message_number(std::string_view key) {
+  if (key.size() != 9 || key[0] != kCommonMessagePrefix) return corrupt("the key of a common message");
+  return from_big_endian(key.substr(1));
 }
 
 Result<std::uint64_t> sequence_of(const SessionKeyParts& key) {

@@ -12,6 +12,10 @@
 // (tables: records.fbs) and one for each message that outlived its session and is still to be routed:
 //
 //   'o' · u64 number (big endian)   value: table Owed
+//
+// and one for each long message that several sessions wait for:
+//
+//   'm' · u64 number (big endian)   value: message
 
 #include <cstdint>
 #include <optional>
@@ -25,8 +29,12 @@ namespace twinmq::records {
 
 enum class SessionRecordKind : std::uint8_t { Session = 0, Subscription = 1, Delivery = 2, Received = 3 };
 
+/// Of everything in the store; README.md says what changed from one to the next.
+inline constexpr unsigned kFormat = 2;
+
 inline constexpr char kSessionPrefix = 's';
 inline constexpr char kOwedPrefix = 'o';
+inline constexpr char kCommonMessagePrefix = 'm';
 
 /// The client identifier may be 65,535 bytes; the two length bytes keep one client's keys from being a prefix of
 /// another's.
@@ -36,6 +44,7 @@ std::string session_end(std::string_view client_id);
 std::string delivery_rest(std::uint64_t sequence);
 std::string received_rest(std::uint16_t packet_id);
 std::string owed_key(std::uint64_t number);
+std::string common_message_key(std::uint64_t number);
 
 /// The parts of a key; views into it.
 struct SessionKeyParts {
@@ -52,10 +61,20 @@ std::string encode_owed(const OwedMessage& owed, Now now);
 
 Result<StoredSession> decode_session(const SessionKeyParts& key, std::string_view record, Now now);
 Result<StoredSubscription> decode_subscription(const SessionKeyParts& key, std::string_view record);
+/// A delivery that refers to a common message has that message's record right behind its own.
 Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_view record, Now now);
+/// What a delivery's record tells without being decoded whole; nothing of a damaged one.
+struct DeliveryOutline {
+  std::uint64_t common_message = 0;  ///< 0: the message, if any, is in the record
+  std::uint64_t bytes = 0;           ///< of the message and what comes with it
+};
+DeliveryOutline outline_of(std::string_view record);
+/// The key of the common message that the delivery has; empty: it has none.
+std::string common_message_of(std::string_view record);
 /// Of a delivery's key.
 Result<std::uint64_t> sequence_of(const SessionKeyParts& key);
 Result<std::uint16_t> decode_received(const SessionKeyParts& key);
+Result<std::uint64_t> common_message_number(std::string_view key);
 Result<OwedMessage> decode_owed(std::string_view key, std::string_view record, Now now);
 
 }  // namespace twinmq::records

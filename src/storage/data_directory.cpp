@@ -79,7 +79,7 @@ DataDirectory::~DataDirectory() {
   if (lock_ >= 0) close(lock_);
 }
 
-Result<unsigned> DataDirectory::format() const {
+Result<unsigned> DataDirectory::format(unsigned newest) const {
   const std::string name = path_ + "/FORMAT";
   Result<std::string> text = read_file(name);
   if (!text) {
@@ -91,17 +91,17 @@ Result<unsigned> DataDirectory::format() const {
   const auto read = std::from_chars(text->data(), end, format);
   if (read.ec != std::errc() || format == 0 || (read.ptr != end && *read.ptr != '\n'))
     return Error{ErrorCode::Corrupt, name + " does not hold a format number"};
-  if (format > kFormat) {
+  if (format > newest) {
     return Error{ErrorCode::Unavailable,
                  "the data directory " + path_ + " has format " + std::to_string(format) +
-                     ", this version reads up to " + std::to_string(kFormat) +
+                     ", this version reads up to " + std::to_string(newest) +
                      "; start the newer version again, or restore a backup that this one made"};
   }
   return format;
 }
 
-Result<void> DataDirectory::set_format() const {
-  return replace_file(path_ + "/FORMAT", std::to_string(kFormat) + "\n");
+Result<void> DataDirectory::set_format(unsigned format) const {
+  return replace_file(path_ + "/FORMAT", std::to_string(format) + "\n");
 }
 
 Result<void> replace_file(const std::string& path, const std::string& text) {

@@ -11,9 +11,6 @@
 
 namespace twinmq::storage {
 
-/// What this version writes; src/records/README.md says what changed from one to the next.
-inline constexpr unsigned kFormat = 1;
-
 /// A directory held for one store, until destruction. Held against every other process, and against
 /// every other broker in this one.
 class DataDirectory {
@@ -28,10 +25,10 @@ class DataDirectory {
   const std::string& path() const { return path_; }
   std::string store_path() const { return path_ + "/store"; }
 
-  /// The form of what lies there; 0: nothing lies there yet. Refuses what a newer version wrote.
-  Result<unsigned> format() const;
-  /// Notes that everything there now has the form kFormat.
-  Result<void> set_format() const;
+  /// The form of what lies there; 0: nothing lies there yet. Refuses what is beyond `newest`.
+  Result<unsigned> format(unsigned newest) const;
+  /// Notes that everything there now has this form.
+  Result<void> set_format(unsigned format) const;
 
  private:
   DataDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}

@@ -47,17 +47,44 @@ Result<std::unique_ptr<RocksDbStore>> RocksDbStore::open(const std::string& data
                                                          RocksDbParts parts) {
   Result<DataDirectory> directory = DataDirectory::claim(data_dir);
   if (!directory) return directory.error();
-  const Result<unsigned> format = directory->format();
+  const unsigned newest = parts.form.number;
+  const Result<unsigned> format = directory->format(newest);
   if (!format) return format.error();
   if (*format == 0 && parts.read_only)
     return Error{ErrorCode::NotFound, data_dir + " holds no data"};
   std::unique_ptr<RocksDbStore> store(new RocksDbStore(std::move(*directory), std::move(parts)));
   if (const Result<void> keys = store->open_keys(); !keys) return keys.error();
   if (*format == 0) {
-    if (const Result<void> noted = store->directory_.set_format(); !noted) return noted.error();
+    if (const Result<void> noted = store->directory_.set_format(newest); !noted) return noted.error();
   }
   if (const Result<void> opened = store->open_database(); !opened) return opened.error();
+  if (*format != 0)
+    if (const Result<void> done = store->bring_up_to_date(*format); !done) return done.error();
   return store;
+}
+
+Result<void> RocksDbStore::bring_up_to_date(unsigned format) {
+  for (; format < parts_.form.number; ++format) {
+    const auto& step = parts_.form.steps.at(format - 1);
+    if (parts_.read_only) {
+      if (!step) continue;
+      return Error{ErrorCode::Unavailable,
+                   directory_.path() + " has format " + std::to_string(format) +
+                       "; start the broker once, which brings it to " + std::to_string(parts_.form.number)};
+    }
+    const std::string which =
+        "from=" + std::to_string(format) + " to=" + std::to_string(format + 1);
+    if (step) {
+      if (parts_.log) parts_.log(LogLevel::Info, "data are brought to a newer form", which);
+      if (const Result<void> done = step(*this); !done)
+        return Error{done.error().code, "the data in " + directory_.path() +
+                                            " cannot be brought to a newer form (" + which +
+                                            "): " + done.error().detail};
+    }
+    if (const Result<void> noted = directory_.set_format(format + 1); !noted) return noted;
+    if (parts_.log) parts_.log(LogLevel::Info, "data have a newer form", which);
+  }
+  return {};
 }
 
 RocksDbStore::RocksDbStore(DataDirectory directory, RocksDbParts parts)
@@ -79,7 +106,7 @@ Result<void> RocksDbStore::open_keys() {
   const std::string file = directory_.path() + "/KEYS";
   std::error_code code;
   const bool encrypted = std::filesystem::exists(file, code);
-  const Result<unsigned> format = directory_.format();
+  const Result<unsigned> format = directory_.format(parts_.form.number);
   if (!format) return format.error();
   if (parts_.config.encryption_key.empty()) {
     if (!encrypted) return {};
@@ -344,7 +371,7 @@ Result<void> RocksDbStore::back_up(const std::string& directory) {
     if (Result<void> copied = replace_file(directory + "/KEYS", *keys); !copied) return copied;
   }
   // Last, so that a backup without it is known to be incomplete.
-  return replace_file(directory + "/FORMAT", std::to_string(kFormat) + "\n");
+  return replace_file(directory + "/FORMAT", std::to_string(parts_.form.number) + "\n");
 }
 
 std::vector<StoreFigure> RocksDbStore::figures() const {

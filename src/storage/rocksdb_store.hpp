@@ -27,8 +27,17 @@ namespace twinmq::storage {
 
 struct Damage;
 
+/// The form of everything in the store, and how what has an older one comes to it.
+struct StoreForm {
+  unsigned number = 1;
+  /// The first leads from form 1 to 2, the next from 2 to 3, up to `number`. A step may be run again after a crash
+  /// within it. Empty function: the newer form has the older one in it.
+  std::vector<std::function<Result<void>(Store&)>> steps;
+};
+
 struct RocksDbParts {
   StorageConfig config;
+  StoreForm form;
   /// How many bytes at the start of a key are common to a run of keys that mostly grow by ascending
   /// inserts (a session's queue); 0: the key is in no run. Makes such inserts cheap. Any thread.
   std::size_t (*run_prefix)(std::string_view key) = nullptr;
@@ -64,6 +73,7 @@ class RocksDbStore final : public Store {
   RocksDbStore(DataDirectory directory, RocksDbParts parts);
   Result<void> open_keys();
   Result<void> open_database();
+  Result<void> bring_up_to_date(unsigned format);
   Result<void> open_once();
   Result<void> mend(const std::string& because);
   Error refused(const std::string& because) const;

@@ -1,5 +1,6 @@
 """What a daemon with a data directory keeps over its end, orderly or not."""
 
+import collections
 import json
 import os
 import tempfile
@@ -79,6 +80,45 @@ class Store(unittest.TestCase):
         code, out, err = run("twinmq", "stats", "--json", "--socket", os.path.join(self.data, "twinmq.sock"))
         self.assertEqual(code, 0, err)
         return json.loads(out)["metrics"]["twinmq_" + name]["value"]
+
+    def kinds(self):
+        """Records in the store, by kind."""
+        code, out, err = run("twinmq", "store", "dump", "--data-dir", self.data)
+        self.assertEqual(code, 0, err)
+        return collections.Counter(json.loads(line)["kind"] for line in out.splitlines())
+
+    def test_a_long_message_waits_once_however_many_sessions_wait_for_it(self):
+        readers = [f"reader{n}" for n in range(20)]
+        texts = [f"{n} " + "x" * 20_000 for n in range(50)]
+        for memory in ("0", "100000000"):
+            with self.subTest(memory=memory):
+                self.data = os.path.join(self.scratch.name, "data" + memory)
+                options = ("--set", f"limits.queue_memory_bytes={memory}")
+                with self.daemon(*options) as daemon:
+                    port = daemon.ports()[0]
+                    for name in readers:
+                        reader = Client(port, name)
+                        reader.subscribe("q", 1)
+                        reader.disconnect()
+                    writer = Client(port, "writer", clean=True, expiry=0)
+                    for text in texts:
+                        self.assertEqual(writer.publish_acknowledged("q", text, 1), 0)
+                    daemon.signal("KILL")
+                    daemon.exit_code()
+                kinds = self.kinds()
+                self.assertEqual(kinds["delivery"], 1000)
+                self.assertEqual(kinds["message"], 100)  # on each of two shards
+                code, out, err = run("twinmq", "store", "check", "--data-dir", self.data)
+                self.assertEqual(code, 0, out + err)
+                with self.daemon("--set", "node.shards=3", *options) as daemon:
+                    port = daemon.ports()[0]
+                    for name in readers:
+                        reader = Client(port, name)
+                        self.assertEqual([reader.receive()[1] for _ in texts], texts)
+                        reader.disconnect()
+                    daemon.signal("TERM")
+                    daemon.exit_code()
+                self.assertEqual(self.kinds()["delivery"], 0)
 
     def test_listeners_and_topics_have_durability_of_their_own(self):
         levels = ("--listen", "mqtt://127.0.0.1:0", "--set", "listener[1].durability=os",

@@ -6,6 +6,7 @@
 
 #include "fuzz/require.hpp"
 #include "records/key_runs.hpp"
+#include "records/message_record.hpp"
 #include "records/retained_record.hpp"
 #include "records/session_record.hpp"
 
@@ -43,8 +44,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 4:
       if (!parts) break;
-      if (const auto read = decode_delivery(*parts, value, now))
-        TWINMQ_REQUIRE(decode_delivery(*parts, encode_delivery(*read, now), now).has_value());
+      static_cast<void>(common_message_of(value));
+      if (const auto read = decode_delivery(*parts, value, now)) {
+        std::string again = encode_delivery(*read, now);
+        if (read->common_message != 0) {
+          TWINMQ_REQUIRE(common_message_of(again) == common_message_key(read->common_message));
+          again += encode_message(*read->message, now);
+        }
+        TWINMQ_REQUIRE(decode_delivery(*parts, again, now).has_value());
+      }
       break;
     default:
       if (parts) static_cast<void>(decode_received(*parts).has_value());

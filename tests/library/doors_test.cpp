@@ -444,7 +444,7 @@ TEST_CASE("a foreign session journal takes the place of the house's") {
    public:
     explicit Counting(std::atomic<int>& sessions) : sessions_(sessions) {}
     void session(const StoredSession&, Now, Batch&) override { ++sessions_; }
-    void session_ended(std::string_view, std::span<const std::uint64_t>, Batch&) override {}
+    void session_ended(std::string_view, std::span<const NumberRange>, Batch&) override {}
     void subscribed(std::string_view, const StoredSubscription&, Batch&) override {}
     void unsubscribed(std::string_view, std::string_view, Batch&) override {}
     void delivery(std::string_view, const StoredDelivery&, Now, Batch&) override {}

@@ -22,7 +22,7 @@ class ForgetfulJournal final : public SessionJournal {
   void session(const StoredSession& session, Now now, Batch& batch) override {
     journal_->session(session, now, batch);
   }
-  void session_ended(std::string_view client_id, std::span<const std::uint64_t> spared,
+  void session_ended(std::string_view client_id, std::span<const NumberRange> spared,
                      Batch& batch) override {
     journal_->session_ended(client_id, spared, batch);
   }

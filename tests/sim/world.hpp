@@ -102,6 +102,7 @@ class World {
   std::vector<QoS>
       topic_qos_;  ///< of topics with retained messages: one for all, so that order is defined
   std::uint32_t plain_topics_ = 0;
+  double long_messages_ = 0;  ///< the part of publishes that are beyond some bytes
   unsigned shards_ = 1;
   std::uint64_t operations_ = 0;
   std::uint64_t restarts_ = 0;

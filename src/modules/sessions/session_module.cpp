@@ -25,12 +25,11 @@ void SessionModule::session(const StoredSession& session, Now now, Batch& batch)
 }
 
 void SessionModule::session_ended(std::string_view client_id,
-                                  std::span<const std::uint64_t> spared, Batch& batch) {
+                                  std::span<const NumberRange> spared, Batch& batch) {
   std::string from = session_key(client_id, SessionRecordKind::Session);
-  for (const std::uint64_t sequence : spared) {
-    std::string key = delivery_key(client_id, sequence);
-    batch.erase_range(from, key);
-    from = std::move(key) + '\0';
+  for (const NumberRange& kept : spared) {
+    batch.erase_range(from, delivery_key(client_id, kept.from));
+    from = delivery_key(client_id, kept.to);
   }
   batch.erase_range(from, records::session_end(client_id));
 }
@@ -60,6 +59,7 @@ std::optional<StoreRange> SessionModule::queue_range(std::string_view client_id,
   StoreRange range;
   range.from = delivery_key(client_id, from);
   range.to = delivery_key(client_id, to);
+  range.leads_to = records::common_message_of;
   return range;
 }
 
@@ -116,17 +116,14 @@ class Reading {
         if (!session) return session.error();
         current_ = session->client_id;
         has_current_ = true;
-        shares_ = session->shared;
         visitor_.session(std::move(*session));
         return {};
       }
       case SessionRecordKind::Subscription:
-        shares_ |= key.rest.starts_with("$share/");
         return pass(records::decode_subscription(key, record),
                     &SessionJournal::Visitor::subscription);
       case SessionRecordKind::Delivery:
-        // What a share group gave must be at hand when the session ends.
-        if (shares_ || !visitor_.takes_queues())
+        if (!visitor_.takes_queues())
           return pass(records::decode_delivery(key, record, now_),
                       &SessionJournal::Visitor::delivery);
         return count(key, record);
@@ -176,7 +173,7 @@ class Reading {
     if (queue_.messages == 0) queue_.first = *sequence;
     queue_.end = *sequence + 1;
     ++queue_.messages;
-    queue_.bytes += record.size();
+    queue_.bytes += records::outline_of(record).bytes;
     return {};
   }
 
@@ -202,7 +199,6 @@ class Reading {
   SessionJournal::Visitor& visitor_;
   std::string current_;
   bool has_current_ = false;
-  bool shares_ = false;
   StoredQueue queue_;  ///< of the current session, as far as it is counted
 };
 
@@ -220,6 +216,21 @@ Result<void> restore_owed(Store& store, Now now, const std::function<bool(std::s
     }
     return true;
   });
+}
+
+// As Store::scan(), with what each entry leads to: that must not be looked for within a scan.
+Result<void> scan_with_messages(Store& store, std::string from, const std::string& to,
+                                const Store::Visitor& visit) {
+  for (;;) {
+    StoreRange range{std::move(from), to};
+    range.leads_to = records::common_message_of;
+    Result<StoreEntries> found = store.read(range);
+    if (!found) return found.error();
+    for (const auto& [key, value] : found->entries)
+      if (!visit(key, value)) return {};
+    if (!found->more) return {};
+    from = std::move(found->entries.back().first) + '\0';
+  }
 }
 
 // The message of a session that is gone; its share group gives it to another member.
@@ -280,7 +291,10 @@ Result<void> SessionModule::restore(Store& store, Now now,
   for (std::string from(1, records::kSessionPrefix); !from.empty(); from = std::move(next)) {
     next.clear();
     measure = false;
-    if (const Result<void> scanned = store.scan(from, to, show); !scanned) return scanned;
+    const Result<void> scanned = visitor.takes_queues()
+                                     ? store.scan(from, to, show)
+                                     : scan_with_messages(store, from, to, show);
+    if (!scanned) return scanned;
     if (!measure) continue;
     Result<std::string> behind = reading.measure();
     if (!behind) return behind.error();

@@ -8,9 +8,14 @@ namespace twinmq::sessions {
 class SessionModule final : public SessionJournal {
  public:
   void session(const StoredSession& session, Now now, Batch& batch) override;
-  void session_ended(std::string_view client_id, std::span<const std::uint64_t> spared, Batch& batch) override;
+  void session_ended(std::string_view client_id, std::span<const NumberRange> spared, Batch& batch) override;
   void subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) override;
   void unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) override;
+  bool common_message(std::uint64_t number, const Message& message, Now now, Batch& batch) override;
+  void common_message_gone(std::uint64_t number, Batch& batch) override;
+  Result<std::uint64_t> last_common_message(Store& store, std::uint64_t from, std::uint64_t to) override;
+  StoreRange unused_common_messages(std::vector<NumberRange> among) override;
+  std::uint64_t common_message_number(std::string_view key) override;
   void delivery(std::string_view client_id, const StoredDelivery& delivery, Now now, Batch& batch) override;
   void delivered(std::string_view client_id, std::uint64_t sequence, Batch& batch) override;
   std::optional<StoreRange> queue_range(std::string_view client_id, std::uint64_t from, std::uint64_t to) override;

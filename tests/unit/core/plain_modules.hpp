@@ -3,8 +3,10 @@
 // of their own.
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -107,7 +109,7 @@ inline MessageRef read_message(Lines& in) {
 }
 
 /// Keys: "client/0" session, "client/1/filter", "client/2/sequence", "client/3/packet id";
-/// "owed/number".
+/// "owed/number"; "common/number".
 class PlainJournal final : public SessionJournal {
  public:
   void session(const StoredSession& session, Now, Batch& batch) override {
@@ -118,11 +120,11 @@ class PlainJournal final : public SessionJournal {
     if (session.will) out << session.will->message << session.will->delay_seconds;
     batch.put(session.client_id + "/0", out.all());
   }
-  void session_ended(std::string_view client, std::span<const std::uint64_t> spared, Batch& batch) override {
+  void session_ended(std::string_view client, std::span<const NumberRange> spared, Batch& batch) override {
     std::string from = std::string(client) + "/";
-    for (const std::uint64_t sequence : spared) {
-      batch.erase_range(from, delivery_key(client, sequence));
-      from = delivery_key(client, sequence) + '\0';
+    for (const NumberRange& kept : spared) {
+      batch.erase_range(from, delivery_key(client, kept.from));
+      from = delivery_key(client, kept.to);
     }
     batch.erase_range(from, std::string(client) + "0");
   }
@@ -137,8 +139,9 @@ class PlainJournal final : public SessionJournal {
   }
   void delivery(std::string_view client, const StoredDelivery& each, Now, Batch& batch) override {
     Lines out;
-    out << static_cast<std::uint64_t>(each.qos) << (each.retain ? 1u : 0u) << (each.released ? 1u : 0u) << each.share;
-    if (!each.released) out << each.message;
+    out << kDelivery << each.common_message << static_cast<std::uint64_t>(each.qos) << (each.retain ? 1u : 0u)
+        << (each.released ? 1u : 0u) << each.share;
+    if (!each.released && each.common_message == 0) out << each.message;
     batch.put(delivery_key(client, each.sequence), out.all());
   }
   void delivered(std::string_view client, std::uint64_t sequence, Batch& batch) override {
@@ -149,12 +152,15 @@ class PlainJournal final : public SessionJournal {
     StoreRange range;
     range.from = delivery_key(client, from);
     range.to = delivery_key(client, to);
+    range.leads_to = common_message_of;
     return range;
   }
   Result<StoredDelivery> read_delivery(std::string_view key, std::string_view record, Now) override {
     Lines in(record);
     StoredDelivery each;
     each.sequence = std::stoull(std::string(key.substr(key.rfind('/') + 1)));
+    in.text();
+    each.common_message = in.number();
     each.qos = static_cast<QoS>(in.number());
     each.retain = in.number() != 0;
     each.released = in.number() != 0;
@@ -178,7 +184,12 @@ class PlainJournal final : public SessionJournal {
                        const std::function<void(std::string)>& complain) override {
     std::string known;  // the client identifier of the session shown last
     std::uint64_t number = 0;
-    return store.scan({}, {}, [&](std::string_view key, std::string_view value) {
+    StoreRange everything;
+    everything.entries_max = everything.bytes_max = std::numeric_limits<std::size_t>::max();
+    everything.leads_to = common_message_of;
+    const Result<StoreEntries> all = store.read(everything);
+    if (!all) return all.error();
+    const auto show = [&](std::string_view key, std::string_view value) {
       const std::size_t slash = key.find('/');
       const std::string_view client = key.substr(0, slash);
       if (client == "owed") {
@@ -189,7 +200,8 @@ class PlainJournal final : public SessionJournal {
           visitor.owed(std::move(owed));
         return true;
       }
-      if (slash == std::string_view::npos || client == "retained" || !mine(client)) return true;
+      if (slash == std::string_view::npos || client == "retained" || client == "common" || !mine(client))
+        return true;
       Lines in(value);
       const std::string_view rest = key.substr(std::min(key.size(), slash + 3));
       const char kind = key[slash + 1];
@@ -206,13 +218,7 @@ class PlainJournal final : public SessionJournal {
         visitor.subscription(std::move(each));
       }
       if (kind == '2') {
-        StoredDelivery each;
-        each.sequence = std::stoull(std::string(rest));
-        each.qos = static_cast<QoS>(in.number());
-        each.retain = in.number() != 0;
-        each.released = in.number() != 0;
-        each.share = in.text();
-        if (!each.released) each.message = read_message(in);
+        StoredDelivery each = *read_delivery(key, value, {});
         if (known == client) {
           visitor.delivery(std::move(each));
         } else if (!each.share.empty()) {
@@ -221,10 +227,60 @@ class PlainJournal final : public SessionJournal {
       }
       if (kind == '3') visitor.received(static_cast<std::uint16_t>(std::stoul(std::string(rest))));
       return true;
+    };
+    for (const auto& [key, value] : all->entries) show(key, value);
+    return {};
+  }
+
+  bool common_message(std::uint64_t number, const Message& message, Now, Batch& batch) override {
+    Lines out;
+    out << Message::make(message.parts());
+    batch.put(common_key(number), out.all());
+    return true;
+  }
+  void common_message_gone(std::uint64_t number, Batch& batch) override { batch.erase(common_key(number)); }
+  Result<std::uint64_t> last_common_message(Store& store, std::uint64_t from, std::uint64_t to) override {
+    std::uint64_t last = 0;
+    (void)store.scan(common_key(from), common_key(to), [&](std::string_view key, std::string_view) {
+      last = common_message_number(key);
+      return true;
     });
+    return last;
+  }
+  StoreRange unused_common_messages(std::vector<NumberRange> among) override {
+    StoreRange range;
+    range.search = [among = std::move(among)](Store& store) -> Result<StoreEntries> {
+      std::set<std::string> used;
+      (void)store.scan({}, {}, [&](std::string_view key, std::string_view value) {
+        if (key.find("/2/") != std::string_view::npos) used.insert(common_message_of(value));
+        return true;
+      });
+      StoreEntries unused;
+      for (const NumberRange& numbers : among)
+        (void)store.scan(common_key(numbers.from), common_key(numbers.to),
+                         [&](std::string_view key, std::string_view) {
+                           if (used.count(std::string(key)) == 0) unused.entries.emplace_back(key, "");
+                           return true;
+                         });
+      return unused;
+    };
+    return range;
+  }
+  std::uint64_t common_message_number(std::string_view key) override {
+    return std::stoull(std::string(key.substr(key.rfind('/') + 1)));
   }
 
  private:
+  static constexpr std::string_view kDelivery = "delivery";
+  static std::string common_key(std::uint64_t number) {
+    const std::string digits = std::to_string(number);
+    return "common/" + std::string(20 - digits.size(), '0') + digits;
+  }
+  static std::string common_message_of(std::string_view delivery) {
+    Lines in(delivery);
+    const std::uint64_t number = in.text() == kDelivery ? in.number() : 0;
+    return number == 0 ? std::string() : common_key(number);
+  }
   static std::string delivery_key(std::string_view client, std::uint64_t sequence) {
     std::string digits = std::to_string(sequence);
     return std::string(client) + "/2/" + std::string(20 - digits.size(), '0') + digits;

@@ -175,3 +175,70 @@ TEST_CASE("a record that cannot be read is left out, and the rest delivered", "[
   CHECK(world.metric(Metric::QueuedMessages) == 0);
   CHECK(world.metric(Metric::QueuedBytes) == 0);
 }
+
+TEST_CASE("what a share group gave goes to disk, too, and to another member when the session ends", "[core]") {
+  const int qos = GENERATE(1, 2);
+  const bool restart = GENERATE(false, true);
+  auto store = std::make_shared<PlainStore>();
+  WorldOptions options = no_memory();
+  options.shards = GENERATE(1u, 2u);
+  {
+    World world(options, store);
+    Peer& first = world.client("first", false, 1000);
+    first.subscribe(1, "$share/g/a", qos);
+    first.said();
+    first.cut();
+    Peer& from = world.client("from");
+    for (int i = 0; i < 400; ++i) from.publish("a", std::to_string(i), qos, static_cast<std::uint16_t>(i + 1));
+    from.said();
+    CHECK(world.metric(Metric::QueuedOnDisk) == 400);
+    Peer& second = world.client("second", false, 1000);
+    second.subscribe(1, "$share/g/a", qos);
+    second.said();
+    second.cut();
+    if (!restart) {
+      world.client("first").said();  // a clean start
+      CHECK(world.metric(Metric::DroppedSessionEnd) == 0);
+      CHECK(world.metric(Metric::QueuedMessages) == 400);
+      Peer& heir = world.client("second", false, 1000);
+      CHECK(drain(world, heir) == numbers(0, 400));
+      CHECK(world.store().count("first/2/") == 0);
+      CHECK(world.store().count("owed/") == 0);
+      return;
+    }
+  }
+  World world(options, store);
+  world.restore();
+  if (qos == 1) {
+    world.client("first").said();
+    Peer& heir = world.client("second", false, 1000);
+    std::vector<std::string> wanted = numbers(0, 400);
+    CHECK(drain(world, heir) == wanted);
+  } else {
+    // Perhaps they were sent before the restart: then they are nobody else's [MQTT-4.8.2-4].
+    Peer& back = world.client("first", false, 1000);
+    CHECK(drain(world, back).size() == 400);
+  }
+}
+
+TEST_CASE("nobody takes a client identifier before its share groups have theirs back", "[core]") {
+  WorldOptions options = no_memory();
+  options.hold_reads = true;
+  World world(options);
+  Peer& first = world.client("first", false, 1000);
+  first.subscribe(1, "$share/g/a", 1);
+  first.said();
+  first.cut();
+  Peer& from = world.client("from");
+  from.publish("a", "1", 1, 1);
+  from.said();
+  world.client("second").subscribe(1, "$share/g/a", 1);
+  world.client("first", true, 1000).cut();  // nor if others give up before
+  Peer& again = world.client("first", true, 1000);
+  CHECK(again.said().empty());
+  CHECK(world.store().count("first/2/") == 1);
+  world.answer_reads();
+  CHECK(again.said() == Words{"CONNACK 0x00"});
+  CHECK(world.store().count("first/2/") == 0);
+  CHECK(world.metric(Metric::DroppedSessionEnd) == 0);
+}

@@ -21,5 +21,8 @@ TEST_CASE("The deliveries of one session are one run, and so is every shadow's d
   CHECK(run_prefix("retained/topic") == 0);
   CHECK(run_prefix(std::string("dlamp\0", 6)) == 6);
   CHECK(run_prefix("elamp") == 0);
+  const std::string message = common_message_key((std::uint64_t{3} << 48) + 1);
+  CHECK(run_prefix(message) == 3);
+  CHECK(run_prefix(message.substr(0, 2)) == 2);
   CHECK(run_prefix("") == 0);
 }

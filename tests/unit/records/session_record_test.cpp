@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "records/message_record.hpp"
 #include "records/retained_record.hpp"
 
 using namespace twinmq;
@@ -132,4 +133,35 @@ TEST_CASE("Damaged tables are refused or read, but never read out of bounds") {
                        : decode_retained("ra/b", record, kNow).has_value();
   }
   CHECK(read < 20'000);
+}
+
+TEST_CASE("A delivery may refer to a message that several have, and tells where that is") {
+  StoredDelivery stored;
+  stored.sequence = 7;
+  stored.message = message();
+  stored.subscription_ids = {3, 4};
+  stored.common_message = (std::uint64_t{5} << 48) + 9;
+  const std::string key = session_key("c", SessionRecordKind::Delivery, delivery_rest(7));
+  const std::string record = encode_delivery(stored, kNow);
+  CHECK(record.find("pay") == std::string::npos);
+  CHECK(common_message_of(record) == common_message_key(stored.common_message));
+  CHECK(common_message_number(common_message_of(record)).value() == stored.common_message);
+  CHECK(outline_of(record).bytes == stored.message->footprint());
+
+  const auto apart = decode_delivery(*parse_session_key(key), record, kNow);
+  REQUIRE_FALSE(apart);
+  CHECK(apart.error().detail == "its message is not in the store");
+  const auto read =
+      decode_delivery(*parse_session_key(key), record + encode_message(*stored.message, kNow), kNow);
+  REQUIRE(read);
+  CHECK(read->common_message == stored.common_message);
+  CHECK(read->message->payload() == stored.message->payload());
+  CHECK(read->subscription_ids == stored.subscription_ids);
+  CHECK_FALSE(read->released);
+
+  stored.common_message = 0;
+  CHECK(common_message_of(encode_delivery(stored, kNow)).empty());
+  stored.released = true;
+  stored.common_message = 9;
+  CHECK(common_message_of(encode_delivery(stored, kNow)).empty());
 }

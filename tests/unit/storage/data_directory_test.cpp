@@ -28,12 +28,13 @@ TEST_CASE("the format of a directory is noted once and read back") {
   testing::Scratch scratch;
   const auto held = DataDirectory::claim(scratch / "data");
   REQUIRE(held);
-  CHECK(held->format().value() == 0);
-  REQUIRE(held->set_format());
-  CHECK(held->format().value() == storage::kFormat);
+  CHECK(held->format(7).value() == 0);
+  REQUIRE(held->set_format(7));
+  CHECK(held->format(7).value() == 7);
+  CHECK(held->format(6).error().code == ErrorCode::Unavailable);
   std::ofstream(scratch / "data/FORMAT") << "one";
-  REQUIRE_FALSE(held->format());
-  CHECK(held->format().error().code == ErrorCode::Corrupt);
+  REQUIRE_FALSE(held->format(7));
+  CHECK(held->format(7).error().code == ErrorCode::Corrupt);
 }
 
 TEST_CASE("a file is replaced as a whole") {

@@ -114,12 +114,46 @@ TEST_CASE("a data directory serves one store at a time, and the other is told wh
 TEST_CASE("what a newer version wrote is refused and left alone") {
   Scratch scratch;
   put(*open(scratch / "data"), "k", "v");
-  std::ofstream(scratch / "data/FORMAT") << storage::kFormat + 1 << "\n";
+  std::ofstream(scratch / "data/FORMAT") << parts().form.number + 1 << "\n";
   const auto refused = RocksDbStore::open(scratch / "data", parts());
   REQUIRE_FALSE(refused);
   CHECK_THAT(refused.error().detail, Catch::Contains("this version reads up to"));
-  std::ofstream(scratch / "data/FORMAT") << storage::kFormat << "\n";
+  std::ofstream(scratch / "data/FORMAT") << parts().form.number << "\n";
   CHECK(open(scratch / "data")->get("k").value() == "v");
+}
+
+TEST_CASE("older data come to the newest form step by step, each of which is repeated if it was cut short") {
+  Scratch scratch;
+  put(*open(scratch / "data"), "k", "v");
+  storage::RocksDbParts newer = parts();
+  newer.form.number = 4;
+  int runs = 0;
+  bool fails = true;
+  newer.form.steps = {[&](Store& store) {
+                        ++runs;
+                        CHECK(store.get("k").value() == "v");
+                        put(store, "k", "v2");
+                        return Result<void>();
+                      },
+                      nullptr,
+                      [&](Store& store) -> Result<void> {
+                        ++runs;
+                        CHECK(store.get("k").value() == "v2");
+                        if (fails) return Error{ErrorCode::StorageFailed, "no room"};
+                        put(store, "k", "v4");
+                        return {};
+                      }};
+  storage::RocksDbParts looking = newer;
+  looking.read_only = true;
+  CHECK_THAT(RocksDbStore::open(scratch / "data", looking).error().detail,
+             Catch::Contains("start the broker once"));
+  CHECK_THAT(RocksDbStore::open(scratch / "data", newer).error().detail,
+             Catch::Contains("from=3 to=4") && Catch::Contains("no room"));
+  fails = false;
+  CHECK((*RocksDbStore::open(scratch / "data", newer))->get("k").value() == "v4");
+  CHECK((*RocksDbStore::open(scratch / "data", newer))->get("k").value() == "v4");
+  CHECK(runs == 3);
+  CHECK(RocksDbStore::open(scratch / "data", parts()).error().code == ErrorCode::Unavailable);
 }
 
 TEST_CASE("a data directory that cannot be made is named with the reason") {
