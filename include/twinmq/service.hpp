@@ -109,6 +109,9 @@ class ServiceHost {
   virtual void subscribe(std::string_view filter, std::uint32_t tag) = 0;
   virtual void unsubscribe(std::string_view filter) = 0;
 
+  /// Whether a message of the topic would find a receiver now, on any shard. True when that is not known.
+  virtual bool has_receivers(std::string_view /*topic*/) const { return true; }
+
   /// A transaction without a message: for timers, requests of the host, results of reads.
   virtual void react(const std::function<void(Reaction&)>& action) = 0;
   /// Goes on with a held transaction and closes it, unless the action holds it again.
@@ -162,6 +165,9 @@ class Service {
 
   /// Asked once, after attach(): whether on_client_event() is of any use.
   virtual bool wants_client_events() const { return false; }
+  /// Asked when it happens, and again before on_client_event(): one that nobody wants costs next to nothing. It must
+  /// only look.
+  virtual bool wants_client_event(const ClientEvent&) const { return true; }
   virtual void on_client_event(const ClientEvent&, Reaction&) {}
 
   /// Earliest moment for on_time(); may be early.

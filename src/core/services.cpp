@@ -95,6 +95,12 @@ void ServiceSeat::unsubscribe(std::string_view filter) {
   shard_.tree.unsubscribe(filter, this);
 }
 
+bool ServiceSeat::has_receivers(std::string_view topic) const {
+  Matches found;
+  shard_.tree.match(topic, found);
+  return !found.lists.empty() || found.shards != 0;
+}
+
 void ServiceSeat::react(const std::function<void(Reaction&)>& action) {
   shard_.router.react(action);
 }
@@ -158,6 +164,10 @@ bool Services::forbid(std::string_view topic, bool retain) const {
 
 void Services::note(const ClientEvent& event) {
   if (!want_client_events_) return;
+  const auto wants = [&](const auto& seat) {
+    return seat->service().wants_client_events() && seat->service().wants_client_event(event);
+  };
+  if (std::none_of(seats_.begin(), seats_.end(), wants)) return;
   noted_.push_back({event, std::string(event.client_id), std::string(event.principal),
                     std::string(event.peer), std::string(event.filter)});
 }
@@ -170,7 +180,8 @@ void Services::tell_client_events() {
     noted.event.peer = noted.peer;
     noted.event.filter = noted.filter;
     for (const auto& seat : seats_)
-      if (seat->service().wants_client_events())
+      if (seat->service().wants_client_events() &&
+          seat->service().wants_client_event(noted.event))
         seat->react([&](Reaction& reaction) {
           seat->service().on_client_event(noted.event, reaction);
         });

@@ -50,6 +50,7 @@ class ServiceSeat final : public Subscriber, public ServiceHost {
   std::uint64_t random() override;
   void subscribe(std::string_view filter, std::uint32_t tag) override;
   void unsubscribe(std::string_view filter) override;
+  bool has_receivers(std::string_view topic) const override;
   void react(const std::function<void(Reaction&)>& action) override;
   void resume(HeldTransaction held, const std::function<void(Reaction&)>& action) override;
   void read(StoreRange range, std::function<void(Result<StoreEntries>)> done) override;

@@ -132,10 +132,18 @@ void LifecycleEvents::attach(ServiceHost& host) {
   process_ = host.random();
 }
 
+// Connections are counted even if nobody listens.
+bool LifecycleEvents::wants_client_event(const ClientEvent& event) const {
+  if (event.kind == ClientEvent::Kind::Connected || event.kind == ClientEvent::Kind::Disconnected)
+    return true;
+  const std::string topic = lifecycle_topic(event);
+  return !topic.empty() && host_->has_receivers(topic);
+}
+
 void LifecycleEvents::on_client_event(const ClientEvent& event, Reaction& reaction) {
   const std::uint64_t version = version_of(event);
   const std::string topic = lifecycle_topic(event);
-  if (topic.empty()) return;
+  if (topic.empty() || !host_->has_receivers(topic)) return;
   const std::string payload = lifecycle_payload(event, host_->now().wall, process_, version);
   MessageParts parts;
   parts.topic = topic;

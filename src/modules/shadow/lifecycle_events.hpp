@@ -26,6 +26,7 @@ class LifecycleEvents final : public Service {
   void attach(ServiceHost& host) override;
   void on_message(const ServiceMessage&, Reaction&) override {}
   bool wants_client_events() const override { return true; }
+  bool wants_client_event(const ClientEvent& event) const override;
   void on_client_event(const ClientEvent& event, Reaction& reaction) override;
 
  private:

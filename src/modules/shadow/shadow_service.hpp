@@ -44,6 +44,9 @@ class ShadowService final : public Service {
   bool forbids(std::string_view topic, bool retain) const override;
   void on_message(const ServiceMessage& message, Reaction& reaction) override;
   bool wants_client_events() const override { return queries_.enabled(); }
+  bool wants_client_event(const ClientEvent& event) const override {
+    return event.kind == ClientEvent::Kind::Connected || event.kind == ClientEvent::Kind::Disconnected;
+  }
   void on_client_event(const ClientEvent& event, Reaction&) override {
     queries_.on_client_event(event);
   }

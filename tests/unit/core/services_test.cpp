@@ -74,7 +74,11 @@ class Answering final : public Service {
     });
   }
   bool wants_client_events() const override { return true; }
+  bool wants_client_event(const ClientEvent& event) const override {
+    return host_->has_receivers("events/" + std::string(event.client_id));
+  }
   void on_client_event(const ClientEvent& event, Reaction& reaction) override {
+    seen_->push_back("event");
     MessageParts parts;
     const std::string topic = "events/" + std::string(event.client_id);
     const std::string text = std::to_string(static_cast<int>(event.kind)) + " " +
@@ -282,6 +286,23 @@ TEST_CASE("services hear of clients that come, subscribe and go") {
   CHECK(watcher.said() == Words{"PUBLISH events/c=0 1  q0", "PUBLISH events/c=2 1 a/b q0",
                                 "PUBLISH events/c=3 1 a/b q0", "PUBLISH events/c=1 0  q0",
                                 "PUBLISH events/c=0 1  q0", "PUBLISH events/c=1 1  q0"});
+}
+
+TEST_CASE("services are not told of clients whose events nobody would receive") {
+  const unsigned shards = GENERATE(1u, 2u);
+  Served served(shards);
+  World& world = served.world;
+  Peer& client = world.client(world.named("c", 0));
+  client.subscribe(1, "a/b", 0);
+  client.said();
+  CHECK(served.seen.empty());
+  const std::string listener = world.named("listener", shards - 1);
+  world.client(listener).subscribe(1, "$share/g/events/+", 0);
+  world.run();
+  served.seen.clear();
+  client.subscribe(1, "a/c", 0);
+  client.said();
+  CHECK(served.seen == std::vector<std::string>{"event"});
 }
 
 }  // namespace
