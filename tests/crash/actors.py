@@ -38,6 +38,11 @@ class Actor:
         pass
 
 
+def text_of(number):
+    """Every third message is long: several sessions have it in common in the store."""
+    return str(number).ljust(1500 if number % 3 == 0 else 0)
+
+
 class Publisher(Actor):
     """A window of QoS 1 or QoS 2 messages with ascending numbers."""
 
@@ -59,14 +64,14 @@ class Publisher(Actor):
             if received:
                 client.send(6, 2, identifier.to_bytes(2, "big"))
             else:
-                client.publish(f"q/{self.qos}", str(number), self.qos, packet_id=identifier, dup=True)
+                client.publish(f"q/{self.qos}", text_of(number), self.qos, packet_id=identifier, dup=True)
 
     def act(self, client):
         while len(self.open) < self.WINDOW and not self.finishing:
             self.packet_id = self.packet_id % 65535 + 1
             self.number += 1
             self.open[self.packet_id] = [self.number, False]
-            client.publish(f"q/{self.qos}", str(self.number), self.qos, packet_id=self.packet_id)
+            client.publish(f"q/{self.qos}", text_of(self.number), self.qos, packet_id=self.packet_id)
         packet = client.next(STEP)
         if packet is None or packet.kind not in (4, 5, 7):
             return
