@@ -221,7 +221,13 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
 
   bool pause(Milliseconds time) {
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, time, [this] { return stopping_; });
+    if (!parts_.steady) {
+      wake_.wait_for(lock, time, [this] { return stopping_; });
+    } else {
+      // Another clock wakes nobody.
+      for (const Instant until = parts_.steady() + time; !stopping_ && parts_.steady() < until;)
+        wake_.wait_for(lock, std::chrono::milliseconds(1));
+    }
     return !stopping_;
   }
 

@@ -25,6 +25,8 @@ struct QueueParts {
   std::function<void(Batch changes, std::function<void()> done)> write;
   std::function<void(const LogLine&)> log;
   std::function<WallTime()> wall;
+  /// By which the pauses between attempts are measured; null: the machine's clock.
+  std::function<Instant()> steady;
 };
 
 class DurableQueues final : public SinkQueues {
