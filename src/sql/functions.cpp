@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sql/lexer.hpp"
@@ -23,6 +24,21 @@ const std::vector<Function>& sorted() {
   return kAll;
 }
 
+std::size_t distance_between(std::string_view a, std::string_view b, std::size_t limit) {
+  if (a.size() > b.size() + limit || b.size() > a.size() + limit) return limit;
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t i = 0; i <= b.size(); ++i) row[i] = i;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t corner = std::exchange(row[0], i);
+    for (std::size_t k = 1; k <= b.size(); ++k) {
+      const std::size_t above = row[k];
+      row[k] = std::min({above + 1, row[k - 1] + 1, corner + (a[i - 1] == b[k - 1] ? 0 : 1)});
+      corner = above;
+    }
+  }
+  return row[b.size()];
+}
+
 }  // namespace
 
 const Function* find_function(std::string_view name) {
@@ -30,6 +46,20 @@ const Function* find_function(std::string_view name) {
   const auto found = std::lower_bound(sorted().begin(), sorted().end(), wanted,
                                       [](const Function& function, const std::string& text) { return function.name < text; });
   return found != sorted().end() && found->name == wanted ? &*found : nullptr;
+}
+
+std::string_view nearest_function(std::string_view name, bool superset) {
+  const std::string wanted = lower_case(name);
+  std::string_view nearest;
+  std::size_t best = 3;
+  for (const Function& function : sorted()) {
+    if (function.superset && !superset) continue;
+    const std::size_t distance = distance_between(wanted, function.name, best);
+    if (distance >= best) continue;
+    best = distance;
+    nearest = function.name;
+  }
+  return nearest;
 }
 
 std::string outside_name(std::string_view text) {

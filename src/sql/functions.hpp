@@ -24,6 +24,9 @@ constexpr std::uint8_t kAnyNumber = 255;
 /// nullptr: there is none. Names are not case-sensitive.
 const Function* find_function(std::string_view name);
 
+/// The name that is meant when only a letter or two are wrong; empty: none is near. `superset`: of all.
+std::string_view nearest_function(std::string_view name, bool superset);
+
 /// What a function from outside is called: in lower case, of an ARN (arn:aws:lambda:…:function:NAME) the name.
 std::string outside_name(std::string_view text);
 

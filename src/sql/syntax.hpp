@@ -110,4 +110,7 @@ struct Syntax {
   const Node& operator[](NodeId id) const { return nodes[id]; }
 };
 
+/// Whether both nodes say the same, wherever they stand.
+bool same(const Syntax& syntax, NodeId a, NodeId b);
+
 }  // namespace twinmq::sql
