@@ -17,8 +17,9 @@ namespace twinmq::json {
 class Arena {
  public:
   /// `limit`: bytes that may be handed out between two resets; a request beyond it is answered with
-  /// nullptr and makes the arena exhausted until the next reset.
-  explicit Arena(std::size_t limit = std::size_t{16} << 20) : limit_(limit) {}
+  /// nullptr and makes the arena exhausted until the next reset. `first_bytes`: size of the first block.
+  explicit Arena(std::size_t limit = std::size_t{16} << 20, std::size_t first_bytes = std::size_t{8} << 10)
+      : limit_(limit), first_bytes_(first_bytes) {}
 
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -102,8 +103,7 @@ class Arena {
   void grow(std::size_t bytes) {
     for (std::size_t i = next_ == nullptr ? 0 : block_ + 1; i < blocks_.size(); ++i)
       if (blocks_[i].size >= bytes) return open(i);
-    constexpr std::size_t kFirstBytes = std::size_t{8} << 10;
-    std::size_t size = blocks_.empty() ? kFirstBytes : blocks_.back().size * 2;
+    std::size_t size = blocks_.empty() ? first_bytes_ : blocks_.back().size * 2;
     if (size < bytes) size = bytes;
     blocks_.push_back({std::make_unique_for_overwrite<char[]>(size), size});
     open(blocks_.size() - 1);
@@ -117,6 +117,7 @@ class Arena {
   char* begin_ = nullptr;
   char* next_ = nullptr;
   char* end_ = nullptr;
+  std::size_t first_bytes_;
 };
 
 }  // namespace twinmq::json

@@ -237,6 +237,13 @@ int compare(const Decimal& a, const Decimal& b) {
     if (a.coefficient == b.coefficient) return 0;
     return a.coefficient < b.coefficient ? -1 : 1;
   }
+  const auto is_small = [](Int128 number) { return number >= INT64_MIN && number <= INT64_MAX; };
+  const std::int32_t apart = a.exponent - b.exponent;
+  if (apart >= -18 && apart <= 18 && is_small(a.coefficient) && is_small(b.coefficient)) {
+    const Int128 x = apart > 0 ? a.coefficient * static_cast<Int128>(power_of_ten(apart)) : a.coefficient;
+    const Int128 y = apart < 0 ? b.coefficient * static_cast<Int128>(power_of_ten(-apart)) : b.coefficient;
+    return x == y ? 0 : x < y ? -1 : 1;
+  }
   const bool negative = a.coefficient < 0;
   if (negative != (b.coefficient < 0)) return negative ? -1 : 1;
   Uint128 x = magnitude(a.coefficient);

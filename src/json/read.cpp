@@ -10,6 +10,7 @@ namespace twinmq::json {
 namespace {
 
 constexpr std::size_t kLinearKeysMax = 12;
+constexpr std::size_t kFirstRoom = 8;  // elements of an array or object
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -111,8 +112,30 @@ class Reader {
     return !value.is_undefined() || fail(ReadFault::OutOfMemory);
   }
 
+  // Eight bytes at once: which of them are a quote, a backslash or a control character. Above the lowest one
+  // there may be false ones.
+  static std::uint64_t ends_of_text(const char* from) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, from, sizeof bytes);
+    const std::uint64_t quotes = bytes ^ (kOnes * '"');
+    const std::uint64_t slashes = bytes ^ (kOnes * '\\');
+    return (((quotes - kOnes) & ~quotes) | ((slashes - kOnes) & ~slashes) | ((bytes - kOnes * 0x20) & ~bytes)) & (kOnes * 0x80);
+  }
+
+  void skip_plain_text() {
+    if constexpr (std::endian::native != std::endian::little) return;
+    for (; end_ - at_ >= 8; at_ += 8) {
+      const std::uint64_t ends = ends_of_text(at_);
+      if (ends == 0) continue;
+      at_ += std::countr_zero(ends) / 8;
+      return;
+    }
+  }
+
   bool read_text(std::string_view& text) {
     const char* begin = ++at_;
+    skip_plain_text();
     for (; at_ != end_; ++at_) {
       const auto byte = static_cast<unsigned char>(*at_);
       if (byte == '"') {
@@ -267,7 +290,7 @@ class Reader {
 
     bool add(const T& element) {
       if (count_ == room_) {
-        const std::size_t room = room_ == 0 ? 4 : room_ * 2;
+        const std::size_t room = room_ == 0 ? kFirstRoom : room_ * 2;
         T* larger = arena_.array<T>(room);
         if (larger == nullptr) return false;
         if (count_ != 0) std::memcpy(static_cast<void*>(larger), elements_, count_ * sizeof(T));
@@ -292,7 +315,7 @@ class Reader {
     std::size_t kept = 0;
     for (const Member& member : members) {
       std::size_t same = 0;
-      while (same < kept && members[same].key != member.key) ++same;
+      while (same < kept && !same_text(members[same].key, member.key)) ++same;
       if (same == kept) members[kept++].key = member.key;
       members[same].value = member.value;
     }

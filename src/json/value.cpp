@@ -26,7 +26,7 @@ bool equal_within(const Value& a, const Value& b, int depth) {
     case Kind::Number:
       if (a.is_small_integer() && b.is_small_integer()) return a.small_integer() == b.small_integer();
       return compare(a.decimal(), b.decimal()) == 0;
-    case Kind::String: return a.text() == b.text();
+    case Kind::String: return same_text(a.text(), b.text());
     case Kind::Array: {
       if (a.items().size() != b.items().size()) return false;
       for (std::size_t i = 0; i < a.items().size(); ++i)
@@ -77,13 +77,6 @@ Value Value::number(const Decimal& decimal, Arena& arena) {
   made.big_ = true;
   made.coefficient_ = coefficient;
   return made;
-}
-
-Value Value::member(std::string_view key) const {
-  if (kind_ != Kind::Object) return {};
-  for (const Member& member : members())
-    if (member.key == key) return member.value;
-  return {};
 }
 
 bool equal(const Value& a, const Value& b) {

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -14,6 +15,25 @@ namespace twinmq::json {
 enum class Kind : std::uint8_t { Undefined, Null, Boolean, Number, String, Array, Object };
 
 struct Member;
+
+/// a == b, for texts as short as keys are: no call for up to sixteen bytes.
+inline bool same_text(std::string_view a, std::string_view b) {
+  const std::size_t size = a.size();
+  if (size != b.size()) return false;
+  const auto same_ends = [&]<typename Word>(Word) {
+    Word words[4];
+    std::memcpy(&words[0], a.data(), sizeof(Word));
+    std::memcpy(&words[1], b.data(), sizeof(Word));
+    std::memcpy(&words[2], a.data() + size - sizeof(Word), sizeof(Word));
+    std::memcpy(&words[3], b.data() + size - sizeof(Word), sizeof(Word));
+    return words[0] == words[1] && words[2] == words[3];
+  };
+  if (size > 16) return std::memcmp(a.data(), b.data(), size) == 0;
+  if (size >= 8) return same_ends(std::uint64_t{});
+  if (size >= 4) return same_ends(std::uint32_t{});
+  if (size >= 2) return same_ends(std::uint16_t{});
+  return size == 0 || a[0] == b[0];
+}
 
 /// Undefined is the absence of a value: no document holds it, evaluations yield it. What a value
 /// points to must outlive it: the arena it was made in, and for texts the bytes that were read.
@@ -111,6 +131,12 @@ inline Value Value::object(std::span<const Member> members) {
   made.size_ = static_cast<std::uint32_t>(members.size());
   made.members_ = members.data();
   return made;
+}
+
+inline Value Value::member(std::string_view key) const {
+  for (const Member& member : members_or_none())
+    if (same_text(member.key, key)) return member.value;
+  return {};
 }
 
 inline Value Value::item(std::size_t index) const {

@@ -1,6 +1,8 @@
 #include "sql/compiler.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -21,7 +23,7 @@ class Compiler {
   }
 
   Result<std::unique_ptr<Program>, SyntaxFault> run() {
-    program_->selects.resize(syntax_.selects.size());
+    selects_.resize(syntax_.selects.size());
     for (const auto& [name, node] : syntax_.variables) {
       program_->variables.push_back(block(node));
       variables_.push_back(name);
@@ -29,8 +31,12 @@ class Compiler {
     if (syntax_.grouping) group(*syntax_.grouping);
     select(0);
     if (syntax_.foreach) foreach (*syntax_.foreach);
+    program_->stack_size = static_cast<std::uint32_t>(highest_ + 1);
+    program_->code = kept(code_);
+    program_->constants = kept(constants_);
+    program_->keys = kept(keys_);
+    program_->selects = kept(selects_);
     if (failed_) return fault_;
-    program_->stack_size = highest_ + 1;
     return std::move(program_);
   }
 
@@ -47,14 +53,26 @@ class Compiler {
     failed_ = true;
   }
 
+  // A copy that lives as long as the program.
+  template <typename T>
+  std::span<const T> kept(const std::vector<T>& from) {
+    T* to = program_->arena.array<T>(from.size());
+    if (to == nullptr) {
+      fail(0, "the statement is too large");
+      return {};
+    }
+    std::uninitialized_copy(from.begin(), from.end(), to);
+    return {to, from.size()};
+  }
+
   // ---- emitting
 
-  std::uint32_t here() const { return static_cast<std::uint32_t>(program_->code.size()); }
+  std::uint32_t here() const { return static_cast<std::uint32_t>(code_.size()); }
 
   std::uint32_t emit(Instruction instruction, int change) {
     height_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(height_) + change);
     highest_ = std::max(highest_, height_);
-    program_->code.push_back(instruction);
+    code_.push_back(instruction);
     return here() - 1;
   }
 
@@ -62,7 +80,7 @@ class Compiler {
     return emit(Instruction{op, 0, 0, a, b}, change);
   }
 
-  void land(std::uint32_t jump) { program_->code[jump].a = here(); }
+  void land(std::uint32_t jump) { code_[jump].a = here(); }
 
   // A block of its own; the code around it jumps over.
   std::uint32_t block(NodeId id) {
@@ -75,8 +93,8 @@ class Compiler {
   }
 
   void constant(Value value) {
-    program_->constants.push_back(value);
-    emit(Op::Constant, 1, static_cast<std::uint32_t>(program_->constants.size() - 1));
+    constants_.push_back(value);
+    emit(Op::Constant, 1, static_cast<std::uint32_t>(constants_.size() - 1));
   }
 
   Value text_constant(std::string_view text) {
@@ -84,8 +102,8 @@ class Compiler {
   }
 
   std::uint32_t key(const std::string& name) {
-    program_->keys.push_back(name);
-    return static_cast<std::uint32_t>(program_->keys.size() - 1);
+    keys_.push_back(program_->arena.copy(name));
+    return static_cast<std::uint32_t>(keys_.size() - 1);
   }
 
   // ---- clauses
@@ -102,14 +120,16 @@ class Compiler {
       plan.where = block(*from.where);
       grouped_ = outer;
     }
-    program_->selects[index] = std::move(plan);
+    selects_[index] = plan;
   }
 
-  std::vector<ItemPlan> items(const std::vector<Item>& from) {
+  std::span<const ItemPlan> items(const std::vector<Item>& from) {
     std::vector<ItemPlan> plans;
     for (const Item& item : from) {
       ItemPlan plan;
-      plan.alias = item.alias;
+      std::vector<std::string_view> alias;
+      for (const std::string& part : item.alias) alias.push_back(program_->arena.copy(part));
+      plan.alias = kept(alias);
       if (item.star) {
         plan.placing = Placing::Payload;
         program_->asks_payload = true;
@@ -117,9 +137,9 @@ class Compiler {
         plan.placing = Placing::Spread;
       }
       plan.block = block(item.node);
-      plans.push_back(std::move(plan));
+      plans.push_back(plan);
     }
-    return plans;
+    return kept(plans);
   }
 
   void foreach (const Foreach& from) {
@@ -129,7 +149,7 @@ class Compiler {
     plan.select.items = items(from.items);
     if (from.incase) plan.incase = block(*from.incase);
     scopes_.pop_back();
-    program_->foreach = std::move(plan);
+    program_->foreach = std::make_unique<ForeachPlan>(plan);
   }
 
   // ---- groups
@@ -141,20 +161,9 @@ class Compiler {
       return fail(plan.window.offset, "COUNT takes one number");
     if (plan.window.event_time) plan.event_time = block(*plan.window.event_time);
     for (const NodeId key : from.keys) plan.keys.push_back(block(key));
-    program_->group = std::move(plan);
+    program_->group = std::make_unique<GroupPlan>(std::move(plan));
     grouped_ = true;
     if (from.having) program_->group->having = block(*from.having);
-  }
-
-  bool same(NodeId a, NodeId b) const {
-    const Node& x = syntax_[a];
-    const Node& y = syntax_[b];
-    if (x.kind != y.kind || x.text != y.text || x.operation != y.operation || x.children.size() != y.children.size() ||
-        x.select != y.select || x.names != y.names || json::compare(x.number, y.number) != 0)
-      return false;
-    for (std::size_t i = 0; i < x.children.size(); ++i)
-      if (!same(x.children[i], y.children[i])) return false;
-    return true;
   }
 
   // Inside SELECT and HAVING of a statement with GROUP BY; true: the node is done.
@@ -162,7 +171,7 @@ class Compiler {
     const Node& node = syntax_[id];
     const auto& keys = syntax_.grouping->keys;
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      if (!same(id, keys[i])) continue;
+      if (!same(syntax_, id, keys[i])) continue;
       emit(Op::GroupKey, 1, static_cast<std::uint32_t>(i));
       return true;
     }
@@ -206,23 +215,26 @@ class Compiler {
       if (share.kind != NodeKind::Number) return fail(share.offset, "the share is a number such as 0.95");
       plan.parameter = json::to_double(share.number);
     }
-    if (!bare && !star) plan.argument = argument(node.children[0], keeps_values(kind));
+    if (!bare && !star) plan.argument = argument(node.children[0], kind);
     program_->group->aggregates.push_back(plan);
     emit(Op::Aggregate, 1, static_cast<std::uint32_t>(program_->group->aggregates.size() - 1));
   }
 
-  std::uint32_t argument(NodeId id, bool keep) {
+  std::uint32_t argument(NodeId id, Aggregate kind) {
+    const bool keep = keeps_values(kind);
+    const bool spread = kind == Aggregate::Stddev;
     auto& arguments = program_->group->arguments;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
-      if (!same(argument_nodes_[i], id)) continue;
+      if (!same(syntax_, argument_nodes_[i], id)) continue;
       arguments[i].keep = arguments[i].keep || keep;
+      arguments[i].spread = arguments[i].spread || spread;
       return static_cast<std::uint32_t>(i);
     }
     const bool outer = std::exchange(grouped_, false);
     const std::uint32_t begin = block(id);
     grouped_ = outer;
     argument_nodes_.push_back(id);
-    arguments.push_back({begin, keep});
+    arguments.push_back({begin, keep, spread});
     return static_cast<std::uint32_t>(arguments.size() - 1);
   }
 
@@ -289,7 +301,22 @@ class Compiler {
   void binary(const Node& node) {
     constexpr Op kOps[] = {Op::Or,      Op::And,          Op::Equal, Op::Unequal,  Op::Less,     Op::LessEqual, Op::Greater,
                            Op::GreaterEqual, Op::Add, Op::Subtract, Op::Multiply, Op::Divide, Op::Remainder};
-    unary_like(node, kOps[static_cast<std::size_t>(node.operation)]);
+    const Op op = kOps[static_cast<std::size_t>(node.operation)];
+    unary_like(node, op);
+    if (op >= Op::Equal && op <= Op::GreaterEqual) compare_at_once(node, op);
+  }
+
+  // The common condition, a key's value against a constant, in one instruction.
+  void compare_at_once(const Node& node, Op op) {
+    const NodeKind left = syntax_[node.children[0]].kind;
+    const NodeKind right = syntax_[node.children[1]].kind;
+    if ((left != NodeKind::Name && left != NodeKind::Member) || (right != NodeKind::Number && right != NodeKind::Text)) return;
+    const Instruction path = code_[code_.size() - 3];
+    if (path.op != Op::Path || path.b > UINT8_MAX) return;
+    const Instruction constant = code_[code_.size() - 2];
+    if (constant.op != Op::Constant) return;
+    code_.resize(code_.size() - 3);
+    code_.push_back({Op::Compare, static_cast<std::uint8_t>(path.b), static_cast<std::uint8_t>(op), path.a, constant.a});
   }
 
   // a.b.c in one instruction, from whatever its head means in this scope.
@@ -298,7 +325,7 @@ class Compiler {
     const Node* head = &syntax_[id];
     for (; head->kind == NodeKind::Member; head = &syntax_[head->children[0]]) members.push_back(head);
     std::reverse(members.begin(), members.end());
-    std::uint32_t first = static_cast<std::uint32_t>(program_->keys.size());
+    std::uint32_t first = static_cast<std::uint32_t>(keys_.size());
     if (head->kind != NodeKind::Name || grouped_) {
       // What is no name compiles by itself.
       const NodeId base = members.front()->children[0];
@@ -369,7 +396,7 @@ class Compiler {
   void object(const Node& node) {
     std::vector<std::uint32_t> keys;
     for (const NodeId child : node.children) expression(child);
-    const std::uint32_t first = static_cast<std::uint32_t>(program_->keys.size());
+    const std::uint32_t first = static_cast<std::uint32_t>(keys_.size());
     for (const std::string& name : node.names) key(name);
     const auto count = static_cast<std::uint32_t>(node.children.size());
     emit(Op::Object, 1 - static_cast<int>(count), first, count);
@@ -462,41 +489,19 @@ class Compiler {
                           std::to_string(node.children.size()));
   }
 
-  // The nearest name, when only a letter or two are wrong.
   void unknown(const Node& node) {
-    const std::string name = lower_case(node.text);
-    std::string_view nearest;
-    std::size_t best = 3;
-    for (const Function& function : all_functions()) {
-      if (function.superset && options_.dialect == Dialect::Aws) continue;
-      const std::size_t distance = distance_between(name, function.name, best);
-      if (distance < best) {
-        best = distance;
-        nearest = function.name;
-      }
-    }
+    const std::string_view nearest = nearest_function(node.text, options_.dialect == Dialect::Twinmq);
     fail(node.offset, "there is no function " + node.text.substr(0, 40) + "()" +
                           (nearest.empty() ? std::string() : "; did you mean " + std::string(nearest) + "()?"));
-  }
-
-  static std::size_t distance_between(std::string_view a, std::string_view b, std::size_t limit) {
-    if (a.size() > b.size() + limit || b.size() > a.size() + limit) return limit;
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t i = 0; i <= b.size(); ++i) row[i] = i;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-      std::size_t corner = std::exchange(row[0], i);
-      for (std::size_t k = 1; k <= b.size(); ++k) {
-        const std::size_t above = row[k];
-        row[k] = std::min({above + 1, row[k - 1] + 1, corner + (a[i - 1] == b[k - 1] ? 0 : 1)});
-        corner = above;
-      }
-    }
-    return row[b.size()];
   }
 
   const Syntax& syntax_;
   const CompileOptions& options_;
   std::unique_ptr<Program> program_;
+  std::vector<Instruction> code_;
+  std::vector<Value> constants_;
+  std::vector<std::string_view> keys_;
+  std::vector<SelectPlan> selects_;
   std::vector<std::string> variables_;
   std::vector<Scope> scopes_;
   bool grouped_ = false;
@@ -508,33 +513,6 @@ class Compiler {
 };
 
 }  // namespace
-
-std::optional<Aggregate> aggregate_of(std::string_view name) {
-  constexpr std::pair<std::string_view, Aggregate> kNames[] = {
-      {"count", Aggregate::Count},   {"sum", Aggregate::Sum},           {"avg", Aggregate::Avg},
-      {"min", Aggregate::Min},       {"max", Aggregate::Max},           {"stddev", Aggregate::Stddev},
-      {"median", Aggregate::Median}, {"percentile", Aggregate::Percentile}, {"first", Aggregate::First},
-      {"last", Aggregate::Last},     {"collect", Aggregate::Collect},   {"distinct", Aggregate::Distinct}};
-  for (const auto& [word, kind] : kNames)
-    if (word == name) return kind;
-  return std::nullopt;
-}
-
-std::string_view name_of(Version version) {
-  switch (version) {
-    case Version::V2015: return "2015-10-08";
-    case Version::V2016: return "2016-03-23";
-    case Version::Beta: return "beta";
-    case Version::Twinmq: return "twinmq";
-  }
-  return "";
-}
-
-std::optional<Version> version_of(std::string_view name) {
-  for (const Version version : {Version::V2015, Version::V2016, Version::Beta, Version::Twinmq})
-    if (name_of(version) == name) return version;
-  return std::nullopt;
-}
 
 Result<std::unique_ptr<Program>, SyntaxFault> compile(const Syntax& syntax, const CompileOptions& options) {
   return Compiler(syntax, options).run();

@@ -22,7 +22,7 @@ class Result {
  public:
   explicit Result(json::Arena& arena) : arena_(arena) {}
 
-  bool put(std::span<const std::string> alias, const Value& value) {
+  bool put(std::span<const std::string_view> alias, const Value& value) {
     Member* member = find(alias[0]);
     if (member == nullptr) return false;
     member->value = alias.size() == 1 ? value : nested(member->value, alias.subspan(1), value);
@@ -49,7 +49,7 @@ class Result {
   Value value() const { return Value::object({members_, count_}); }
 
  private:
-  Value nested(const Value& outer, std::span<const std::string> alias, const Value& value) {
+  Value nested(const Value& outer, std::span<const std::string_view> alias, const Value& value) {
     Result inner(arena_);
     if (outer.is(Kind::Object)) inner.start(outer);
     inner.put(alias, value);
@@ -58,7 +58,7 @@ class Result {
 
   Member* find(std::string_view key) {
     for (std::size_t i = 0; i < count_; ++i)
-      if (members_[i].key == key) return &members_[i];
+      if (json::same_text(members_[i].key, key)) return &members_[i];
     return append({key, {}}) ? &members_[count_ - 1] : nullptr;
   }
 
@@ -112,10 +112,9 @@ class Machine {
   Value root() { return scope_ != nullptr ? scope_->root : message(); }
   Value message() { return evaluation_.payload.json().value; }
 
-  Value path(const Instruction& instruction) {
+  Value path(std::uint32_t first, std::uint32_t count) {
     Value value = root();
-    const std::string* key = program_.keys.data() + instruction.a;
-    for (std::uint32_t i = 0; i < instruction.b; ++i) value = value.member(key[i]);
+    for (const std::string_view key : program_.keys.subspan(first, count)) value = value.member(key);
     return value;
   }
 
@@ -147,12 +146,13 @@ Value Machine::run(std::uint32_t at) {
       case Op::Constant: push(program_.constants[instruction.a]); break;
       case Op::Star: push(root()); break;
       case Op::Element: push(scope_->element); break;
-      case Op::Path: push(path(instruction)); break;
+      case Op::Path: push(path(instruction.a, instruction.b)); break;
       case Op::Field: top_[-1] = top_[-1].member(program_.keys[instruction.a]); break;
       case Op::Index: {
         const Value* operands = take(2);
         const Call get{evaluation_, {operands, 2}};
-        push(find_function("get")->run(get));
+        static const Function* const kGet = find_function("get");
+        push(kGet->run(get));
         break;
       }
       case Op::Variable: push(scratch_.variables[instruction.a]); break;
@@ -217,6 +217,10 @@ Value Machine::run(std::uint32_t at) {
         break;
       case Op::Pop: --top_; break;
       case Op::Undefined: push({}); break;
+      case Op::Compare:
+        push(compared(static_cast<Op>(instruction.flags), path(instruction.a, instruction.count),
+                      program_.constants[instruction.b], evaluation_.version));
+        break;
       case Op::Aggregate: push(evaluation_.group->aggregates[instruction.a]); break;
       case Op::GroupKey: push(evaluation_.group->keys[instruction.a]); break;
       case Op::WindowBegin: push(Value::integer(evaluation_.group->begin)); break;
@@ -362,13 +366,16 @@ Evaluated evaluate(const Program& program, const Event& event, Payload& payload,
   return result;
 }
 
-GroupInput evaluate_group_input(const Program& program, const Event& event, Payload& payload, World* world,
-                                State& state, Scratch& scratch, const Budget& budget) {
+void evaluate_group_input(const Program& program, const Event& event, Payload& payload, World* world, State& state,
+                          Scratch& scratch, const Budget& budget, GroupInput& input) {
   scratch.arena.set_limit(scratch.arena.used() + budget.memory);
   Evaluation evaluation{event, payload, world, state, scratch.arena, scratch.caches, program.version, budget.steps};
   Machine machine(program, evaluation, scratch);
   machine.set_variables();
-  GroupInput input;
+  input.outcome = Outcome::Match;
+  input.keys.clear();
+  input.arguments.clear();
+  input.event_time = {};
   if (program.selects[0].where != kNoBlock) {
     const Value condition = machine.run(program.selects[0].where);
     if (!condition.is_true()) input.outcome = why_not(condition);
@@ -379,7 +386,6 @@ GroupInput evaluate_group_input(const Program& program, const Event& event, Payl
     if (program.group->event_time != kNoBlock) input.event_time = machine.run(program.group->event_time);
   }
   if (const auto fault = fault_of(machine, evaluation)) input.outcome = *fault;
-  return input;
 }
 
 Evaluated evaluate_group(const Program& program, const GroupView& group, World* world, Scratch& scratch,

@@ -62,8 +62,9 @@ struct GroupInput {
   std::vector<json::Value> arguments;
   json::Value event_time;
 };
-GroupInput evaluate_group_input(const Program& program, const Event& event, Payload& payload, World* world,
-                                State& state, Scratch& scratch, const Budget& budget = {});
+/// Into `input`, whose room serves again.
+void evaluate_group_input(const Program& program, const Event& event, Payload& payload, World* world, State& state,
+                          Scratch& scratch, const Budget& budget, GroupInput& input);
 
 /// A closed window's HAVING and SELECT.
 Evaluated evaluate_group(const Program& program, const GroupView& group, World* world, Scratch& scratch,

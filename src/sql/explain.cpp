@@ -18,7 +18,7 @@ constexpr std::string_view kOps[] = {
     "and",       "or",       "equal",      "unequal",   "less",        "less_equal", "greater",   "greater_equal", "add",
     "subtract",  "multiply", "divide",     "remainder", "in",          "between",   "like",       "cast",      "array",
     "object",    "call",     "query",      "exists",    "jump",        "jump_unless_true", "jump_undefined", "case_test", "pop",
-    "undefined", "aggregate", "group_key", "window_begin", "window_end", "end"};
+    "undefined", "compare", "aggregate", "group_key", "window_begin", "window_end", "end"};
 static_assert(std::size(kOps) == static_cast<std::size_t>(Op::End) + 1);
 static_assert(std::size(kOperations) == static_cast<std::size_t>(Operation::Remainder) + 1);
 
@@ -151,13 +151,16 @@ std::string window_of(const Window& window) {
 std::string line_of(const Program& program, const Instruction& at) {
   std::string made(kOps[static_cast<std::size_t>(at.op)]);
   const auto keys = [&](std::uint32_t first, std::uint32_t count) {
-    for (std::uint32_t i = first; i < first + count && i < program.keys.size(); ++i) made += " " + program.keys[i];
+    for (std::uint32_t i = first; i < first + count && i < program.keys.size(); ++i) made += " " + std::string(program.keys[i]);
   };
   switch (at.op) {
     case Op::Constant: return made + " " + json::text_of(program.constants[at.a]);
     case Op::Path:
     case Op::Object: keys(at.a, at.b); return made;
     case Op::Field: keys(at.a, 1); return made;
+    case Op::Compare:
+      keys(at.a, at.count);
+      return made + " " + std::string(kOps[at.flags]) + " " + json::text_of(program.constants[at.b]);
     case Op::Jump:
     case Op::JumpUnlessTrue:
     case Op::JumpUndefined:

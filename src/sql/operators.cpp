@@ -10,7 +10,7 @@ using json::Decimal;
 using json::Kind;
 using json::Value;
 
-Value logical_and(const Value& a, const Value& b) {
+Value logical_and_of_any(const Value& a, const Value& b) {
   const auto left = truth_of(a);
   const auto right = truth_of(b);
   return left && right ? Value::boolean(*left && *right) : Value();
@@ -85,6 +85,7 @@ Value ordered(Op op, const Value& a, const Value& b, Version version) {
     const auto right = b.small_integer();
     return Value::boolean(holds(op, left < right ? -1 : left > right));
   }
+  if (a.is(Kind::Number) && b.is(Kind::Number)) return Value::boolean(holds(op, json::compare(a.decimal(), b.decimal())));
   const auto left = number_of(a);
   const auto right = number_of(b);
   if (left && right) return Value::boolean(holds(op, json::compare(*left, *right)));

@@ -2,7 +2,9 @@
 // A statement as the evaluator runs it: one flat list of instructions for a machine with a stack of values.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +64,7 @@ enum class Op : std::uint8_t {
   CaseTest,       // a: target when unequal; takes the value, and the subject too when equal
   Pop,
   Undefined,
+  Compare,        // the path of `count` keys from a on with the constant b; flags: Equal to GreaterEqual
   Aggregate,      // a: aggregate
   GroupKey,       // a: key
   WindowBegin,
@@ -90,13 +93,13 @@ enum class Placing : std::uint8_t {
 struct ItemPlan {
   Placing placing = Placing::Named;
   std::uint32_t block = kNoBlock;
-  std::vector<std::string> alias;
+  std::span<const std::string_view> alias;
 };
 
 struct SelectPlan {
   bool value = false;
   bool whole = false;  // SELECT * and nothing else
-  std::vector<ItemPlan> items;
+  std::span<const ItemPlan> items;
   std::uint32_t where = kNoBlock;
 };
 
@@ -116,7 +119,8 @@ struct AggregatePlan {
 // One expression that aggregates look at; those over the same share it.
 struct ArgumentPlan {
   std::uint32_t block = kNoBlock;
-  bool keep = false;  // some aggregate asks for the values themselves
+  bool keep = false;    // some aggregate asks for the values themselves
+  bool spread = false;  // some aggregate asks how far apart they lie
 };
 
 struct GroupPlan {
@@ -136,21 +140,22 @@ struct OutsideCall {
   bool quoted = false;     // a text names it, as in aws_lambda('name', …)
 };
 
+// What an evaluation runs through lies together in the arena.
 struct Program {
   Version version = Version::V2016;
-  std::vector<Instruction> code;
-  std::vector<json::Value> constants;
-  std::vector<std::string> keys;
+  std::uint32_t stack_size = 0;
+  std::span<const SelectPlan> selects;   // [0]: the statement's own
+  std::unique_ptr<GroupPlan> group;      // of GROUP BY
+  std::unique_ptr<ForeachPlan> foreach;
+  std::span<const Instruction> code;
+  std::span<const json::Value> constants;
+  std::span<const std::string_view> keys;
   std::vector<std::uint32_t> variables;  // the block of each
-  std::vector<SelectPlan> selects;       // [0]: the statement's own
-  std::optional<ForeachPlan> foreach;
-  std::optional<GroupPlan> group;
-  std::size_t stack_size = 0;
   std::uint32_t state_slots = 0;
   bool asks_payload = false;
   std::vector<OutsideCall> outside;
   bool outside_by_name = false;          // what some call asks for is known only when it is made
-  json::Arena arena;                     // the constants'
+  json::Arena arena{std::size_t{1} << 30, 512};
 };
 
 }  // namespace twinmq::sql

@@ -48,46 +48,46 @@ std::vector<std::string> read_texts(base::ByteReader& in) {
 
 }  // namespace
 
-void WindowAccumulator::take(const std::string& text, std::optional<double> number, bool keep) {
-  if (text.empty()) return;
+void WindowAccumulator::take(std::string_view text, std::optional<double> number, const ArgumentPlan& plan) {
   ++count;
-  if (keep) {
-    if (!values) values = std::make_unique<std::vector<std::string>>();
-    if (values->size() < kWindowValuesMax) values->push_back(text);
-    else values->back() = text;
+  if ((plan.keep || plan.spread) && !detail) detail = std::make_unique<Detail>();
+  if (plan.keep) {
+    if (detail->values.size() < kWindowValuesMax) detail->values.emplace_back(text);
+    else detail->values.back() = text;
   }
   if (!number) return;
   ++numbers;
   sum += *number;
   min = numbers == 1 ? *number : std::min(min, *number);
   max = numbers == 1 ? *number : std::max(max, *number);
-  const double apart = *number - mean;
-  mean += apart / static_cast<double>(numbers);
-  squares += apart * (*number - mean);
+  if (!plan.spread) return;
+  const double apart = *number - detail->mean;
+  detail->mean += apart / static_cast<double>(numbers);
+  detail->squares += apart * (*number - detail->mean);
 }
 
 void WindowAccumulator::write(base::ByteWriter& out) const {
-  out.number(count);
-  out.number(numbers);
-  for (const double number : {sum, min, max, mean, squares}) write_double(out, number);
-  out.flag(values != nullptr);
-  if (values) write_texts(out, *values);
+  out.number(std::uint64_t{count});
+  out.number(std::uint64_t{numbers});
+  for (const double number : {sum, min, max, detail ? detail->mean : 0, detail ? detail->squares : 0}) write_double(out, number);
+  out.flag(detail != nullptr);
+  if (detail) write_texts(out, detail->values);
 }
 
 void WindowAccumulator::read(base::ByteReader& in) {
-  count = in.number<std::uint64_t>();
-  numbers = in.number<std::uint64_t>();
-  for (double* number : {&sum, &min, &max, &mean, &squares}) *number = read_double(in);
-  if (!in.flag()) return;
-  auto texts = read_texts(in);
-  if (!texts.empty()) values = std::make_unique<std::vector<std::string>>(std::move(texts));
+  count = static_cast<std::uint32_t>(in.number<std::uint64_t>());
+  numbers = static_cast<std::uint32_t>(in.number<std::uint64_t>());
+  Detail read;
+  for (double* number : {&sum, &min, &max, &read.mean, &read.squares}) *number = read_double(in);
+  if (in.flag()) read.values = read_texts(in);
+  if (read.mean != 0 || read.squares != 0 || !read.values.empty()) detail = std::make_unique<Detail>(std::move(read));
 }
 
 std::vector<double> WindowAccumulator::sorted_numbers() const {
   std::vector<double> sorted;
-  if (!values) return sorted;
+  if (!detail) return sorted;
   json::Arena arena;
-  for (const std::string& text : *values)
+  for (const std::string& text : detail->values)
     if (const auto number = number_of(json::read(text, arena).value)) sorted.push_back(json::to_double(*number));
   std::sort(sorted.begin(), sorted.end());
   return sorted;
@@ -104,7 +104,7 @@ Value WindowAccumulator::percentile(double share, json::Arena& arena) const {
 }
 
 Value WindowAccumulator::list(bool distinct, json::Arena& arena) const {
-  std::vector<std::string> texts = values ? *values : std::vector<std::string>();
+  std::vector<std::string> texts = detail ? detail->values : std::vector<std::string>();
   if (distinct) {
     std::vector<std::string> once;
     for (const std::string& text : texts)
@@ -117,15 +117,15 @@ Value WindowAccumulator::list(bool distinct, json::Arena& arena) const {
   return Value::array({items, texts.size()});
 }
 
-Value WindowAccumulator::one(const std::string& text, json::Arena& arena) const {
-  return json::read(arena.copy(text), arena).value;
-}
-
 Value WindowAccumulator::value(const AggregatePlan& plan, json::Arena& arena) const {
   switch (plan.kind) {
     case Aggregate::Count: return Value::integer(static_cast<std::int64_t>(count));
-    case Aggregate::First: return values ? one(values->front(), arena) : Value();
-    case Aggregate::Last: return values ? one(values->back(), arena) : Value();
+    case Aggregate::First:
+    case Aggregate::Last: {
+      if (!detail || detail->values.empty()) return {};
+      const std::string& text = plan.kind == Aggregate::First ? detail->values.front() : detail->values.back();
+      return json::read(arena.copy(text), arena).value;
+    }
     case Aggregate::Collect: return list(false, arena);
     case Aggregate::Distinct: return list(true, arena);
     default: break;
@@ -136,21 +136,23 @@ Value WindowAccumulator::value(const AggregatePlan& plan, json::Arena& arena) co
     case Aggregate::Avg: return shown(sum / static_cast<double>(numbers), arena);
     case Aggregate::Min: return shown(min, arena);
     case Aggregate::Max: return shown(max, arena);
-    case Aggregate::Stddev: return shown(std::sqrt(squares / static_cast<double>(numbers)), arena);
+    case Aggregate::Stddev: return shown(std::sqrt((detail ? detail->squares : 0) / static_cast<double>(numbers)), arena);
     case Aggregate::Median: return percentile(0.5, arena);
     default: return percentile(plan.parameter, arena);
   }
 }
-std::string WindowGroup::text() const {
+
+std::string WindowGroup::text(std::size_t arguments) const {
   base::ByteWriter out;
   out.number(kForm);
   out.signed_number(begin);
   out.signed_number(end);
   out.number(messages);
-  out.number(static_cast<std::uint32_t>(accumulators.size()));
-  for (const WindowAccumulator& each : accumulators) each.write(out);
-  out.number(static_cast<std::uint32_t>(recent.size()));
-  for (const auto& [time, texts] : recent) {
+  out.number(static_cast<std::uint32_t>(arguments));
+  for (std::size_t i = 0; i < arguments; ++i) accumulators[i].write(out);
+  out.number(static_cast<std::uint32_t>(recent ? recent->size() : 0));
+  if (!recent) return out.take();
+  for (const auto& [time, texts] : *recent) {
     out.signed_number(time);
     write_texts(out, texts);
   }
@@ -164,12 +166,13 @@ bool WindowGroup::read(std::string_view text, std::size_t arguments) {
   end = in.signed_number();
   messages = in.number<std::uint32_t>();
   if (in.number<std::uint32_t>() != arguments) return false;
-  accumulators.resize(arguments);
-  for (WindowAccumulator& each : accumulators) each.read(in);
+  accumulators = std::make_unique<WindowAccumulator[]>(arguments);
+  for (std::size_t i = 0; i < arguments; ++i) accumulators[i].read(in);
   for (auto count = std::min<std::uint32_t>(in.number<std::uint32_t>(), kWindowValuesMax); count > 0 && in.ok(); --count) {
     const std::int64_t time = in.signed_number();
-    recent.emplace_back(time, read_texts(in));
-    if (recent.back().second.size() != arguments) return false;
+    if (!recent) recent = std::make_unique<RecentMessages>();
+    recent->emplace_back(time, read_texts(in));
+    if (recent->back().second.size() != arguments) return false;
   }
   return in.finished();
 }

@@ -49,36 +49,37 @@ std::int64_t begin_of(std::string_view pane_name) {
 
 // A message reduced to what the groups need.
 struct Windows::Input {
+  struct Argument {
+    bool present = false;
+    std::optional<double> number;
+    std::string text;  // as JSON, where somebody asks for it
+  };
+
   std::int64_t time = 0;
   std::string key;
-  std::vector<std::string> texts;
-  std::vector<std::optional<double>> numbers;
+  std::vector<Argument> arguments;
 };
 
 Windows::Windows(const Statement& statement, std::size_t groups_max)
-    : program_(statement.program()), groups_max_(groups_max) {}
+    : program_(statement.program()), groups_max_(groups_max), input_(std::make_unique<Input>()) {
+  if (program_.group) input_->arguments.resize(program_.group->arguments.size());
+}
 
 Windows::~Windows() = default;
 
 Outcome Windows::add(const Event& event, Payload& payload, Context& context, std::vector<std::string>& closed) {
   State state;
   const GroupPlan& plan = *program_.group;
-  const GroupInput found = evaluate_group_input(program_, event, payload, context.world, state, context.scratch, context.budget);
-  if (found.outcome != Outcome::Match) return found.outcome;
-  Input input;
+  evaluate_group_input(program_, event, payload, context.world, state, context.scratch, context.budget, found_);
+  if (found_.outcome != Outcome::Match) return found_.outcome;
+  Input& input = *input_;
   input.time = event.now;
   if (plan.event_time != kNoBlock) {
-    const auto time = int_of(found.event_time);
+    const auto time = int_of(found_.event_time);
     if (!time || *time > kTimeMax || *time < -kTimeMax) return Outcome::WhereUndefined;
     input.time = *time;
   }
-  json::write(Value::array(found.keys), input.key);
-  for (const Value& value : found.arguments) {
-    const bool absent = value.is_undefined() || value.is_null();
-    input.texts.push_back(absent ? std::string() : json::text_of(value));
-    const auto number = number_of(value);
-    input.numbers.push_back(number ? std::optional<double>(json::to_double(*number)) : std::nullopt);
-  }
+  read(found_);
   if (plan.event_time == kNoBlock) {
     close_until(event.now, context, closed);
   }
@@ -86,6 +87,21 @@ Outcome Windows::add(const Event& event, Payload& payload, Context& context, std
   if (plan.event_time != kNoBlock && input.time - plan.window.late > watermark_)
     close_until(input.time - plan.window.late, context, closed);
   return Outcome::Match;
+}
+
+void Windows::read(const GroupInput& found) {
+  input_->key.clear();
+  json::write(Value::array(found.keys), input_->key);
+  const bool sliding = program_.group->window.kind == WindowKind::Sliding;
+  for (std::size_t i = 0; i < found.arguments.size(); ++i) {
+    const Value& value = found.arguments[i];
+    Input::Argument& argument = input_->arguments[i];
+    argument.present = !value.is_undefined() && !value.is_null();
+    argument.text.clear();
+    if (argument.present && (sliding || program_.group->arguments[i].keep)) json::write(value, argument.text);
+    const auto number = number_of(value);
+    argument.number = number ? std::optional<double>(json::to_double(*number)) : std::nullopt;
+  }
 }
 
 void Windows::touch(std::string name) {
@@ -103,7 +119,7 @@ std::vector<std::pair<std::string, std::optional<std::string>>> Windows::take_to
       out.signed_number(watermark_);
       text = out.take();
     } else if (const Group* group = find(name)) {
-      text = group->text();
+      text = group->text(program_.group->arguments.size());
     }
     all.emplace_back(std::move(name), std::move(text));
   }
@@ -172,14 +188,16 @@ Windows::Group* Windows::open(Groups& groups, const std::string& key, std::int64
   found = groups.emplace(key, Group{}).first;
   found->second.begin = begin;
   found->second.end = end;
-  found->second.accumulators.resize(program_.group->arguments.size());
+  found->second.accumulators = std::make_unique<WindowAccumulator[]>(program_.group->arguments.size());
   return &found->second;
 }
 
 void Windows::take(Group& group, const Input& input) const {
   ++group.messages;
-  for (std::size_t i = 0; i < input.texts.size(); ++i)
-    group.accumulators[i].take(input.texts[i], input.numbers[i], program_.group->arguments[i].keep);
+  for (std::size_t i = 0; i < input.arguments.size(); ++i) {
+    const Input::Argument& argument = input.arguments[i];
+    if (argument.present) group.accumulators[i].take(argument.text, argument.number, program_.group->arguments[i]);
+  }
 }
 
 void Windows::place_fixed(const Input& input) {
@@ -239,18 +257,21 @@ void Windows::place_sliding(const Input& input, Context& context, std::vector<st
   Group* group = open(keyed_, input.key, input.time, input.time);
   if (group == nullptr) return;
   const std::int64_t length = program_.group->window.length;
-  std::erase_if(group->recent, [&](const auto& old) { return old.first <= input.time - length; });
-  if (group->recent.size() >= kWindowValuesMax) group->recent.erase(group->recent.begin());
-  group->recent.emplace_back(input.time, input.texts);
-  group->accumulators.clear();
-  group->accumulators.resize(program_.group->arguments.size());
+  if (!group->recent) group->recent = std::make_unique<RecentMessages>();
+  RecentMessages& recent = *group->recent;
+  std::erase_if(recent, [&](const auto& old) { return old.first <= input.time - length; });
+  if (recent.size() >= kWindowValuesMax) recent.erase(recent.begin());
+  std::vector<std::string> now;
+  for (const Input::Argument& argument : input.arguments) now.push_back(argument.text);
+  recent.emplace_back(input.time, std::move(now));
+  group->messages = 0;
+  group->accumulators = std::make_unique<WindowAccumulator[]>(program_.group->arguments.size());
   json::Arena arena;
-  for (const auto& [time, texts] : group->recent) {
+  for (const auto& [time, texts] : recent) {
     Input again;
-    again.texts = texts;
     for (const std::string& text : texts) {
       const auto number = text.empty() ? std::nullopt : number_of(json::read(text, arena).value);
-      again.numbers.push_back(number ? std::optional<double>(json::to_double(*number)) : std::nullopt);
+      again.arguments.push_back({!text.empty(), number ? std::optional<double>(json::to_double(*number)) : std::nullopt, text});
     }
     take(*group, again);
   }

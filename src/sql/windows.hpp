@@ -58,6 +58,7 @@ class Windows {
   using Groups = std::unordered_map<std::string, Group>;
   struct Input;
 
+  void read(const GroupInput& found);
   void place(const Input& input, Context& context, std::vector<std::string>& closed);
   void place_fixed(const Input& input);
   void place_session(const Input& input, Context& context, std::vector<std::string>& closed);
@@ -78,6 +79,8 @@ class Windows {
   std::uint64_t dropped_ = 0;
   std::int64_t watermark_ = INT64_MIN;
   bool tracked_ = false;
+  GroupInput found_;              // of the message at hand; kept for its room
+  std::unique_ptr<Input> input_;  // likewise
   std::vector<std::string> touched_;
   std::map<std::int64_t, Groups> panes_;                        // by the begin of the window
   Groups keyed_;                                                // windows that follow their group

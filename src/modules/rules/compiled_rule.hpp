@@ -58,7 +58,7 @@ class CompiledRule {
   /// Whether it may ask what answers later.
   bool asks() const { return asks_; }
   /// Whether its results come from windows that close.
-  bool windowed() const { return statement_->program().group.has_value(); }
+  bool windowed() const { return statement_->program().group != nullptr; }
 
  private:
   RuleConfig config_;

@@ -69,8 +69,7 @@ void RulesService::put(const PlacedRule& rule) {
   if (found != rules_.end() && found->second->remembers_like(*rule.rule)) {
     RunningRule& same = *found->second;
     unsubscribe(same);
-    same.rule = rule.rule;
-    same.place = rule.place;
+    same.become(rule);
     return subscribe(same);
   }
   if (found != rules_.end()) remove(rule.rule->name(), true);
@@ -105,9 +104,10 @@ void RulesService::subscribe(RunningRule& rule) {
       }
       place->second = free_tags_.back();
       free_tags_.pop_back();
+      by_tag_[place->second] = {{}, filter.ends_with("/#"), filter};
       host_->subscribe(filter, place->second);
     }
-    auto& there = by_tag_[place->second];
+    auto& there = by_tag_[place->second].rules;
     if (std::find(there.begin(), there.end(), &rule) != there.end()) continue;
     there.insert(std::upper_bound(there.begin(), there.end(), &rule, stands_before), &rule);
   }
@@ -117,8 +117,8 @@ void RulesService::unsubscribe(RunningRule& rule) {
   for (const std::string& filter : rule.compiled().statement().filters()) {
     const auto place = tags_.find(filter);
     if (place == tags_.end()) continue;
-    std::erase(by_tag_[place->second], &rule);
-    if (!by_tag_[place->second].empty()) continue;
+    std::erase(by_tag_[place->second].rules, &rule);
+    if (!by_tag_[place->second].rules.empty()) continue;
     free_tags_.push_back(place->second);
     tags_.erase(place);
     host_->unsubscribe(filter);
@@ -178,8 +178,9 @@ void RulesService::on_message(const ServiceMessage& message, Reaction& reaction)
   due_.clear();
   for (const std::uint32_t tag : message.tags) {
     if (tag >= by_tag_.size()) continue;
-    for (RunningRule* rule : by_tag_[tag])
-      if (rule->compiled().statement().covers(parts.topic)) due_.push_back(rule);
+    const Filtered& there = by_tag_[tag];
+    if (there.open && !sql::filter_covers(there.filter, parts.topic)) continue;
+    due_.insert(due_.end(), there.rules.begin(), there.rules.end());
   }
   // Each rule runs once, in the order of the configuration, however many of its filters match.
   const bool several = message.tags.size() > 1;
@@ -313,9 +314,8 @@ void RulesService::remembered(const ServiceMessage& message, Reaction& reaction)
 }
 
 void RulesService::run(RunningRule& rule, SeenMessage& seen, Reaction& reaction) {
-  const CompiledRule& compiled = rule.compiled();
-  if (compiled.remembers() && !host_->is_home(compiled.name())) {
-    const std::string topic = std::string(kStatePrefix) + compiled.name();
+  if (rule.remembers && !host_->is_home(rule.compiled().name())) {
+    const std::string topic = std::string(kStatePrefix) + rule.compiled().name();
     const std::string bytes = write_envelope(seen.envelope);
     MessageParts parts;
     parts.topic = topic;
@@ -324,10 +324,10 @@ void RulesService::run(RunningRule& rule, SeenMessage& seen, Reaction& reaction)
     return reaction.publish(parts);
   }
   scratch_.reset();
-  if (rule.windows) return gather(rule, seen, reaction);
+  if (rule.program->group) return gather(rule, seen, reaction);
   const sql::Evaluated result =
-      compiled.statement().evaluate(seen.event, seen.payload, &world_, rule.state, scratch_, budget_);
-  if (compiled.config().persist && compiled.remembers()) keep(rule, reaction);
+      sql::evaluate(*rule.program, seen.event, seen.payload, &world_, rule.state, scratch_, budget_);
+  if (rule.remembers && rule.compiled().config().persist) keep(rule, reaction);
   switch (result.outcome) {
     case sql::Outcome::Match: break;
     case sql::Outcome::LookupFailed:
@@ -335,7 +335,7 @@ void RulesService::run(RunningRule& rule, SeenMessage& seen, Reaction& reaction)
     case sql::Outcome::MemorySpent:
       count_failure(rule, result.outcome);
       return host_->log(LogLevel::Warning, "rule failed",
-                        "rule=" + compiled.name() + " reason=\"" + std::string(describe(result.outcome)) + "\"");
+                        "rule=" + rule.compiled().name() + " reason=\"" + std::string(describe(result.outcome)) + "\"");
     default:
       ++rule.counters.unmatched;
       return host_->count(Metric::RuleUnmatched);

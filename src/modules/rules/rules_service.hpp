@@ -85,6 +85,13 @@ class RulesService final : public Service {
   void on_answer(std::uint64_t ticket, std::string answer);
   void go_on(const std::string& publisher);
 
+  // Those with one filter.
+  struct Filtered {
+    std::vector<RunningRule*> rules;
+    bool open = false;  // the filter ends with /#, which here does not cover the level above
+    std::string filter;
+  };
+
   ServiceHost* host_ = nullptr;
   Outside outside_;
   sql::Budget budget_;
@@ -97,7 +104,7 @@ class RulesService final : public Service {
   std::unordered_map<std::string, std::unique_ptr<RunningRule>> rules_;
   std::vector<RunningRule*> windowed_;  ///< those with GROUP BY
   std::unordered_map<std::string, std::uint32_t> tags_;  ///< by filter
-  std::vector<std::vector<RunningRule*>> by_tag_;        ///< those with one filter
+  std::vector<Filtered> by_tag_;
   std::vector<std::uint32_t> free_tags_;
   std::vector<RunningRule*> due_;  ///< by the message at hand
   std::vector<std::string> closed_;

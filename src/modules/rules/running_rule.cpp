@@ -38,13 +38,21 @@ std::vector<PlacedRule> compile_all(const std::vector<RuleConfig>& rules, const 
   return all;
 }
 
-RunningRule::RunningRule(PlacedRule from, std::size_t cells_max)
-    : rule(std::move(from.rule)), place(from.place), memory(memory_key(*rule)), state(cells_max) {
+RunningRule::RunningRule(const PlacedRule& from, std::size_t cells_max)
+    : memory(memory_key(*from.rule)), state(cells_max) {
+  become(from);
   if (rule->config().persist) state.track();
   if (!rule->windowed()) return;
   windows_of = rule->shared_statement();
   windows = std::make_unique<sql::Windows>(*windows_of);
   if (rule->config().persist) windows->track();
+}
+
+void RunningRule::become(const PlacedRule& other) {
+  rule = other.rule;
+  place = other.place;
+  program = &rule->statement().program();
+  remembers = rule->remembers();
 }
 
 bool RunningRule::remembers_like(const CompiledRule& other) const {

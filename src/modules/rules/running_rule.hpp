@@ -41,9 +41,11 @@ std::vector<PlacedRule> compile_all(const std::vector<RuleConfig>& rules,
                                     const sql::OutsideFunctions* outside = nullptr);
 
 struct RunningRule {
-  RunningRule(PlacedRule from, std::size_t cells_max);
+  RunningRule(const PlacedRule& from, std::size_t cells_max);
 
   const CompiledRule& compiled() const { return *rule; }
+  /// In the place of the one there was, which remembers_like() it.
+  void become(const PlacedRule& other);
   /// Whether what it remembers means the same to the other one.
   bool remembers_like(const CompiledRule& other) const;
 
@@ -52,13 +54,16 @@ struct RunningRule {
     return windows ? windows->restore_cell(name, text) : state.restore_cell(name, text);
   }
 
-  std::shared_ptr<const CompiledRule> rule;
+  // What every message needs stands first, together.
+  const sql::Program* program = nullptr;  ///< its statement's
   std::size_t place = 0;
+  bool remembers = false;
+  RuleCounters counters;
+  std::shared_ptr<const CompiledRule> rule;
   std::string memory;  ///< memory_key() of it
   sql::State state;
   std::shared_ptr<const sql::Statement> windows_of;  ///< outlives the windows
   std::unique_ptr<sql::Windows> windows;             ///< of a rule with GROUP BY
-  RuleCounters counters;
 };
 
 /// Under it lies what any statement of the rule remembered: 'R', the rule, a zero byte.

@@ -45,7 +45,7 @@ TEST_CASE("an expression shows all its parentheses and reads back as itself", "[
 TEST_CASE("an explanation names clauses and program", "[explain]") {
   const std::string told = explain(compiled("SET @c = (f - 32) * 5 SELECT @c AS c, lag(f) AS before FROM 'in/+', 'x' WHERE f > 1"));
   for (const char* part : {"version  twinmq\n", "from     in/+\n", "from     x\n", "set      @c = ((f - 32) * 5)\n", "where    (f > 1)\n",
-                           "select   c = @c\n", "select   before = lag(f)\n", "remembers for 1 functions", "path f\n", "greater\n",
+                           "select   c = @c\n", "select   before = lag(f)\n", "remembers for 1 functions", "path f\n", "compare f greater 1\n",
                            "call lag of 1, memory 0\n"})
     CHECK_THAT(told, Catch::Contains(part));
   const std::string windows =

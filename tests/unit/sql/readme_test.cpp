@@ -30,7 +30,7 @@ class Example {
   void begin(const std::string& sql) {
     sql_ = sql;
     statement_ = std::make_unique<Statement>(std::move(*Statement::compile(sql, {Dialect::Twinmq, Version::Twinmq})));
-    grouped_ = statement_->program().group.has_value();
+    grouped_ = statement_->program().group != nullptr;
     windows_ = std::make_unique<Windows>(*statement_);
     bench_ = std::make_unique<Bench>(sql);
     now_ = 0;
