@@ -5,7 +5,7 @@ build_packages=(
   build-essential cmake ninja-build ccache lld pkg-config
   libasio-dev libssl-dev libfmt-dev libtomlplusplus-dev libcli11-dev librocksdb-dev libflatbuffers-dev
   flatbuffers-compiler nlohmann-json3-dev
-  libhttp-parser-dev rapidjson-dev libsimdjson-dev libre2-dev tzdata libcurl4-openssl-dev zlib1g-dev
+  libhttp-parser-dev rapidjson-dev libsimdjson-dev libre2-dev tzdata libcurl4-openssl-dev zlib1g-dev libprotobuf-dev
 )
 test_packages=(
   catch2 libbenchmark-dev mosquitto mosquitto-clients openssl python3 python3-paho-mqtt

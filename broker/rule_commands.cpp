@@ -21,6 +21,7 @@
 
 #include "app/plugin_functions.hpp"
 #include "app/reply.hpp"
+#include "app/rule_files.hpp"
 #include "app/zone_files.hpp"
 #include "exit_code.hpp"
 #include "json/read.hpp"
@@ -60,7 +61,8 @@ namespace {
 
 class LocalWorld : public sql::World {
  public:
-  explicit LocalWorld(std::shared_ptr<sql::OutsideFunctions> functions) : functions_(std::move(functions)) {}
+  LocalWorld(std::shared_ptr<sql::OutsideFunctions> functions, std::shared_ptr<const sql::KnownFiles> files)
+      : functions_(std::move(functions)), files_(std::move(files)) {}
 
   std::optional<json::Value> call(std::string_view function, std::span<const json::Value> arguments,
                                   json::Arena& arena) override {
@@ -77,6 +79,10 @@ class LocalWorld : public sql::World {
   json::Value aggregate(std::string_view name, std::span<const json::Value> values, json::Arena& arena) override {
     return functions_ ? functions_->aggregate(name, values, arena) : json::Value();
   }
+  std::optional<json::Value> look_up(std::string_view table, std::string_view key, json::Arena&) override {
+    return files_ ? files_->row(table, key) : std::nullopt;
+  }
+  const sql::ProtobufTypes* protobuf_types(std::string_view name) override { return files_ ? files_->types(name) : nullptr; }
   std::optional<std::string> zone_file(std::string_view name) override { return app::read_zone_file(name); }
   std::uint64_t random() override { return chance_(); }
 
@@ -84,6 +90,7 @@ class LocalWorld : public sql::World {
   static constexpr Milliseconds kPatience{60'000};  // a plugin's own deadline comes before
 
   std::shared_ptr<sql::OutsideFunctions> functions_;
+  std::shared_ptr<const sql::KnownFiles> files_;  // null: none
   std::mt19937_64 chance_{std::random_device{}()};
 };
 
@@ -190,7 +197,8 @@ sql::Evaluated only_window(const sql::Statement& statement, const sql::Event& ev
 }
 
 // Functions of the plugins that a daemon with this configuration loads. Null: there are none.
-std::optional<int> open_plugins(const RuleCommands& options, std::shared_ptr<sql::OutsideFunctions>& functions) {
+std::optional<int> open_outside(const RuleCommands& options, std::shared_ptr<sql::OutsideFunctions>& functions,
+                                std::shared_ptr<const sql::KnownFiles>& files) {
   if (!options.config) return std::nullopt;
   ConfigSource source;
   source.file = *options.config;
@@ -201,13 +209,17 @@ std::optional<int> open_plugins(const RuleCommands& options, std::shared_ptr<sql
   });
   if (!plugins) return misused(plugins.error().detail);
   functions = std::move(*plugins);
+  auto read = app::read_rule_files(loaded->config.rules);
+  if (!read) return misused(read.error().detail);
+  files = std::move(*read);
   return std::nullopt;
 }
 
 int test_rule(const RuleCommands& options) {
   Input input;
   std::shared_ptr<sql::OutsideFunctions> functions;
-  if (const auto code = open_plugins(options, functions)) return *code;
+  std::shared_ptr<const sql::KnownFiles> files;
+  if (const auto code = open_outside(options, functions, files)) return *code;
   if (const auto code = read_input(options, input)) return *code;
   sql::StatementOptions statement_options;
   statement_options.dialect = options.dialect == "aws" ? sql::Dialect::Aws : sql::Dialect::Twinmq;
@@ -232,7 +244,7 @@ int test_rule(const RuleCommands& options) {
   sql::Payload payload(bytes_of(input.payload), document);
   sql::Scratch scratch;
   sql::State state;
-  LocalWorld world(functions);
+  LocalWorld world(functions, files);
   sql::Evaluated evaluated{sql::Outcome::OtherTopic};
   std::string window_result;
   if (statement->program().group && (ingest || statement->covers(options.topic)))
@@ -277,7 +289,7 @@ std::shared_ptr<RuleCommands> add_rule_commands(CLI::App& app) {
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"UTF8_DATA", "UNSPECIFIED_BYTES"}));
   test->add_flag("--values", options->values, "print the value of each expression in the statement, too");
-  test->add_option("--config", options->config, "a daemon's configuration, whose plugins add functions")->type_name("FILE");
+  test->add_option("--config", options->config, "a daemon's configuration, for its plugins' functions, its tables and descriptors")->type_name("FILE");
   test->add_flag("--json", options->json, "print one JSON object: {\"match\": …, \"result\": …}");
   options->test = test;
   options->management = add_rule_management(app, *rule);

@@ -137,7 +137,7 @@ int show_rule_statistics(const RuleManagement& commands) {
   const auto found = ask_daemon(commands.socket, "rule_stats", {{"name", commands.name}});
   if (!found) return refuse(found.error());
   if (commands.json) return print(*found);
-  for (const char* key : {"matched", "unmatched", "actions_done", "actions_failed", "late", "groups_dropped"})
+  for (const char* key : {"matched", "unmatched", "actions_done", "actions_failed", "refused", "undecodable", "late", "groups_dropped"})
     fmt::print("{:<24} {}\n", key, (*found)[key].dump());
   for (const auto& [reason, count] : (*found)["failed"].items()) fmt::print("{:<24} {}\n", "failed." + reason, count.dump());
   for (const Json& sink : (*found)["sinks"]) print_sink(sink);

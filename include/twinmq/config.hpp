@@ -246,6 +246,10 @@ struct RulesConfig {
   std::uint32_t state_cells_max = 100'000;      ///< remembered by one rule: a function's and a partition's each
   std::vector<std::string> file_directories;    ///< below which file actions may write; empty: nowhere
   std::vector<std::string> http_targets;        ///< beginnings of addresses that http actions may reach
+  std::vector<std::string> secrets;             ///< "NAME=file:/PATH" or "NAME=env:VARIABLE"
+  std::string lookup_directory;                 ///< of the tables of lookup(); empty: none
+  std::string descriptor_directory;             ///< of the descriptors of decode(…, 'proto', …); empty: none
+  std::uint64_t files_bytes_max = 67'108'864;   ///< what both take in memory
 
   bool operator==(const RulesConfig&) const = default;
 };

@@ -29,6 +29,8 @@ struct RuleStatistics {
   std::uint64_t steps_spent = 0;     ///< more work than rules.steps_max
   std::uint64_t memory_spent = 0;    ///< more than rules.memory_bytes_max
   std::uint64_t held_back = 0;       ///< too many messages waited for functions of plugins
+  std::uint64_t refused = 0;         ///< messages that rule:<name> may not receive
+  std::uint64_t undecodable = 0;     ///< times decode() could not read what it was given
   std::uint64_t late = 0;            ///< messages whose window had closed
   std::uint64_t groups_dropped = 0;  ///< messages of groups beyond the limit
   std::uint64_t actions_done = 0;

@@ -126,6 +126,9 @@ class ServiceHost {
   virtual bool may(const Identity& identity, Action action, std::string_view topic, QoS qos,
                    bool retain) const = 0;
 
+  /// False: may() is true whatever is asked.
+  virtual bool restricts() const { return true; }
+
   virtual void log(LogLevel level, std::string_view event, const std::string& detail) const = 0;
 
   /// Adds to a metric of the broker.
@@ -159,6 +162,10 @@ class Service {
   /// Whether clients may not publish this: topics on which only the service speaks, RETAIN where it
   /// is not offered. Asked only for topics that begin with '$'.
   virtual bool forbids(std::string_view, bool /*retain*/) const { return false; }
+
+  /// Whether the messages of this topic are for services alone: no client can subscribe to it, and wildcards do not
+  /// reach it. Asked only for topics (and filters) that begin with '$'.
+  virtual bool hides(std::string_view) const { return false; }
 
   /// Must not change subscriptions of the topic tree while it runs, except by ServiceHost.
   virtual void on_message(const ServiceMessage& message, Reaction& reaction) = 0;

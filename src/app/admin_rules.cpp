@@ -74,6 +74,8 @@ Json json_of(const RuleStatistics& statistics) {
             {"steps_spent", statistics.steps_spent},
             {"memory_spent", statistics.memory_spent},
             {"held_back", statistics.held_back}}},
+          {"refused", statistics.refused},
+          {"undecodable", statistics.undecodable},
           {"late", statistics.late},
           {"groups_dropped", statistics.groups_dropped},
           {"actions_done", statistics.actions_done},

@@ -10,7 +10,10 @@
 #include "app/house_parts.hpp"
 #include "app/http_api.hpp"
 #include "app/listener_options.hpp"
+#include "app/rule_files.hpp"
 #include "app/stream.hpp"
+#include "core/ids.hpp"
+#include "modules/shadow/shadow_service.hpp"
 #include "mqtt/properties.hpp"
 #include "mqtt/topic.hpp"
 #include "plugins/access_doors.hpp"
@@ -166,6 +169,10 @@ Result<void> HouseBroker::open_plugins() {
   plugins_ = std::move(*opened);
   transformations_ = plugins::Transformations::of(*plugins_);
   rules_ = std::make_unique<RuleBook>(rule_doors(), plugins_);
+  rule_files_read_ = state_of_files(rule_file_paths(config_.rules));
+  auto files = read_rule_files(config_.rules);
+  if (!files) return files.error();
+  rule_files_ = std::move(*files);
   return check_rules(config_, *plugins_);
 }
 
@@ -188,12 +195,25 @@ PublishFilter* HouseBroker::publish_filter_of(ShardDoors& doors) {
 
 rules::Outside HouseBroker::outside_of(ShardDoors& doors) {
   if (!doors.functions) doors.functions = std::make_shared<WatchedFunctions>(plugins_, watchdog_);
-  return {doors.functions, [way = way_to_shards_](std::uint32_t shard, std::function<void(Service&)> errand) {
-            way->post(shard, [errand = std::move(errand)](ShardThread& thread) {
-              Service* service = thread.core() ? thread.core()->service("rules") : nullptr;
-              if (service != nullptr) errand(*service);
-            });
-          }};
+  rules::Outside outside;
+  outside.functions = doors.functions;
+  outside.files = rule_files();
+  outside.post = [way = way_to_shards_](std::uint32_t shard, std::function<void(Service&)> errand) {
+    way->post(shard, [errand = std::move(errand)](ShardThread& thread) {
+      Service* service = thread.core() ? thread.core()->service("rules") : nullptr;
+      if (service != nullptr) errand(*service);
+    });
+  };
+  outside.shadow = [way = way_to_shards_, shards = static_cast<unsigned>(doors_.size())](
+                       const std::string& thing, std::string name, std::function<void(std::string)> done) {
+    way->post(core::home_of(thing, shards), [thing, name = std::move(name), done = std::move(done)](ShardThread& thread) {
+      Service* service = thread.core() ? thread.core()->service("shadow") : nullptr;
+      if (service == nullptr) return done({});
+      static_cast<shadow::ShadowService*>(service)->peek(
+          {thing, name}, [done](const shadow::DirectAnswer& answer) { done(answer.code == 200 ? answer.body : ""); });
+    });
+  };
+  return outside;
 }
 
 void WayToShards::lead_to(std::vector<std::shared_ptr<Inbox>> inboxes) {
@@ -409,6 +429,7 @@ Result<void> HouseBroker::start(bool on_caller) {
   }
   sink_queues_->begin();
   watch_tls();
+  watch_rule_files();
   running_->announce();
   return {};
 }
@@ -416,6 +437,7 @@ Result<void> HouseBroker::start(bool on_caller) {
 void HouseBroker::stop(Milliseconds deadline) {
   const std::scoped_lock control(control_mutex_);
   stop_watching();
+  stop_watching_rule_files();
   std::shared_ptr<ShardSet> set;
   std::shared_ptr<CallbackThreads> callbacks;
   {
@@ -457,6 +479,9 @@ Result<void> HouseBroker::reload(const Config& config) {
   Result<ShardSet::ListenerChange> listeners =
       set ? set->prepare_listeners(listener_plans(config, false)) : ShardSet::ListenerChange{};
   if (!listeners) return listeners.error();
+  const std::string files_read = state_of_files(rule_file_paths(config.rules));
+  auto files = read_rule_files(config.rules);
+  if (!files) return files.error();
   const auto rules = rules_->prepare(config);
   if (!rules) return rules.error();
 
@@ -491,11 +516,15 @@ Result<void> HouseBroker::reload(const Config& config) {
       thread.core()->on_access_changed();
     });
   }
+  stop_watching_rule_files();
+  rule_files_read_ = files_read;
+  install_rule_files(std::move(*files));
   rules_->apply(**rules);
   install_tls(std::move(*tls), config.listeners);
   if (set) {
     set->change_listeners(std::move(*listeners), listener_plans(config, true));
     watch_tls();
+    watch_rule_files();
   }
   log(LogLevel::Info, "reloaded", "");
   return {};

@@ -144,6 +144,11 @@ class HouseBroker final : public Broker {
   bool on_every_shard(const RuleBookDoors::Errand& errand) const;
   bool is_administrator(std::string_view principal) const;
   bool manage(std::function<void(Broker&)> work);
+  std::shared_ptr<const sql::KnownFiles> rule_files() const;
+  void install_rule_files(std::shared_ptr<const sql::KnownFiles> files);
+  void watch_rule_files();
+  void stop_watching_rule_files();
+  void renew_rule_files();
 
   // broker_tls.cpp
   Result<TlsListeners::Renewal> prepare_tls(const std::vector<ListenerConfig>& listeners);
@@ -183,6 +188,9 @@ class HouseBroker final : public Broker {
   std::shared_ptr<PresenceTable> presence_;
   std::unique_ptr<HostShadows> shadows_;
   std::unique_ptr<RuleBook> rules_;
+  std::shared_ptr<const sql::KnownFiles> rule_files_;  ///< under mutex_
+  std::string rule_files_read_;                        ///< their state then; under control_mutex_
+  std::unique_ptr<FileWatch> rule_file_watch_;         ///< under control_mutex_
 
   mutable std::mutex mutex_;
   std::mutex control_mutex_;  ///< start, stop and reload, one at a time

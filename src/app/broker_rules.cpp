@@ -6,7 +6,9 @@
 
 #include "app/broker.hpp"
 #include "app/reply.hpp"
+#include "app/rule_files.hpp"
 #include "app/shard_thread.hpp"
+#include "base/escape.hpp"
 
 namespace twinmq::app {
 
@@ -94,6 +96,56 @@ void HouseBroker::complete_sinks(Statistics& sum) const {
     sum[Metric::SinkDropped] += each.dropped;
     sum[Metric::SinkDeadLetters] += each.dead_letters;
   }
+}
+
+// --- Files that statements look into
+
+std::shared_ptr<const sql::KnownFiles> HouseBroker::rule_files() const {
+  const std::scoped_lock lock(mutex_);
+  return rule_files_;
+}
+
+void HouseBroker::install_rule_files(std::shared_ptr<const sql::KnownFiles> files) {
+  {
+    const std::scoped_lock lock(mutex_);
+    rule_files_ = files;
+  }
+  const auto set = running();
+  if (!set) return;
+  set->for_each_inbox([files](ShardThread& thread) {
+    Service* const service = thread.core() ? thread.core()->service("rules") : nullptr;
+    if (service != nullptr) static_cast<rules::RulesService&>(*service).set_files(files);
+  });
+}
+
+void HouseBroker::watch_rule_files() {
+  stop_watching_rule_files();
+  std::vector<std::string> files = rule_file_paths(config_.rules);
+  if (files.empty() || !config_.modules.rules) return;
+  FileWatch::Hooks hooks;
+  hooks.changed = [this] { renew_rule_files(); };
+  hooks.hourly = [] {};
+  hooks.files = [config = config_.rules] { return rule_file_paths(config); };
+  auto watch = FileWatch::start(std::move(files), rule_files_read_, std::move(hooks));
+  if (!watch) return log(LogLevel::Warning, "files are not watched", "reason=" + escaped(watch.error().detail));
+  rule_file_watch_ = std::move(*watch);
+}
+
+void HouseBroker::stop_watching_rule_files() {
+  rule_file_watch_.reset();
+}
+
+// On the thread of the watch, which ends before a reload or a stop goes on.
+void HouseBroker::renew_rule_files() {
+  RulesConfig config;
+  {
+    const std::scoped_lock lock(mutex_);
+    config = config_.rules;
+  }
+  auto files = read_rule_files(config);
+  if (!files) return log(LogLevel::Error, "rule files kept", "reason=" + escaped(files.error().detail));
+  log(LogLevel::Info, "rule files renewed", (*files)->counted());
+  install_rule_files(std::move(*files));
 }
 
 }  // namespace twinmq::app

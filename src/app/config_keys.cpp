@@ -491,6 +491,17 @@ std::vector<ConfigKey> make_keys() {
       key_of<rules, &Ru::http_targets>(
           "rules.http_targets",
           "Beginnings of addresses, up to a \"/\", that http actions may reach; none: nothing."),
+      key_of<rules, &Ru::secrets>(
+          "rules.secrets",
+          "What ${get_secret('NAME')} in headers of http actions stands for: \"NAME=file:/PATH\" or \"NAME=env:VARIABLE\"."),
+      key_of<rules, &Ru::lookup_directory>(
+          "rules.lookup_directory", "Directory of the tables that lookup() reads, *.csv and *.json; empty: none."),
+      key_of<rules, &Ru::descriptor_directory>(
+          "rules.descriptor_directory",
+          "Directory of FileDescriptorSets for decode(…, 'proto', …); empty: none."),
+      number<rules, &Ru::files_bytes_max>(
+          "rules.files_bytes_max", 4096, std::int64_t{1} << 40,
+          "Bytes that tables and descriptors may take in memory; beyond, they are refused."),
 
       key_of<shadow, &Sh::profile>(
           "shadow.profile", "Whether requests have the quotas of AWS, where nothing else is set below."),

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "app/config_keys.hpp"
+#include "app/rule_secrets.hpp"
 #include "storage/key_ring.hpp"
 #include "net/address_list.hpp"
 #include "modules/rules/compiled_rule.hpp"
@@ -174,6 +175,23 @@ void check_encryption(const Config& config, std::vector<ConfigComplaint>& compla
 
 namespace {
 
+bool has_secret(const RulesConfig& rules, const std::string& name) {
+  return std::any_of(rules.secrets.begin(), rules.secrets.end(),
+                     [&](const std::string& entry) { return entry.starts_with(name + "="); });
+}
+
+void check_secrets(const RulesConfig& rules, const std::string& key, const std::string& header,
+                   std::vector<ConfigComplaint>& complaints) {
+  const auto names = secret_names(header);
+  if (!names) {
+    complaints.push_back({key, "headers: " + names.error().detail});
+    return;
+  }
+  for (const std::string& name : *names)
+    if (!has_secret(rules, name))
+      complaints.push_back({key, fmt::format("headers: the secret \"{}\" is none of rules.secrets", name)});
+}
+
 // Rules write files and call servers only where the administrator said so.
 void check_reach(const RulesConfig& rules, const std::string& key, const RuleActionConfig& action,
                  std::vector<ConfigComplaint>& complaints) {
@@ -195,10 +213,13 @@ void check_reach(const RulesConfig& rules, const std::string& key, const RuleAct
         });
     if (!allowed)
       complaints.push_back({key, fmt::format("url: \"{}\" begins with none of rules.http_targets", action.url)});
+    for (const std::string& header : action.headers) check_secrets(rules, key, header, complaints);
   }
 }
 
 void check_rules(const Config& config, std::vector<ConfigComplaint>& complaints) {
+  if (const auto sound = RuleSecrets::check(config.rules.secrets); !sound)
+    complaints.push_back({"rules.secrets", sound.error().detail});
   for (std::size_t i = 0; i < config.rule.size(); ++i) {
     const RuleConfig& rule = config.rule[i];
     const std::string key = fmt::format("rule[{}]", i);

@@ -114,6 +114,11 @@ void FileWatch::serve() {
     std::string now = state_of_files(files_);
     if (now != known_) {
       known_ = std::move(now);
+      if (hooks_.files) {
+        files_ = hooks_.files();
+        known_ = state_of_files(files_);
+        watch_folders();
+      }
       hooks_.changed();
     }
     bool event = false;

@@ -25,6 +25,8 @@ class FileWatch {
     std::function<void()> changed;
     /// Once at the start and then every hour.
     std::function<void()> hourly;
+    /// If it is there, asked before each `changed`: which files are watched from then on.
+    std::function<std::vector<std::string>()> files = nullptr;
   };
 
   /// `known` is state_of_files() from before they were read, so that no change since then is missed.
@@ -43,7 +45,7 @@ class FileWatch {
   /// False: the watch is to end.
   bool wait(Milliseconds patience, bool& event);
 
-  const std::vector<std::string> files_;
+  std::vector<std::string> files_;
   std::string known_;
   const Hooks hooks_;
   net::Descriptor inotify_;

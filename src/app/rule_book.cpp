@@ -50,6 +50,7 @@ std::string fixed_target(const rules::CompiledAction& action) {
 Result<void> RuleBook::begin(const Config& config, Store& store, std::shared_ptr<sinks::DurableQueues> queues) {
   const std::scoped_lock change(change_);
   Entries entries;
+  secrets_->set(config.rules.secrets);
   {
     const std::scoped_lock lock(mutex_);
     limits_ = config.rules;
@@ -61,7 +62,7 @@ Result<void> RuleBook::begin(const Config& config, Store& store, std::shared_ptr
   for (std::size_t i = 0; i < config.rule.size(); ++i) {
     auto compiled = judge(config.rule[i], config.rules);
     if (!compiled) return Error{ErrorCode::InvalidConfig, compiled.error().detail};
-    auto sinks = open_rule_sinks(config.rule[i], *plugins_);
+    auto sinks = open_rule_sinks(config.rule[i], *plugins_, secrets_);
     if (!sinks) return sinks.error();
     for (RuleSink& each : *sinks) queues->add(std::move(each.name), std::move(each.sink), each.options);
     Entry entry;
@@ -113,7 +114,7 @@ void RuleBook::judge_again(Entry& entry, const RulesConfig& limits) const {
   const RuleConfig& config = entry.status.config;
   const bool ran = entry.compiled != nullptr;
   auto compiled = judge(config, limits);
-  auto sinks = compiled && !ran ? open_rule_sinks(config, *plugins_) : Result<std::vector<RuleSink>>(std::vector<RuleSink>());
+  auto sinks = compiled && !ran ? open_rule_sinks(config, *plugins_, secrets_) : Result<std::vector<RuleSink>>(std::vector<RuleSink>());
   const std::string fault = !compiled ? compiled.error().detail : !sinks ? sinks.error().detail : std::string();
   if (fault.empty()) {
     if (const auto there = queues())
@@ -162,7 +163,7 @@ Result<std::shared_ptr<RuleBook::Reload>> RuleBook::prepare(const Config& config
     if (old != before.end() && old->second.status.config.actions == rule.actions &&
         old->second.status.config.error_actions == rule.error_actions)
       continue;
-    auto sinks = open_rule_sinks(rule, *plugins_);
+    auto sinks = open_rule_sinks(rule, *plugins_, secrets_);
     if (!sinks) return sinks.error();
     for (RuleSink& each : *sinks) reload->sinks.push_back(std::move(each));
   }
@@ -180,6 +181,7 @@ Result<std::shared_ptr<RuleBook::Reload>> RuleBook::prepare(const Config& config
 // What waits in queues that nobody needs any more stays in the store: the rule may come back.
 void RuleBook::apply(Reload& reload) {
   if (!reload.open) return;
+  secrets_->set(reload.limits.secrets);
   const auto there = queues();
   for (RuleSink& each : reload.sinks)
     if (there) there->add(std::move(each.name), std::move(each.sink), each.options);
@@ -273,6 +275,8 @@ Result<RuleStatistics> RuleBook::statistics(std::string_view name) const {
   told.steps_spent = from.steps_spent;
   told.memory_spent = from.memory_spent;
   told.held_back = from.held_back;
+  told.refused = from.refused;
+  told.undecodable = from.undecodable;
   told.late = from.late;
   told.groups_dropped = from.groups_dropped;
   told.actions_done = from.actions_done;
@@ -324,6 +328,16 @@ Result<RuleBook::Compiled> RuleBook::judge(const RuleConfig& rule, const RulesCo
 
 // What depends on a message is checked with it.
 Result<void> RuleBook::check_rights(const rules::CompiledRule& rule) const {
+  for (const std::string& filter : rule.statement().filters()) {
+    const auto refused = std::make_shared<std::atomic<bool>>(false);
+    const bool asked = doors_.on_every_shard([refused, name = rule.name(), filter](rules::RulesService& service, std::uint32_t) {
+      if (!service.may_subscribe(name, filter)) *refused = true;
+    });
+    if (!asked) return Error{ErrorCode::Unavailable, "not every shard answered"};
+    if (*refused)
+      return Error{ErrorCode::PermissionDenied,
+                   "the access rules do not let rule:" + rule.name() + " subscribe to \"" + filter + "\""};
+  }
   for (const auto* actions : {&rule.actions(), &rule.error_actions()}) {
     for (const rules::CompiledAction& action : *actions) {
       const std::string topic = fixed_target(action);
@@ -394,7 +408,7 @@ Result<void> RuleBook::put(RuleConfig rule, const Entry* before) {
   if (const auto allowed = check_rights(**compiled); !allowed) return allowed;
   const bool same = before != nullptr && before->compiled && before->status.config.actions == rule.actions &&
                     before->status.config.error_actions == rule.error_actions;
-  auto sinks = same ? Result<std::vector<RuleSink>>(std::vector<RuleSink>()) : open_rule_sinks(rule, *plugins_);
+  auto sinks = same ? Result<std::vector<RuleSink>>(std::vector<RuleSink>()) : open_rule_sinks(rule, *plugins_, secrets_);
   if (!sinks) return sinks.error();
 
   Entry entry;

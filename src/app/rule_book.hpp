@@ -16,6 +16,7 @@
 #include <twinmq/rules.hpp>
 #include <twinmq/store.hpp>
 
+#include "app/rule_secrets.hpp"
 #include "modules/rules/rules_service.hpp"
 #include "plugins/plugin_set.hpp"
 #include "sinks/durable_queues.hpp"
@@ -92,6 +93,7 @@ class RuleBook final : public Rules {
 
   const RuleBookDoors doors_;
   const std::shared_ptr<plugins::PluginSet> plugins_;
+  const std::shared_ptr<RuleSecrets> secrets_ = std::make_shared<RuleSecrets>();
   std::mutex change_;  ///< held during a change, waits included
   mutable std::mutex mutex_;
   bool open_ = false;

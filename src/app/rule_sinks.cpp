@@ -22,7 +22,8 @@ SinkOptions options_of(const RuleActionConfig& action) {
   return options;
 }
 
-Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action, const plugins::PluginSet& plugins) {
+Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action, const plugins::PluginSet& plugins,
+                                        const std::shared_ptr<const RuleSecrets>& secrets) {
   if (action.kind == RuleActionKind::Plugin)
     return plugins.open_sink(action.plugin, action.plugin_options, Milliseconds(action.timeout_milliseconds));
   if (action.kind == RuleActionKind::File)
@@ -36,6 +37,7 @@ Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action, const pl
     const std::size_t value = header.find_first_not_of(' ', colon + 1);
     options.headers.emplace_back(header.substr(0, colon), value == std::string::npos ? "" : header.substr(value));
   }
+  options.fill = [secrets](std::string_view text) { return secrets->fill(text); };
   options.body = action.body == "array" ? Body::Array : action.body == "lines" ? Body::Lines : Body::Single;
   options.gzip = action.gzip;
   options.timeout = Milliseconds(action.timeout_milliseconds);
@@ -45,13 +47,14 @@ Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action, const pl
 
 }  // namespace
 
-Result<std::vector<RuleSink>> open_rule_sinks(const RuleConfig& rule, const plugins::PluginSet& plugins) {
+Result<std::vector<RuleSink>> open_rule_sinks(const RuleConfig& rule, const plugins::PluginSet& plugins,
+                                              const std::shared_ptr<const RuleSecrets>& secrets) {
   std::vector<RuleSink> all;
   for (const auto* actions : {&rule.actions, &rule.error_actions}) {
     for (std::size_t i = 0; i < actions->size(); ++i) {
       const RuleActionConfig& action = (*actions)[i];
       if (!rules::leaves_process(action.kind)) continue;
-      auto sink = open_sink(action, plugins);
+      auto sink = open_sink(action, plugins, secrets);
       if (!sink) return Error{sink.error().code, "rule \"" + rule.name + "\": " + sink.error().detail};
       all.push_back({rules::sink_name(rule.name, actions == &rule.error_actions, i), std::move(*sink),
                      options_of(action)});

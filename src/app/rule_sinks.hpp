@@ -9,6 +9,7 @@
 #include <twinmq/result.hpp>
 #include <twinmq/sink.hpp>
 
+#include "app/rule_secrets.hpp"
 #include "plugins/plugin_set.hpp"
 
 namespace twinmq::app {
@@ -20,8 +21,9 @@ struct RuleSink {
   SinkOptions options;
 };
 
-/// Those of the rule. The error names the rule and why one cannot be used.
-Result<std::vector<RuleSink>> open_rule_sinks(const RuleConfig& rule, const plugins::PluginSet& plugins);
+/// Those of the rule; `secrets` are asked before each request. The error names the rule and why one cannot be used.
+Result<std::vector<RuleSink>> open_rule_sinks(const RuleConfig& rule, const plugins::PluginSet& plugins,
+                                              const std::shared_ptr<const RuleSecrets>& secrets);
 
 /// The names of the same.
 std::vector<std::string> rule_sink_names(const RuleConfig& rule);

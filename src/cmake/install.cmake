@@ -16,7 +16,7 @@ install(FILES ${PROJECT_BINARY_DIR}/twinmqConfig.cmake ${PROJECT_BINARY_DIR}/twi
 
 # A static library brings nothing along, so that whoever links it names what it stands on.
 set(TWINMQ_FOREIGN_LIBRARIES
-  "-ltomlplusplus -lfmt -lrocksdb -lhttp_parser -lsimdjson -lre2 -lcurl -lz -lssl -lcrypto -pthread")
+  "-ltomlplusplus -lfmt -lrocksdb -lhttp_parser -lsimdjson -lre2 -lprotobuf -lcurl -lz -lssl -lcrypto -pthread")
 if(BUILD_SHARED_LIBS)
   set(TWINMQ_PC_LIBS "-ltwinmq")
 else()

@@ -108,9 +108,9 @@ ReasonCode Link::judge_subscribe(const mqtt::SubscribeEntry& entry) {
           shard_.parts.limits.subscriptions_max &&
       !is_subscribed(entry.filter))
     return ReasonCode::QuotaExceeded;
-  if (shard_.authorizer && session_->identity &&
-      !shard_.authorizer->may(*session_->identity, Action::Subscribe, filter, entry.options.qos,
-                              false)) {
+  if (shard_.services.hide(filter) ||
+      (shard_.authorizer && session_->identity &&
+       !shard_.authorizer->may(*session_->identity, Action::Subscribe, filter, entry.options.qos, false))) {
     shard_.counters.add(Metric::RefusedNotAuthorized);
     return ReasonCode::NotAuthorized;
   }

@@ -122,6 +122,10 @@ bool ServiceSeat::may(const Identity& identity, Action action, std::string_view 
   return !shard_.authorizer || shard_.authorizer->may(identity, action, topic, qos, retain);
 }
 
+bool ServiceSeat::restricts() const {
+  return shard_.authorizer != nullptr;
+}
+
 void ServiceSeat::log(LogLevel level, std::string_view event, const std::string& detail) const {
   shard_.log(level, event, detail);
 }
@@ -160,6 +164,10 @@ bool Services::forbid(std::string_view topic, bool retain) const {
   if (topic.empty() || topic.front() != '$') return false;
   return std::any_of(seats_.begin(), seats_.end(),
                      [&](const auto& seat) { return seat->service().forbids(topic, retain); });
+}
+
+bool Services::ask_hides(std::string_view topic) const {
+  return std::any_of(seats_.begin(), seats_.end(), [&](const auto& seat) { return seat->service().hides(topic); });
 }
 
 void Services::note(const ClientEvent& event) {

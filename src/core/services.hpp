@@ -56,6 +56,7 @@ class ServiceSeat final : public Subscriber, public ServiceHost {
   void read(StoreRange range, std::function<void(Result<StoreEntries>)> done) override;
   bool may(const Identity& identity, Action action, std::string_view topic, QoS qos,
            bool retain) const override;
+  bool restricts() const override;
   void log(LogLevel level, std::string_view event, const std::string& detail) const override;
   void count(Metric metric, std::uint64_t amount) override;
 
@@ -81,6 +82,10 @@ class Services {
   }
   /// Whether clients may not publish that.
   bool forbid(std::string_view topic, bool retain) const;
+  /// Whether only services see what is published there.
+  bool hide(std::string_view topic) const {
+    return !seats_.empty() && !topic.empty() && topic.front() == '$' && ask_hides(topic);
+  }
   /// Services are told at the end of the turn.
   void note(const ClientEvent& event);
   void tell_client_events();
@@ -96,6 +101,7 @@ class Services {
 
  private:
   std::optional<ShardId> ask_home(std::string_view topic) const;
+  bool ask_hides(std::string_view topic) const;
 
   Shard& shard_;
   std::vector<std::unique_ptr<ServiceSeat>> seats_;

@@ -20,6 +20,7 @@ namespace twinmq::core {
 
 void Session::deliver(const Delivery& delivery, Route& route) {
   const Publication& publication = delivery.publication;
+  if (shard_.services.hide(publication.topic())) return;
   if (shard_.authorizer && identity &&
       !may_receive(publication.topic(), delivery.qos, delivery.retain)) {
     shard_.counters.add(Metric::DroppedNotAuthorized);

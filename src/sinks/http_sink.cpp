@@ -159,7 +159,11 @@ SinkVerdict HttpSink::post(std::span<const SinkEntry> entries) {
   headers.add("Content-Type: " + one_line(type));
   headers.add("Expect:");
   headers.add("Idempotency-Key: " + one_line(entries.front().id));
-  for (const auto& [name, value] : options.headers) headers.add(one_line(name) + ": " + one_line(value));
+  for (const auto& [name, text] : options.headers) {
+    const auto value = options.fill ? options.fill(text) : Result<std::string>(text);
+    if (!value) return {SinkVerdict::Kind::Retry, 0, value.error().detail};
+    headers.add(one_line(name) + ": " + one_line(*value));
+  }
   if (options.gzip) {
     std::string packed = gzipped(body);
     if (!packed.empty()) {

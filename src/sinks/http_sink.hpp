@@ -2,8 +2,10 @@
 // A sink that POSTs to an HTTP server.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,9 @@ struct HttpSinkOptions {
   };
   std::string url;  ///< http:// or https://
   std::vector<std::pair<std::string, std::string>> headers;
+  /// Makes a header's value of its text before each request, on the delivering thread; an error is a reason to try
+  /// again. Null: texts are the values.
+  std::function<Result<std::string>(std::string_view)> fill;
   Body body = Body::Single;
   bool gzip = false;  ///< Content-Encoding: gzip
   Milliseconds timeout{30'000};

@@ -450,6 +450,7 @@ class Compiler {
   void note_outside(const Node& node, bool opened) {
     const std::string name = lower_case(node.text);
     if (opened) return program_->outside.push_back({name, node.offset});
+    if (name == kThingShadow) return program_->outside.push_back({name, node.offset, false, true});
     if (name != "aws_lambda" && name != "call") return;
     const Node& asked = syntax_[node.children[0]];
     if (asked.kind == NodeKind::Text)

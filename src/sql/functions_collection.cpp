@@ -4,6 +4,7 @@
 
 #include "sql/conversion.hpp"
 #include "sql/functions.hpp"
+#include "sql/json_path.hpp"
 #include "sql/lexer.hpp"
 #include "sql/utf8.hpp"
 
@@ -161,7 +162,16 @@ Value join(const Call& call) {
   return text_value(result, call.evaluation);
 }
 
+// json_path(x, '$.a[*].b'): a part of x, or a list of parts.
+Value path(const Call& call) {
+  constexpr std::size_t kValuesMax = 100'000;
+  if (!call[1].is(Kind::String) || !call.evaluation.spend(call[1].text().size() + 8)) return {};
+  const auto most = std::min(kValuesMax, static_cast<std::size_t>(std::max<std::int64_t>(call.evaluation.steps, 1)));
+  return json_path(call[0], call[1].text(), call.evaluation.arena, most);
+}
+
 constexpr Function kFunctions[] = {
+    {"json_path", 2, 2, path, true},
     {"get", 2, 2, get},
     {"isnull", 1, 1, is_null},
     {"isundefined", 1, 1, is_undefined},

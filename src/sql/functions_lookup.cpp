@@ -21,11 +21,11 @@ Value document(const std::optional<std::string>& text, const Call& call) {
   return read ? read.value : failed(call);
 }
 
-// (thing, role) or (thing, shadow, role); the role means nothing here.
+// (thing[, shadow][, role]); a role begins with arn: and means nothing here.
 Value get_thing_shadow(const Call& call) {
   if (call.evaluation.world == nullptr || !call[0].is(Kind::String)) return failed(call);
-  const bool named = call.size() == 3;
-  if (named && !call[1].is(Kind::String)) return failed(call);
+  if (call.size() > 1 && !call[1].is(Kind::String)) return failed(call);
+  const bool named = call.size() == 3 || (call.size() == 2 && !call[1].text().starts_with("arn:"));
   return document(call.evaluation.world->thing_shadow(call[0].text(), named ? call[1].text() : ""), call);
 }
 
@@ -44,11 +44,13 @@ Value get_dynamodb(const Call& call) {
   return row ? *row : failed(call);
 }
 
+// (table, key[, column]); Undefined where there is none.
 Value lookup(const Call& call) {
   const auto key = text_of(call[1], call.evaluation);
-  if (call.evaluation.world == nullptr || !call[0].is(Kind::String) || !key) return call[2];
+  if (call.evaluation.world == nullptr || !call[0].is(Kind::String) || !key) return {};
   const auto row = call.evaluation.world->look_up(call[0].text(), *key, call.evaluation.arena);
-  return row ? *row : call[2];
+  if (!row || call.size() < 3) return row.value_or(Value());
+  return call[2].is(Kind::String) ? row->member(call[2].text()) : Value();
 }
 
 Value get_secret(const Call& call) {

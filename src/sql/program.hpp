@@ -132,6 +132,9 @@ struct GroupPlan {
   Window window;
 };
 
+// It asks outside like one of a plugin that answers later.
+constexpr std::string_view kThingShadow = "get_thing_shadow";
+
 // A function that neither SQL nor this house has.
 struct OutsideCall {
   std::string name;

@@ -72,6 +72,12 @@ bool Template::constant() const {
   return true;
 }
 
+bool Template::asks() const {
+  return std::any_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
+    return piece.program && (piece.program->outside_by_name || !piece.program->outside.empty());
+  });
+}
+
 void Template::outside(std::vector<OutsideCall>& to) const {
   for (const Piece& piece : pieces_)
     if (piece.program) to.insert(to.end(), piece.program->outside.begin(), piece.program->outside.end());

@@ -24,6 +24,8 @@ class Template {
   /// Whether there is nothing to put in.
   bool constant() const;
 
+  /// Whether an expression may ask the world outside.
+  bool asks() const;
   /// Appends what the expressions ask of the world outside by its name.
   void outside(std::vector<OutsideCall>& to) const;
 

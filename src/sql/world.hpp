@@ -13,6 +13,8 @@
 
 namespace twinmq::sql {
 
+class ProtobufTypes;
+
 class World {
  public:
   virtual ~World() = default;
@@ -40,7 +42,7 @@ class World {
     return {};
   }
 
-  /// A row of a lookup table by its key.
+  /// A row of a lookup table by its key; it outlives the evaluation.
   virtual std::optional<json::Value> look_up(std::string_view /*table*/, std::string_view /*key*/,
                                              json::Arena& /*arena*/) {
     return std::nullopt;
@@ -49,8 +51,11 @@ class World {
   /// A secret by its name.
   virtual std::optional<std::string> secret(std::string_view /*name*/) { return std::nullopt; }
 
-  /// A FileDescriptorSet that the configuration names.
-  virtual std::optional<std::string> descriptor_set(std::string_view /*name*/) { return std::nullopt; }
+  /// Message types that the configuration names; nullptr: there are none. They outlive the evaluation.
+  virtual const ProtobufTypes* protobuf_types(std::string_view /*name*/) { return nullptr; }
+
+  /// decode() met what it cannot read, and is Null.
+  virtual void note_undecodable() {}
 };
 
 }  // namespace twinmq::sql

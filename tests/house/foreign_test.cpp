@@ -26,6 +26,7 @@ const std::vector<Library> kLibraries = {
     {"http_parser.h", {"net"}},
     {"simdjson", {"json"}},
     {"re2/", {"sql"}},
+    {"google/protobuf/", {"sql"}},
     {"rapidjson/", {"base", "modules/shadow"}},
     {"nlohmann/", {"app", "broker"}},
     {"prometheus/", {"app"}},

@@ -64,6 +64,8 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/app/broker.cpp", "every member may be called from any thread"},
     {"src/app/rule_book.hpp", "administrators change rules while shards run them"},
     {"src/app/rule_book.cpp", "administrators change rules while shards run them"},
+    {"src/app/rule_secrets.hpp", "queues ask for secrets while a reload changes where they are"},
+    {"src/app/rule_secrets.cpp", "queues ask for secrets while a reload changes where they are"},
     {"src/app/log.cpp", "every thread logs"},
     {"src/app/log_writer.hpp", "one thread writes what every thread logs"},
     {"src/app/log_writer.cpp", "one thread writes what every thread logs"},

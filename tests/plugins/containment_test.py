@@ -202,9 +202,22 @@ class Plugins(unittest.TestCase):
                 self.assertEqual((user, got), (user, code))
                 connection.close()
 
+    def test_an_authenticator_that_hangs_lets_nobody_in_and_holds_nobody_up(self):
+        self.write(50)
+        with self.daemon("--set", "access.anonymous=true", "--set", "node.shards=1") as daemon:
+            port = daemon.ports()[0]
+            device = Client(port, "device", clean=True, expiry=0)
+            self.assertEqual(device.publish_acknowledged("shout/a", "hey"), 16)
+            for _ in range(2):
+                connection, code = connect(port, client_id=b"s", user=b"sleeper", password=b"x")
+                self.assertGreaterEqual(code, 0x80)
+                connection.close()
+            self.assertGreaterEqual(device.publish_acknowledged("other/a", "hey"), 0)
+
     def test_what_cannot_be_loaded_refuses_the_start_and_says_where(self):
         for path, options, what in (("/nowhere.so", "{}", "there is no file /nowhere.so"),
                                     (SAMPLES + "/old_abi.so", "{}", "was made for version 0 of the plugin interface"),
+                                    (SAMPLES + "/new_abi.so", "{}", "was made for version 2 of the plugin interface"),
                                     (SAMPLES + "/no_symbol.so", "{}", "has no twinmq_plugin_abi()"),
                                     (__file__, "{}", "cannot be loaded"),
                                     (SAMPLES + "/sample.so", '{ fail = "bad option" }', 'did not open: "bad option"')):

@@ -211,7 +211,8 @@ class Management(unittest.TestCase):
             self.assertEqual(len(json.loads(self.must("rule", "list", "--json"))), 2)
 
     def test_a_rule_may_not_be_made_to_publish_where_its_principal_may_not(self):
-        acl = self.file("acl", "topic readwrite #\n\nuser rule:hot\ntopic write out/#\n\nuser rule:cold\ntopic write cold/#\n")
+        acl = self.file("acl", "topic readwrite #\n\nuser rule:hot\ntopic read in\ntopic write out/#\n\n"
+                        "user rule:cold\ntopic read in/#\ntopic deny in/hidden\ntopic write cold/#\n")
         more = ("--set", f"access.acl_file={acl}")
         fixed = lambda topic: f"sql = \"SELECT * FROM 'in'\"\n[[action]]\ntype = \"republish\"\ntopic = \"{topic}\"\n"
         with self.daemon(2, *more) as daemon:
@@ -219,6 +220,8 @@ class Management(unittest.TestCase):
             daemon.wait_for_line("admin socket")
             code, _, error = self.twinmq("rule", "create", "cold", text=fixed("out/x"))
             self.assertEqual((code, error), (1, 'twinmq: the access rules do not let rule:cold publish to "out/x"\n'))
+            code, _, error = self.twinmq("rule", "create", "hot", text=fixed("out/x").replace("'in'", "'other/#'"))
+            self.assertEqual((code, error), (1, 'twinmq: the access rules do not let rule:hot subscribe to "other/#"\n'))
             self.must("rule", "create", "hot", text=fixed("out/x"))
             # Where a topic depends on the message, the message decides.
             self.must("rule", "create", "cold", text=HOT.format(limit=1))
@@ -226,10 +229,11 @@ class Management(unittest.TestCase):
             watcher.subscribe("out/#", 1)
             device = Client(port, "device", clean=True, expiry=0)
             device.publish_acknowledged("in/x", '{"t":60}')
+            device.publish_acknowledged("in/hidden", '{"t":60}')
             device.publish_acknowledged("in", '{"t":1}')
             self.assertEqual(self.receive(watcher), ("out/x", {"t": 1}))
             cold = json.loads(self.must("rule", "stats", "cold", "--json"))
-            self.assertEqual((cold["matched"], cold["actions_failed"]), (1, 1))
+            self.assertEqual((cold["matched"], cold["actions_failed"], cold["refused"]), (1, 1, 1))
 
     def test_a_reload_changes_rules_of_the_file_and_a_bad_one_changes_nothing(self):
         def republish(name, sql, topic):

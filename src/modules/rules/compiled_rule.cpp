@@ -85,42 +85,56 @@ class ActionCompiler {
 
 using OutsideKind = sql::OutsideFunctions::Kind;
 
-// Empty: the call may be made there. `waits`: whether there is somebody to wait for the answer.
-std::string fault_of(const sql::OutsideCall& call, OutsideKind kind, std::string_view waits) {
+OutsideKind kind_of(const sql::OutsideCall& call, const sql::OutsideFunctions& outside) {
+  return call.name == sql::kThingShadow ? OutsideKind::Pooled : outside.kind_of(call.name);
+}
+
+// Empty: the call may be made there. `unwaited`: where nobody can wait for an answer; empty: somebody waits.
+std::string fault_of(const sql::OutsideCall& call, OutsideKind kind, std::string_view unwaited) {
   const std::string name = call.name + "()";
   if (kind == OutsideKind::None)
     return call.quoted ? std::string() : "there is no function " + name + ": neither SQL nor a plugin has it";
   if (call.aggregate && kind != OutsideKind::Aggregate) return name + " of a plugin is no aggregate";
   if (!call.aggregate && kind == OutsideKind::Aggregate) return name + " is an aggregate: it belongs into SELECT with GROUP BY";
-  if (kind == OutsideKind::Pooled && !waits.empty())
-    return name + " of a plugin is not declared fast and cannot be used in " + std::string(waits);
-  return {};
+  if (kind != OutsideKind::Pooled || unwaited.empty()) return {};
+  return name + (call.name == sql::kThingShadow ? " reads the store" : " of a plugin is not declared fast") + " and cannot be used in " +
+         std::string(unwaited);
+}
+
+// What its texts ask outside, too, of plugins or of shadows.
+std::vector<sql::OutsideCall> calls_of(const std::vector<CompiledAction>& actions) {
+  std::vector<sql::OutsideCall> calls;
+  for (const CompiledAction& action : actions) action.for_each_text([&](const sql::Template& text) { text.outside(calls); });
+  return calls;
 }
 
 // Functions that answer later are asked before a message is evaluated, which must not depend on earlier messages.
 Result<bool> check_outside(const CompiledRule& rule, const sql::OutsideFunctions& outside) {
   const sql::Program& program = rule.statement().program();
-  const std::string_view waits = rule.windowed()    ? "a statement with GROUP BY"
-                                 : rule.remembers() ? "a statement beside functions that remember"
-                                                    : "";
-  bool asks = program.outside_by_name && waits.empty();
+  const std::string unwaited = rule.windowed()    ? "a statement with GROUP BY"
+                               : rule.remembers() ? "a statement beside functions that remember"
+                                                  : "";
+  bool asks = program.outside_by_name && unwaited.empty();
   for (const sql::OutsideCall& call : program.outside) {
-    const OutsideKind kind = outside.kind_of(call.name);
-    if (const std::string fault = fault_of(call, kind, waits); !fault.empty())
+    const OutsideKind kind = kind_of(call, outside);
+    if (const std::string fault = fault_of(call, kind, unwaited); !fault.empty())
       return wrong(rule.config(), "sql: " + sql::describe(rule.config().sql, {call.offset, fault}));
     asks = asks || kind == OutsideKind::Pooled;
   }
-  std::vector<sql::OutsideCall> calls;
-  for (const auto* actions : {&rule.actions(), &rule.error_actions()})
-    for (const CompiledAction& action : *actions) {
-      for (const sql::Template* text : {&action.target, &action.shadow, &action.text, &action.content_type,
-                                        &action.response_topic, &action.correlation_data})
-        text->outside(calls);
-      for (const auto& [name, text] : action.user_properties) text.outside(calls);
-    }
-  for (const sql::OutsideCall& call : calls)
-    if (const std::string fault = fault_of(call, outside.kind_of(call.name), "a template"); !fault.empty())
+  const std::string beside = unwaited.empty() ? "" : "a template of " + unwaited;
+  for (const sql::OutsideCall& call : calls_of(rule.actions())) {
+    const OutsideKind kind = kind_of(call, outside);
+    if (const std::string fault = fault_of(call, kind, beside); !fault.empty()) return wrong(rule.config(), fault);
+    asks = asks || kind == OutsideKind::Pooled;
+  }
+  // They would be called for every message, for the case that an action fails.
+  for (const sql::OutsideCall& call : calls_of(rule.error_actions())) {
+    const bool shadow = call.name == sql::kThingShadow && unwaited.empty();
+    const OutsideKind kind = kind_of(call, outside);
+    if (const std::string fault = fault_of(call, kind, shadow ? "" : "an error action"); !fault.empty())
       return wrong(rule.config(), fault);
+    asks = asks || shadow;
+  }
   return asks;
 }
 

@@ -30,6 +30,12 @@ struct CompiledAction {
   sql::Template response_topic;
   sql::Template correlation_data;
   std::vector<std::pair<std::string, sql::Template>> user_properties;
+
+  template <typename Visit>
+  void for_each_text(const Visit& visit) const {
+    for (const sql::Template* each : {&target, &shadow, &text, &content_type, &response_topic, &correlation_data}) visit(*each);
+    for (const auto& [name, value] : user_properties) visit(value);
+  }
 };
 
 constexpr std::size_t kActionsMax = 10;

@@ -33,9 +33,20 @@ std::string_view fault_of_target(std::string_view topic) {
   return {};
 }
 
-Identity identity_of(std::string_view rule) {
-  const std::string principal = "rule:" + std::string(rule);
-  return {principal, principal, {}, {}, {}};
+std::string shadow_topic(std::string_view thing, std::string_view name, std::string_view operation) {
+  std::string topic = "$aws/things/" + std::string(thing) + "/shadow/";
+  if (!name.empty()) topic.append("name/").append(name).append("/");
+  return topic.append(operation);
+}
+
+void RuleActions::rehearse(RunningRule& rule, SeenMessage& seen) {
+  std::string text;
+  for (const auto* actions : {&rule.compiled().actions(), &rule.compiled().error_actions()})
+    for (const CompiledAction& action : *actions)
+      action.for_each_text([&](const sql::Template& each) {
+        text.clear();
+        if (each.asks()) each.render(seen.event, seen.payload, &world_, scratch_, budget_, text);
+      });
 }
 
 void RuleActions::act(RunningRule& rule, SeenMessage& seen, const sql::Evaluated& result, Reaction& reaction) {
@@ -136,7 +147,7 @@ bool RuleActions::publish(RunningRule& rule, const CompiledAction& action, SeenM
   if (shadow) {
     std::string name;
     sound = sound && action.shadow.render(seen.event, seen.payload, &world_, scratch_, budget_, name);
-    topic = "$aws/things/" + topic + (name.empty() ? "/shadow/update" : "/shadow/name/" + name + "/update");
+    topic = shadow_topic(topic, name, "update");
     payload = "{\"state\":{\"reported\":" + std::string(result) + "}}";
     result = payload;
   } else if (topic.starts_with("$$")) {
@@ -153,7 +164,7 @@ bool RuleActions::publish(RunningRule& rule, const CompiledAction& action, SeenM
   };
   if (!sound) return fail("a template could not be evaluated");
   if (const std::string_view fault = fault_of_target(topic); !fault.empty()) return fail(fault);
-  if (!host_->may(identity_of(rule.compiled().name()), Action::Publish, topic, action.qos, action.retain))
+  if (!host_->may(rule.identity, Action::Publish, topic, action.qos, action.retain))
     return fail("rule:" + rule.compiled().name() + " may not publish there");
   MessageParts parts;
   parts.topic = topic;

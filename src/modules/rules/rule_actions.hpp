@@ -20,8 +20,8 @@ constexpr std::string_view kOwnTopics = "$twinmq/rules/";
 
 /// Empty: rules may publish there, as far as their rights go; else why not.
 std::string_view fault_of_target(std::string_view topic);
-/// As whom a rule acts.
-Identity identity_of(std::string_view rule);
+/// The topic of a request about a shadow; no name: the unnamed one.
+std::string shadow_topic(std::string_view thing, std::string_view name, std::string_view operation);
 
 /// Of one shard. World and scratch are its service's.
 class RuleActions {
@@ -33,6 +33,8 @@ class RuleActions {
   void attach(ServiceHost& host) { host_ = &host; }
   void set_budget(const sql::Budget& budget) { budget_ = budget; }
 
+  /// Evaluates what the texts of its actions ask outside, and does nothing about it.
+  void rehearse(RunningRule& rule, SeenMessage& seen);
   /// Everything the rule does about one result.
   void act(RunningRule& rule, SeenMessage& seen, const sql::Evaluated& result, Reaction& reaction);
 

@@ -8,12 +8,14 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <twinmq/service.hpp>
 
 #include "base/prng.hpp"
 #include "modules/rules/running_rule.hpp"
+#include "sql/known_files.hpp"
 #include "sql/outside.hpp"
 #include "sql/world.hpp"
 
@@ -45,20 +47,37 @@ class RuleWorld final : public sql::World {
 
   void attach(ServiceHost& host) { host_ = &host; }
 
-  /// Until the next call functions that answer later are looked up there, and asked for there.
+  /// Until the next call functions that answer later are looked up there, and asked for there, by the rule that
+  /// acts_as() names.
   void look_up_in(WaitingMessage* waiting);
+  void acts_as(std::string_view rule) { rule_ = rule; }
+
+  /// What look_up() and protobuf_types() answer from; nothing of the earlier one may be in use.
+  void set_files(std::shared_ptr<const sql::KnownFiles> files) { files_ = std::move(files); }
+  /// How often decode() met what it cannot read since the last call.
+  std::uint64_t take_undecodable() { return std::exchange(undecodable_, 0); }
 
   std::optional<json::Value> call(std::string_view function, std::span<const json::Value> arguments,
                                   json::Arena& arena) override;
   json::Value aggregate(std::string_view name, std::span<const json::Value> values, json::Arena& arena) override;
+  std::optional<std::string> thing_shadow(std::string_view thing, std::string_view name) override;
+  std::optional<json::Value> look_up(std::string_view table, std::string_view key, json::Arena& arena) override;
+  const sql::ProtobufTypes* protobuf_types(std::string_view name) override;
+  void note_undecodable() override { ++undecodable_; }
   std::optional<std::string> zone_file(std::string_view name) override;
   std::uint64_t random() override;
 
  private:
   ZoneFile zone_file_;
   std::shared_ptr<sql::OutsideFunctions> functions_;
+  std::shared_ptr<const sql::KnownFiles> files_;  ///< null: none
+  std::uint64_t undecodable_ = 0;
   ServiceHost* host_ = nullptr;
+  /// The answer to a question, if it is known; else it is asked, one at a time.
+  const std::string* answer_to(std::string question);
+
   WaitingMessage* waiting_ = nullptr;
+  std::string_view rule_;
   base::Prng chance_{0};  // the same at every evaluation of a message
 };
 

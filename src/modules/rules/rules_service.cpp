@@ -12,6 +12,7 @@ namespace {
 constexpr std::uint32_t kIngestTag = UINT32_MAX;
 constexpr std::uint32_t kStateTag = UINT32_MAX - 1;
 constexpr std::string_view kStatePrefix = "$twinmq/rules/state/";
+constexpr std::string_view kIngestPrefix = "$aws/rules/";
 constexpr std::size_t kWaitingMax = 10'000;  // messages of one shard
 constexpr unsigned kRoundsMax = 64;          // questions about one message
 
@@ -32,6 +33,7 @@ RulesService::RulesService(const RulesConfig& config, const std::vector<PlacedRu
       world_(std::move(zone_file), outside_.functions),
       actions_(world_, scratch_, std::move(sinks)) {
   set_limits(config);
+  world_.set_files(outside_.files);
   for (const PlacedRule& each : rules) admit(each);
 }
 
@@ -49,7 +51,7 @@ void RulesService::attach(ServiceHost& host) {
   world_.attach(host);
   actions_.attach(host);
   tickets_ = host.random();  // answers to an earlier service of this shard mean nothing here
-  host.subscribe("$aws/rules/#", kIngestTag);
+  host.subscribe(std::string(kIngestPrefix) + "#", kIngestTag);
   host.subscribe(std::string(kStatePrefix) + "+", kStateTag);
   for (const auto& [name, rule] : rules_) subscribe(*rule);
 }
@@ -94,6 +96,8 @@ void RulesService::remove(std::string_view name, bool forget) {
 void RulesService::subscribe(RunningRule& rule) {
   if (!rule.compiled().config().enabled) return;
   for (const std::string& filter : rule.compiled().statement().filters()) {
+    if (host_->shard() == 0 && !may_subscribe(rule.compiled().name(), filter))
+      host_->log(LogLevel::Warning, "rule may not subscribe", "rule=" + rule.compiled().name() + " filter=" + filter);
     const auto [place, added] = tags_.emplace(filter, 0);
     if (added) {
       // The tag 0 is that of subscriptions without one.
@@ -157,14 +161,29 @@ bool RulesService::may_publish(std::string_view rule, std::string_view topic, Qo
   return host_->may(identity_of(rule), Action::Publish, topic, qos, retain);
 }
 
+bool RulesService::may_subscribe(std::string_view rule, std::string_view filter) const {
+  return host_->may(identity_of(rule), Action::Subscribe, filter, QoS::AtMostOnce, false);
+}
+
+bool RulesService::may_receive(RunningRule& rule, const MessageParts& message) {
+  if (host_->may(rule.identity, Action::Receive, message.topic, message.qos, message.retain)) return true;
+  ++rule.counters.refused;
+  return false;
+}
+
 // --- Messages
 
 std::string_view RulesService::home_key(std::string_view topic) const {
   return topic.starts_with(kStatePrefix) ? topic.substr(kStatePrefix.size()) : std::string_view();
 }
 
-bool RulesService::forbids(std::string_view topic, bool) const {
-  return topic.starts_with(kOwnTopics);
+// Nobody would ever get what basic ingest retained.
+bool RulesService::forbids(std::string_view topic, bool retain) const {
+  return topic.starts_with(kOwnTopics) || (retain && topic.starts_with(kIngestPrefix));
+}
+
+bool RulesService::hides(std::string_view topic) const {
+  return topic.starts_with(kOwnTopics) || topic.starts_with(kIngestPrefix);
 }
 
 void RulesService::on_message(const ServiceMessage& message, Reaction& reaction) {
@@ -188,6 +207,7 @@ void RulesService::on_message(const ServiceMessage& message, Reaction& reaction)
     std::sort(due_.begin(), due_.end(), stands_before);
     due_.erase(std::unique(due_.begin(), due_.end()), due_.end());
   }
+  if (host_->restricts()) std::erase_if(due_, [&](RunningRule* rule) { return !may_receive(*rule, parts); });
   run_due(envelope, parts.topic, reaction);
 }
 
@@ -243,16 +263,8 @@ void RulesService::wait(const Envelope& envelope, std::string_view topic, Reacti
 
 // Sends the first question that has no answer; without one the message is ready.
 void RulesService::ask(WaitingMessage& waiting) {
-  const auto envelope = read_envelope(waiting.envelope);
   for (RunningRule* rule : waiting.due) {
-    if (!rule->compiled().asks()) continue;
-    document_.reset();
-    scratch_.reset();
-    SeenMessage seen(*envelope, waiting.topic, waiting.now, document_);
-    sql::State nothing;
-    world_.look_up_in(&waiting);
-    rule->compiled().statement().evaluate(seen.event, seen.payload, &world_, nothing, scratch_, budget_);
-    world_.look_up_in(nullptr);
+    if (rule->compiled().asks()) rehearse(*rule, waiting);
     if (!waiting.question.empty()) break;
   }
   const auto answered = [post = outside_.post, shard = host_->shard(), ticket = waiting.ticket](std::string answer) {
@@ -266,8 +278,42 @@ void RulesService::ask(WaitingMessage& waiting) {
     return answered({});
   }
   const std::size_t arguments = waiting.question.find('[');
-  outside_.functions->submit(std::string_view(waiting.question).substr(0, arguments), waiting.question.substr(arguments),
-                             answered);
+  const std::string_view function = std::string_view(waiting.question).substr(0, arguments);
+  if (function == sql::kThingShadow) return ask_for_shadow(waiting.question.substr(arguments), answered);
+  outside_.functions->submit(function, waiting.question.substr(arguments), answered);
+}
+
+// Evaluates what the rule will evaluate, to see what it asks.
+void RulesService::rehearse(RunningRule& rule, WaitingMessage& waiting) {
+  const auto envelope = read_envelope(waiting.envelope);
+  document_.reset();
+  scratch_.reset();
+  SeenMessage seen(*envelope, waiting.topic, waiting.now, document_);
+  sql::State nothing;
+  world_.look_up_in(&waiting);
+  world_.acts_as(rule.compiled().name());
+  const sql::Evaluated result =
+      rule.compiled().statement().evaluate(seen.event, seen.payload, &world_, nothing, scratch_, budget_);
+  if (result.outcome == sql::Outcome::Match) actions_.rehearse(rule, seen);
+  world_.look_up_in(nullptr);
+  world_.take_undecodable();  // counted when it counts
+}
+
+void RulesService::ask_for_shadow(std::string_view arguments, const std::function<void(std::string)>& answered) {
+  json::Arena arena;
+  const json::Value read = json::read(arguments, arena).value;
+  const std::string thing(read.item(0).text());
+  const std::string name(read.item(1).text());
+  const std::string_view rule = read.item(2).text();
+  const std::string topic = shadow_topic(thing, name, "get");
+  // A name with levels of its own would be asked about under another one's topic.
+  const bool named = thing.find('/') == std::string::npos && name.find('/') == std::string::npos;
+  if (!outside_.shadow || !named || !fault_of_target(topic).empty()) return answered({});
+  if (!host_->may(identity_of(rule), Action::Publish, topic, QoS::AtMostOnce, false)) {
+    host_->log(LogLevel::Warning, "rule refused", "rule=" + std::string(rule) + " shadow_of=" + thing);
+    return answered({});
+  }
+  outside_.shadow(thing, name, answered);
 }
 
 void RulesService::on_answer(std::uint64_t ticket, std::string answer) {
@@ -296,6 +342,7 @@ void RulesService::go_on(const std::string& publisher) {
       SeenMessage seen(*envelope, waiting->topic, waiting->now, document_);
       for (RunningRule* rule : waiting->due) {
         world_.look_up_in(rule->compiled().asks() ? waiting.get() : nullptr);
+        world_.acts_as(rule->compiled().name());
         run(*rule, seen, reaction);
       }
       world_.look_up_in(nullptr);
@@ -327,6 +374,7 @@ void RulesService::run(RunningRule& rule, SeenMessage& seen, Reaction& reaction)
   if (rule.program->group) return gather(rule, seen, reaction);
   const sql::Evaluated result =
       sql::evaluate(*rule.program, seen.event, seen.payload, &world_, rule.state, scratch_, budget_);
+  rule.counters.undecodable += world_.take_undecodable();
   if (rule.remembers && rule.compiled().config().persist) keep(rule, reaction);
   switch (result.outcome) {
     case sql::Outcome::Match: break;
@@ -360,6 +408,7 @@ void RulesService::count_failure(RunningRule& rule, sql::Outcome outcome) {
 void RulesService::gather(RunningRule& rule, SeenMessage& seen, Reaction& reaction) {
   sql::Windows::Context context{&world_, scratch_, budget_};
   const sql::Outcome outcome = rule.windows->add(seen.event, seen.payload, context, closed_);
+  rule.counters.undecodable += world_.take_undecodable();
   const bool spent = outcome == sql::Outcome::StepsSpent || outcome == sql::Outcome::MemorySpent;
   if (spent || outcome == sql::Outcome::LookupFailed) return count_failure(rule, outcome);
   const bool matched = outcome == sql::Outcome::Match;

@@ -31,6 +31,11 @@ struct Outside {
   std::shared_ptr<sql::OutsideFunctions> functions;
   /// Runs the errand in a later turn of that shard, with its service of rules; from any thread.
   std::function<void(std::uint32_t shard, std::function<void(Service&)> errand)> post;
+  /// The document of a thing's shadow as JSON, as the broker has it at that moment: it waits for no commit. `done` is
+  /// called once, on any thread; empty: there is none. Null: no shadows.
+  std::function<void(std::string thing, std::string name, std::function<void(std::string)> done)> shadow = nullptr;
+  /// What lookup() and decode(…, 'proto', …) know; null: nothing.
+  std::shared_ptr<const sql::KnownFiles> files = nullptr;
 };
 
 class RulesService final : public Service {
@@ -47,6 +52,7 @@ class RulesService final : public Service {
   Result<void> restore(Store& store, Now now) override;
   std::string_view home_key(std::string_view topic) const override;
   bool forbids(std::string_view topic, bool retain) const override;
+  bool hides(std::string_view topic) const override;
   void on_message(const ServiceMessage& message, Reaction& reaction) override;
   Instant next_deadline() const override;
   void on_time(Reaction& reaction) override;
@@ -61,10 +67,14 @@ class RulesService final : public Service {
   /// Of evaluations to come, and of the memory of rules to come.
   void set_limits(const RulesConfig& config);
 
+  /// Of evaluations to come.
+  void set_files(std::shared_ptr<const sql::KnownFiles> files) { world_.set_files(std::move(files)); }
+
   /// Of this shard. Nothing: there is no such rule.
   std::optional<RuleCounters> counters(std::string_view rule) const;
   /// By the access rules, for the principal that the rule acts as.
   bool may_publish(std::string_view rule, std::string_view topic, QoS qos, bool retain) const;
+  bool may_subscribe(std::string_view rule, std::string_view filter) const;
 
  private:
   RunningRule& admit(const PlacedRule& rule);
@@ -74,6 +84,7 @@ class RulesService final : public Service {
   void remembered(const ServiceMessage& message, Reaction& reaction);
   void run(RunningRule& rule, SeenMessage& seen, Reaction& reaction);
   void run_due(const Envelope& envelope, std::string_view topic, Reaction& reaction);
+  bool may_receive(RunningRule& rule, const MessageParts& message);
   void count_failure(RunningRule& rule, sql::Outcome outcome);
   void keep(RunningRule& rule, Reaction& reaction);
   void gather(RunningRule& rule, SeenMessage& seen, Reaction& reaction);
@@ -82,6 +93,8 @@ class RulesService final : public Service {
   bool must_wait(std::string_view publisher) const;
   void wait(const Envelope& envelope, std::string_view topic, Reaction& reaction);
   void ask(WaitingMessage& waiting);
+  void rehearse(RunningRule& rule, WaitingMessage& waiting);
+  void ask_for_shadow(std::string_view arguments, const std::function<void(std::string)>& answered);
   void on_answer(std::uint64_t ticket, std::string answer);
   void go_on(const std::string& publisher);
 

@@ -22,6 +22,8 @@ RuleCounters& RuleCounters::operator+=(const RuleCounters& other) {
   steps_spent += other.steps_spent;
   memory_spent += other.memory_spent;
   held_back += other.held_back;
+  refused += other.refused;
+  undecodable += other.undecodable;
   late += other.late;
   groups_dropped += other.groups_dropped;
   actions_done += other.actions_done;
@@ -39,7 +41,7 @@ std::vector<PlacedRule> compile_all(const std::vector<RuleConfig>& rules, const 
 }
 
 RunningRule::RunningRule(const PlacedRule& from, std::size_t cells_max)
-    : memory(memory_key(*from.rule)), state(cells_max) {
+    : identity(identity_of(from.rule->name())), memory(memory_key(*from.rule)), state(cells_max) {
   become(from);
   if (rule->config().persist) state.track();
   if (!rule->windowed()) return;
@@ -53,6 +55,11 @@ void RunningRule::become(const PlacedRule& other) {
   place = other.place;
   program = &rule->statement().program();
   remembers = rule->remembers();
+}
+
+Identity identity_of(std::string_view rule) {
+  const std::string principal = "rule:" + std::string(rule);
+  return {principal, principal, {}, {}, {}};
 }
 
 bool RunningRule::remembers_like(const CompiledRule& other) const {

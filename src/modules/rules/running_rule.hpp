@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <twinmq/access.hpp>
+
 #include "modules/rules/compiled_rule.hpp"
 #include "sql/state.hpp"
 #include "sql/windows.hpp"
@@ -21,6 +23,8 @@ struct RuleCounters {
   std::uint64_t steps_spent = 0;     ///< more work than rules.steps_max
   std::uint64_t memory_spent = 0;    ///< more than rules.memory_bytes_max
   std::uint64_t held_back = 0;       ///< too many messages waited for functions of plugins
+  std::uint64_t refused = 0;         ///< messages that its principal may not receive
+  std::uint64_t undecodable = 0;     ///< times decode() could not read what it was given
   std::uint64_t late = 0;            ///< messages whose window had closed
   std::uint64_t groups_dropped = 0;  ///< messages of groups beyond the limit
   std::uint64_t actions_done = 0;
@@ -39,6 +43,9 @@ struct PlacedRule {
 /// Those of a configuration, in its order; one that cannot be compiled is left out.
 std::vector<PlacedRule> compile_all(const std::vector<RuleConfig>& rules,
                                     const sql::OutsideFunctions* outside = nullptr);
+
+/// As whom a rule acts.
+Identity identity_of(std::string_view rule);
 
 struct RunningRule {
   RunningRule(const PlacedRule& from, std::size_t cells_max);
@@ -60,6 +67,7 @@ struct RunningRule {
   bool remembers = false;
   RuleCounters counters;
   std::shared_ptr<const CompiledRule> rule;
+  Identity identity;   ///< as whom it acts
   std::string memory;  ///< memory_key() of it
   sql::State state;
   std::shared_ptr<const sql::Statement> windows_of;  ///< outlives the windows

@@ -186,6 +186,24 @@ void ShadowService::ask(Operation operation, const ShadowName& shadow, std::stri
   wait_for(key, request, author, 0, std::move(done));
 }
 
+void ShadowService::peek(const ShadowName& shadow, std::function<void(const DirectAnswer&)> done) {
+  if (!is_thing_name(shadow.thing) || (!shadow.name.empty() && !is_shadow_name(shadow.name)))
+    return done({400, "This is no name", {}, 0});
+  const std::string key = record_key(shadow);
+  const ShadowRequest request{Operation::Get, shadow, {}, seconds(), false, true};
+  if (Documents::value_type* const document = find(key))
+    return host_->react([&](Reaction& reaction) { tell_present(*document, request, reaction, done); });
+  wait_for(key, request, {}, 0, std::move(done), true);
+}
+
+void ShadowService::tell_present(Documents::value_type& document, const ShadowRequest& request, Reaction& reaction,
+                                 const Done& done) {
+  expire(document, request.shadow, reaction);
+  std::optional<std::string_view> stored;
+  if (document.second.record) stored = *document.second.record;
+  done(direct_answer(machine_.handle(request, stored)));
+}
+
 ShadowService::Waiting::Waiting(const ShadowRequest& request, const Author& author,
                                 HeldTransaction held_transaction, Done when_done)
     : operation(request.operation),
@@ -206,9 +224,9 @@ ShadowRequest ShadowService::Waiting::request(EpochSeconds now) const {
 }
 
 void ShadowService::wait_for(const std::string& key, const ShadowRequest& request,
-                             const Author& author, HeldTransaction held, Done done) {
+                             const Author& author, HeldTransaction held, Done done, bool peeks) {
   std::vector<Waiting>& queue = waiting_[key];
-  queue.emplace_back(request, author, held, std::move(done));
+  queue.emplace_back(request, author, held, std::move(done)).peeks = peeks;
   if (queue.size() > 1) return;
   host_->read({key, key + '\0', 1},
               [this, key](Result<StoreEntries> found) { on_read(key, found); });
@@ -233,6 +251,8 @@ void ShadowService::on_read(const std::string& key, const Result<StoreEntries>& 
     const auto action = [&](Reaction& reaction) {
       if (each.operation == Operation::Expire)
         return document != nullptr ? expire(*document, request.shadow, reaction) : void();
+      if (document != nullptr && each.peeks)
+        return tell_present(*document, request, reaction, each.done);
       if (document != nullptr)
         return serve(*document, request, each.author(), reaction, each.done);
       const Outcome& outcome = machine_.refuse(request, 500, "Internal service failure");

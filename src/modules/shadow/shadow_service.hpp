@@ -60,6 +60,11 @@ class ShadowService final : public Service {
            std::function<void(const DirectAnswer&)> done, const Author& author = {},
            bool extended = false);
 
+  /// The answer to a get of the shadow as it is now, changes that are not yet safe included: it waits for no
+  /// commit, and may therefore be asked for within a transaction that is held. On the shard's thread, at
+  /// the thing's home; `done` is called once; never, if the shard ends.
+  void peek(const ShadowName& shadow, std::function<void(const DirectAnswer&)> done);
+
   /// The versions that the shadow had, or the difference of two. `done` is called once; never, if the
   /// shard ends.
   void history(const ShadowName& shadow, const HistoryRequest& request,
@@ -118,17 +123,20 @@ class ShadowService final : public Service {
     std::string peer;
     HeldTransaction held;  ///< 0: none
     Done done;             ///< null: answered by a message
+    bool peeks = false;
   };
 
   /// The document of that key, if it is in memory.
   Documents::value_type* find(const std::string& key);
   Documents::value_type& add(const std::string& key, std::optional<std::string> record);
   void wait_for(const std::string& key, const ShadowRequest& request, const Author& author,
-                HeldTransaction held, Done done);
+                HeldTransaction held, Done done, bool peeks = false);
   void on_read(const std::string& key, const Result<StoreEntries>& found);
   /// Carries out a request, or refuses it for its number.
   void serve(Documents::value_type& document, const ShadowRequest& request,
              const Author& author, Reaction& reaction, const Done& done);
+  void tell_present(Documents::value_type& document, const ShadowRequest& request, Reaction& reaction,
+                    const Done& done);
   /// Carries out a request about a document that is at hand.
   void perform(Documents::value_type& document, const ShadowRequest& request,
                const Author& author, Reaction& reaction, const Done& done);

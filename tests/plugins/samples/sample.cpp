@@ -79,6 +79,7 @@ TWINMQ_PLUGIN(host) {
   host.authenticator("doorman", [](const Credentials& credentials) {
     if (credentials.username == "guest") return Admission::allow("somebody");
     if (credentials.username == "villain") return Admission::deny("go away");
+    if (credentials.username == "sleeper") std::this_thread::sleep_for(std::chrono::seconds(5));
     if (credentials.username == "thrower") throw std::runtime_error("doorman fell");
     return Admission::pass();
   });

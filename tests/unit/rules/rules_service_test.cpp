@@ -64,7 +64,7 @@ class Host final : public ServiceHost {
     for (Published& each : reaction.published) resumed.push_back(std::move(each));
   }
   bool may(const Identity& identity, Action, std::string_view topic, QoS, bool) const override {
-    return identity.principal.starts_with("rule:") && topic != "forbidden";
+    return identity.principal.starts_with("rule:") && topic != "forbidden" && !topic.starts_with("$aws/things/secret/");
   }
   void log(LogLevel, std::string_view event, const std::string& detail) const override {
     lines.push_back(std::string(event) + " " + detail);
@@ -353,7 +353,10 @@ class Later final : public sql::OutsideFunctions {
 struct Waits {
   explicit Waits(std::vector<RuleConfig> with)
       : rules(std::move(with), true,
-              {functions, [this](std::uint32_t, std::function<void(Service&)> errand) { errands.push_back(std::move(errand)); }}) {}
+              {functions, [this](std::uint32_t, std::function<void(Service&)> errand) { errands.push_back(std::move(errand)); },
+               [this](const std::string& thing, const std::string& name, std::function<void(std::string)> done) {
+                 shadows.emplace_back(thing + "/" + name, std::move(done));
+               }}) {}
 
   void answer(std::size_t place, std::string text) {
     functions->asked[place].second(std::move(text));
@@ -373,6 +376,7 @@ struct Waits {
 
   std::shared_ptr<Later> functions = std::make_shared<Later>();
   std::vector<std::function<void(Service&)>> errands;
+  std::vector<std::pair<std::string, std::function<void(std::string)>>> shadows;
   Rules rules;
 };
 
@@ -432,8 +436,85 @@ TEST_CASE("rules are refused where nobody could wait for their functions", "[rul
   CHECK_THAT(fault("SELECT slow(n) AS a, lag(n) AS b FROM 't'"), Catch::Contains("slow() of a plugin is not declared fast"));
   CHECK_THAT(fault("SELECT max(slow(n)) AS a FROM 't' GROUP BY COUNT(2)"), Catch::Contains("not declared fast"));
   CHECK_THAT(fault("SELECT fast(n) AS a FROM 't' GROUP BY COUNT(2)"), Catch::Contains("is no aggregate"));
-  CHECK_THAT(fault("SELECT n FROM 't'", {republish("${slow(n)}")}), Catch::Contains("in a template"));
+  CHECK_THAT(fault("SELECT get_thing_shadow('x') AS a, lag(n) AS b FROM 't'"), Catch::Contains("get_thing_shadow() reads the store"));
   CHECK(fault("SELECT n FROM 't'", {republish("${fast(n)}")}).empty());
+  CHECK(fault("SELECT n FROM 't'", {republish("${slow(n)}")}).empty());
+  CHECK_THAT(fault("SELECT max(n) AS n FROM 't' GROUP BY COUNT(2)", {republish("${slow(n)}")}),
+             Catch::Contains("cannot be used in a template of a statement with GROUP BY"));
+  RuleConfig failing = rule("SELECT n FROM 't'", {republish("out")});
+  failing.error_actions = {republish("${slow(n)}")};
+  const auto refused = CompiledRule::compile(failing, &functions);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().detail, Catch::Contains("cannot be used in an error action"));
+}
+
+TEST_CASE("a rule does not see what its principal may not receive", "[rules]") {
+  Rules rules({rule("SELECT * FROM '#'", {republish("out")})});
+  CHECK(rules.publish("forbidden", "{}").empty());
+  CHECK(rules.publish("free", "{}").size() == 1);
+  CHECK(rules.service.counters("r")->refused == 1);
+  CHECK(rules.service.counters("r")->matched == 1);
+  CHECK(rules.service.may_subscribe("r", "free"));
+  CHECK_FALSE(rules.service.may_subscribe("r", "forbidden"));
+}
+
+TEST_CASE("what rules tell each other and what is ingested is hidden from clients", "[rules]") {
+  Rules rules({});
+  CHECK(rules.service.hides("$twinmq/rules/state/r"));
+  CHECK(rules.service.hides("$aws/rules/r/t"));
+  CHECK_FALSE(rules.service.hides("$aws/things/t/shadow/get"));
+  CHECK(rules.service.forbids("$twinmq/rules/state/r", false));
+  CHECK(rules.service.forbids("$aws/rules/r/t", true));
+  CHECK_FALSE(rules.service.forbids("$aws/rules/r/t", false));
+}
+
+TEST_CASE("what decode() cannot read is counted for its rule", "[rules]") {
+  Rules rules({rule("SELECT decode(d, 'hex') AS d FROM 't'", {republish("out")})});
+  CHECK(rules.publish("t", R"({"d":"zz"})").at(0).payload == R"({"d":null})");
+  CHECK(rules.publish("t", R"({"d":"31"})").at(0).payload == R"({"d":1})");
+  CHECK(rules.service.counters("r")->undecodable == 1);
+}
+
+TEST_CASE("a message waits for what the texts of its actions ask, unless the statement does not match", "[rules]") {
+  Waits waits({rule("SELECT n FROM 't' WHERE n > 1", {republish("out/${slow(n)}", "${slow_too(n)}")})});
+  CHECK(waits.rules.publish("t", R"({"n":2})").empty());
+  REQUIRE(waits.functions->asked.size() == 1);
+  CHECK(waits.functions->asked[0].first == "slow[2]");
+  waits.answer(0, "20");
+  REQUIRE(waits.functions->asked.size() == 2);
+  waits.answer(1, "200");
+  REQUIRE(waits.rules.host.resumed.size() == 1);
+  CHECK(waits.rules.host.resumed[0].topic == "out/20");
+  CHECK(waits.rules.host.resumed[0].payload == "200");
+  waits.rules.publish("t", R"({"n":1})");
+  waits.turn();
+  CHECK(waits.functions->asked.size() == 2);
+  CHECK(waits.rules.service.counters("r")->unmatched == 1);
+}
+
+TEST_CASE("a rule reads shadows that it may get, before it is evaluated", "[rules]") {
+  Waits waits({rule("SELECT get_thing_shadow(d, 'light').state.reported.on AS on FROM 't'", {republish("out")}),
+               rule("SELECT get_or_default(get_thing_shadow(d), 'unknown') AS whole FROM 't'", {republish("out/${get_thing_shadow(d).v}")}, "s")});
+  waits.rules.publish("t", R"({"d":"lamp"})");
+  REQUIRE(waits.shadows.size() == 1);
+  CHECK(waits.shadows[0].first == "lamp/light");
+  waits.shadows[0].second(R"({"state":{"reported":{"on":true}}})");
+  waits.turn();
+  REQUIRE(waits.shadows.size() == 2);
+  CHECK(waits.shadows[1].first == "lamp/");
+  waits.shadows[1].second(R"({"v":3})");
+  waits.turn();
+  REQUIRE(waits.rules.host.resumed.size() == 2);
+  CHECK(waits.resumed() == std::vector<std::string>{R"({"on":true})", R"({"whole":{"v":3}})"});
+  CHECK(waits.rules.host.resumed[1].topic == "out/3");
+
+  // What may not be got, or has no name, is as absent.
+  for (const std::string thing : {"secret", "a/b", "+"}) {
+    waits.rules.publish("t", R"({"d":")" + thing + "\"}");
+    waits.turn();
+  }
+  CHECK(waits.shadows.size() == 2);
+  CHECK(waits.rules.service.counters("r")->lookups_failed == 3);
 }
 
 }  // namespace twinmq::rules

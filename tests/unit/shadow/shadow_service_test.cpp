@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -61,6 +62,18 @@ class Shard final : public ServiceHost {
     return answered([&](auto done) {
       service->ask(operation, shadow, payload, done, {"client", "who", "1.2.3.4:5"}, true);
     });
+  }
+  DirectAnswer peek(const ShadowName& shadow) {
+    return answered([&](auto done) { service->peek(shadow, done); });
+  }
+  /// What a peek tells at once, while no change becomes safe; nothing: it waits.
+  std::optional<DirectAnswer> peek_now(const ShadowName& shadow) {
+    const auto told = std::make_shared<std::optional<DirectAnswer>>();
+    service->peek(shadow, [told](const DirectAnswer& answer) { *told = answer; });
+    return *told;
+  }
+  void update_later(const ShadowName& shadow, std::string_view payload) {
+    service->ask(Operation::Update, shadow, payload, [](const DirectAnswer&) {}, {}, true);
   }
   Json history(const ShadowName& shadow) {
     const DirectAnswer answer =
@@ -154,6 +167,21 @@ class Shard final : public ServiceHost {
 const ShadowName kLamp{"lamp", ""};
 
 }  // namespace
+
+TEST_CASE("a peek reads a document from the store, and later without waiting for changes to be safe", "[shadow]") {
+  Shard shard(ShadowConfig{});
+  CHECK(shard.peek(kLamp).code == 404);
+  CHECK(shard.ask(Operation::Update, kLamp, R"({"state":{"reported":{"n":1}}})").code == 200);
+  shard.restart();
+  CHECK_FALSE(shard.peek_now(kLamp));
+  CHECK(Json::parse(shard.peek(kLamp).body).at("state").at("reported").at("n") == 1);
+  shard.update_later(kLamp, R"({"state":{"reported":{"n":2}}})");
+  const auto present = shard.peek_now(kLamp);
+  REQUIRE(present);
+  CHECK(Json::parse(present->body).at("state").at("reported").at("n") == 2);
+  for (const ShadowName& bad : {ShadowName{"a/b", ""}, ShadowName{"", ""}, ShadowName{"a", "b/c"}, ShadowName{"+", ""}})
+    CHECK(shard.peek(bad).code == 400);
+}
 
 TEST_CASE("versions go when they are too old, and only those", "[shadow]") {
   ShadowConfig config;

@@ -115,7 +115,9 @@ TEST_CASE("WHERE fires for the Boolean true alone", "[sql]") {
 }
 
 TEST_CASE("a look-up without answer ends the rule unless it is caught", "[sql]") {
-  CHECK(Bench("SELECT get_thing_shadow('lamp', 'role').state.reported.on AS r FROM '#'").run("{}") == R"({"r":true})");
+  CHECK(Bench("SELECT get_thing_shadow('lamp', 'arn:aws:iam::1:role/r').state.reported.on AS r FROM '#'").run("{}") == R"({"r":true})");
+  CHECK(Bench("SELECT get_thing_shadow('lamp', 'settings').name AS r FROM '#'").run("{}") == R"({"r":"settings"})");
+  CHECK(Bench("SELECT get_thing_shadow('lamp', 'settings', 'role').name AS r FROM '#'").run("{}") == R"({"r":"settings"})");
   CHECK(Bench("SELECT get_thing_shadow('none', 'role') AS r FROM '#'").run("{}") == "no match: a look-up outside the message had no answer");
   CHECK(Bench("SELECT get_or_default(get_thing_shadow('none', 'role'), 5) AS r FROM '#'").run("{}") == R"({"r":5})");
   CHECK(Bench("SELECT aws_lambda('twice', 4) AS r FROM '#'").run("{}") == R"({"r":8})");

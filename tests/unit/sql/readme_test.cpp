@@ -24,6 +24,12 @@ class Example {
     CHECK((answer_.starts_with("no match") ? "-" : answer_) == rest);
   }
 
+  void table(const std::string& name, const std::string& text) {
+    auto read = LookupTable::read_csv(text, 1 << 20);
+    REQUIRE(read);
+    tables_.tables[name.substr(0, name.find('.'))] = *read;
+  }
+
   int checked = 0;
 
  private:
@@ -33,6 +39,7 @@ class Example {
     grouped_ = statement_->program().group != nullptr;
     windows_ = std::make_unique<Windows>(*statement_);
     bench_ = std::make_unique<Bench>(sql);
+    bench_->world.files = tables_;
     now_ = 0;
   }
 
@@ -50,6 +57,7 @@ class Example {
     return all.empty() ? "-" : all;
   }
 
+  KnownFiles tables_;
   std::string sql_;
   std::unique_ptr<Statement> statement_;
   std::unique_ptr<Windows> windows_;
@@ -65,10 +73,19 @@ TEST_CASE("every example of the rules' README does what it says", "[sql]") {
   std::ifstream file(TWINMQ_SOURCE_DIR "/src/modules/rules/README.md");
   REQUIRE(file);
   Example example;
-  bool inside = false;
+  std::string fence;
+  std::string text;
+  constexpr std::string_view kTable = "```lookup ";
   for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("```")) inside = line == "```rule";
-    else if (inside) example.line(line);
+    if (line.starts_with("```")) {
+      if (fence.starts_with(kTable)) example.table(fence.substr(kTable.size()), text);
+      fence = fence.empty() ? line : "";
+      text.clear();
+    } else if (fence == "```rule") {
+      example.line(line);
+    } else {
+      text += line + "\n";
+    }
   }
   CHECK(example.checked >= 15);
 }

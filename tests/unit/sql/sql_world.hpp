@@ -9,6 +9,7 @@
 
 #include "json/write.hpp"
 #include "sql/condition.hpp"
+#include "sql/known_files.hpp"
 #include "sql/statement.hpp"
 
 namespace twinmq::sql {
@@ -30,7 +31,12 @@ class TestWorld : public World {
     return json::Value::integer(2 * arguments[0].small_integer());
   }
 
+  std::optional<json::Value> look_up(std::string_view table, std::string_view key, json::Arena&) override {
+    return files.row(table, key);
+  }
+
   std::uint64_t chance = 0;
+  KnownFiles files;
 };
 
 /// One statement over many messages.
