@@ -329,6 +329,8 @@ struct PluginConfig {
 
 struct SysConfig {
   std::uint32_t interval_seconds = 10;
+
+  bool operator==(const SysConfig&) const = default;
 };
 
 enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };

@@ -147,7 +147,9 @@ std::string needs_restart(const Config& now, const Config& next) {
               now.modules.rules == next.modules.rules,
           "modules");
   compare(now.shadow == next.shadow, "shadow");
+  compare(now.sys == next.sys, "sys");
   compare(now.http == next.http, "http");
+  compare(now.admin.enabled == next.admin.enabled && now.admin.socket == next.admin.socket, "admin");
   compare(now.plugin == next.plugin, "plugin");
   return keys;
 }
