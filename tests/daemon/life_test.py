@@ -114,6 +114,14 @@ class Reload(unittest.TestCase):
             daemon.wait_for_line("reload refused.*/does/not/exist")
             self.assertEqual(self.connect(port, b"first"), 0)
 
+    def test_a_reload_names_the_keys_that_wait_for_a_restart(self):
+        with Daemon("--config", self.path) as daemon:
+            daemon.ports()
+            self.write("[sys]\ninterval_seconds = 3\n[admin]\nenabled = false\n[modules]\nretained = false\n"
+                       "[mqtt]\nreceive_maximum = 7\n")
+            daemon.signal("HUP")
+            self.assertIn('restart_needed="modules sys admin"', daemon.wait_for_line("reload keeps keys"))
+
     def test_a_rotated_log_is_opened_again(self):
         log = os.path.join(self.folder.name, "log")
         with Daemon("--config", self.path, "--set", f"log.file={log}") as daemon:
