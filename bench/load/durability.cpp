@@ -4,6 +4,7 @@
 #include <cstring>
 #include <random>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -13,9 +14,7 @@
 namespace twinmq::load {
 namespace {
 
-std::string topic(const Target& target, std::size_t subscriber) {
-  return target.prefix + "/durability/" + std::to_string(subscriber);
-}
+constexpr std::string_view kScenario = "durability";
 
 // Every message of all rounds, by number: number n is for subscriber n modulo their number, from publisher n
 // modulo theirs.
@@ -90,7 +89,7 @@ class Loading {
   Loading(Fleet& fleet, const DurabilityOptions& options, Promises& promises)
       : fleet_(fleet), options_(options), promises_(promises), waiting_(options.publishers) {
     for (std::size_t i = 0; i < options.subscribers; ++i)
-      publishes_.emplace_back(topic(fleet.target(), i), options.qos, false, options.payload_size,
+      publishes_.emplace_back(own_topic(fleet.target(), kScenario, i), options.qos, false, options.payload_size,
                               fleet.target().version);
   }
 
@@ -203,7 +202,7 @@ class Collecting {
       if (packet.size > 0 && (packet.body[0] & 1) == 0) ++sessions_lost_;
     } else if (packet.type() == PacketType::Pubrel) {
       if (unreleased_ > 0) --unreleased_;
-      answer(connection, PacketType::Pubcomp, read_u16(packet.body));
+      fleet_.answer(connection, PacketType::Pubcomp, read_u16(packet.body));
     } else if (packet.type() == PacketType::Publish) {
       on_publish(connection, packet);
     }
@@ -216,21 +215,16 @@ class Collecting {
  private:
   void on_publish(Connection& connection, const Packet& packet) {
     const Publish publish = read_publish(packet, fleet_.target().version);
-    if (publish.qos == 1) answer(connection, PacketType::Puback, publish.packet_id);
+    if (publish.qos == 1) fleet_.answer(connection, PacketType::Puback, publish.packet_id);
     if (publish.qos == 2) {
       ++unreleased_;
-      answer(connection, PacketType::Pubrec, publish.packet_id);
+      fleet_.answer(connection, PacketType::Pubrec, publish.packet_id);
     }
     Stamp stamp;
     if (publish.payload != nullptr && publish.payload_size == options_.payload_size)
       std::memcpy(&stamp, publish.payload, sizeof stamp);
     promises_.received(stamp.sent_ns == 0 ? ~std::uint64_t{0} : stamp.sequence, connection.index, publish.qos == 2);
   }
-  void answer(Connection& connection, PacketType type, std::uint16_t packet_id) {
-    append_ack(connection.out, type, packet_id);
-    fleet_.loop().write_later(connection);
-  }
-
   Fleet& fleet_;
   const DurabilityOptions& options_;
   Promises& promises_;
@@ -240,19 +234,10 @@ class Collecting {
   std::string failure_;
 };
 
-Result<void> leave_sessions(const Target& target, const DurabilityOptions& options) {
-  Fleet fleet(target, false);
-  if (auto done = fleet.connect(options.subscribers); !done) return done;
-  std::vector<std::vector<std::string>> filters;
-  for (std::size_t i = 0; i < options.subscribers; ++i) filters.push_back({topic(target, i)});
-  if (auto done = fleet.subscribe(filters, options.qos); !done) return done;
-  return fleet.disconnect();
-}
-
 // One life of the broker under load, its death, and the next one's account. Why it broke off; empty: it did not.
 std::string round(const Target& target, const DurabilityOptions& options, BrokerProcess& broker, Promises& promises,
                   std::int64_t load_ns, Report& report) {
-  if (const auto left = leave_sessions(target, options); !left) return left.error().detail;
+  if (const auto left = leave_sessions(target, kScenario, options.subscribers, options.qos); !left) return left.error().detail;
   {
     Fleet publishers(target, true, "-from");
     if (const auto done = publishers.connect(options.publishers); !done) return done.error().detail;

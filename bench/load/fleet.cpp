@@ -143,6 +143,25 @@ Result<void> Fleet::disconnect() {
   return {};
 }
 
+void Fleet::answer(Connection& connection, PacketType type, std::uint16_t packet_id) {
+  append_ack(connection.out, type, packet_id);
+  loop_.write_later(connection);
+}
+
+std::string own_topic(const Target& target, std::string_view scenario, std::size_t index) {
+  return target.prefix + '/' + std::string(scenario) + '/' + std::to_string(index);
+}
+
+Result<void> leave_sessions(const Target& target, std::string_view scenario, std::size_t clients,
+                            std::uint8_t qos) {
+  Fleet fleet(target, false);
+  if (auto done = fleet.connect(clients); !done) return done;
+  std::vector<std::vector<std::string>> filters;
+  for (std::size_t i = 0; i < clients; ++i) filters.push_back({own_topic(target, scenario, i)});
+  if (auto done = fleet.subscribe(filters, qos); !done) return done;
+  return fleet.disconnect();
+}
+
 void settle(const ProcessMeter& meter) {
   using namespace std::chrono_literals;
   constexpr double kIdleNs = 1'000'000;  // per pause

@@ -6,6 +6,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <twinmq/result.hpp>
@@ -57,6 +58,9 @@ class Fleet {
   /// DISCONNECT on every connection; waits until the broker closed them.
   Result<void> disconnect();
 
+  /// Writes an acknowledgement at the end of the turn.
+  void answer(Connection& connection, PacketType type, std::uint16_t packet_id);
+
   std::string client_id(std::size_t index) const;
 
   /// Connections opened at the same time: below the accept queue of any broker.
@@ -69,6 +73,12 @@ class Fleet {
   EventLoop loop_;
   std::deque<Connection> connections_;
 };
+
+/// The topic of client `index` of a scenario in which each has one of its own.
+std::string own_topic(const Target& target, std::string_view scenario, std::size_t index);
+/// Leaves sessions of so many clients behind, each subscribed to its own topic.
+Result<void> leave_sessions(const Target& target, std::string_view scenario, std::size_t clients,
+                            std::uint8_t qos);
 
 /// Tells a run without progress from a slow one.
 class Watchdog {

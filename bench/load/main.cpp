@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -61,6 +62,31 @@ const std::map<std::string, TopicPlan> plans = {{"pairs", TopicPlan::Pairs},
                                                 {"fanout", TopicPlan::FanOut},
                                                 {"shared", TopicPlan::Shared}};
 
+/// With the default that `value` has now.
+template <typename T>
+void add_number(CLI::App& command, const char* name, T& value, const char* sentence,
+                std::type_identity_t<T> least, std::type_identity_t<T> most) {
+  command.add_option(name, value, sentence)->check(CLI::Range(least, most))->capture_default_str();
+}
+
+// What most scenarios have.
+template <typename T>
+void add_publishers(CLI::App& command, T& value) {
+  add_number(command, "--publishers", value, "publishing connections", 1, 1'000);
+}
+template <typename T>
+void add_window(CLI::App& command, T& value) {
+  add_number(command, "--window", value, "unacknowledged messages per publisher", 1, 32'000);
+}
+template <typename T>
+void add_payload(CLI::App& command, T& value) {
+  add_number(command, "--payload", value, "bytes per message, at least 16", 16, 1'000'000);
+}
+template <typename T>
+void add_absent(CLI::App& command, T& value) {
+  add_number(command, "--subscribers", value, "clients that are away", 1, 1'000);
+}
+
 void add_target(CLI::App& command, CommandLine& line) {
   Target& target = line.target;
   command.add_option("--host", target.host, "address of the broker")->capture_default_str();
@@ -115,23 +141,14 @@ void add_pubsub(CLI::App& app, CommandLine& line) {
           "pairs: publisher i to subscriber i; fanin: all to each wildcard subscriber;\n"
           "fanout: all to every subscriber; shared: all to one share group [pairs]")
       ->check(CLI::IsMember(plans));
-  command->add_option("--publishers", options.publishers, "publishing connections")
-      ->check(CLI::Range(1, 18'000))
-      ->capture_default_str();
-  command->add_option("--subscribers", options.subscribers, "subscribing connections")
-      ->check(CLI::Range(1, 18'000))
-      ->capture_default_str();
+  add_number(*command, "--publishers", options.publishers, "publishing connections", 1, 18'000);
+  add_number(*command, "--subscribers", options.subscribers, "subscribing connections", 1, 18'000);
   command->add_option("--qos", options.qos, "of publishes and subscriptions [0]")
       ->check(CLI::Range(0, 2));
-  command
-      ->add_option("--payload", options.payload_size,
-                   "bytes per message, at least 16: they carry the stamp")
-      ->check(CLI::Range(16, 200'000'000))
-      ->capture_default_str();
-  command
-      ->add_option("--messages", options.messages, "messages published by all publishers together")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{4'000'000'000}))
-      ->capture_default_str();
+  add_number(*command, "--payload", options.payload_size,
+             "bytes per message, at least 16: they carry the stamp", 16, 200'000'000);
+  add_number(*command, "--messages", options.messages,
+             "messages published by all publishers together", 1, 4'000'000'000);
   command
       ->add_option(
           "--window", options.window,
@@ -155,9 +172,8 @@ void add_connect(CLI::App& app, CommandLine& line) {
   CLI::App* command = app.add_subcommand(
       "connect", "connections: CPU per connect and disconnect, resident bytes per idle connection");
   add_target(*command, line);
-  command->add_option("--connections", options.connections, "how many; churn: how many in all")
-      ->check(CLI::Range(1, 10'000'000))
-      ->capture_default_str();
+  add_number(*command, "--connections", options.connections,
+             "how many; churn: how many in all", 1, 10'000'000);
   CLI::Option* subscribe = command->add_flag("--subscribe", options.subscribe,
                                              "then one subscription each, measured separately");
   command
@@ -172,24 +188,14 @@ void add_subscriptions(CLI::App& app, CommandLine& line) {
       "subscriptions",
       "many filters: CPU and resident bytes per filter, then CPU per publish to random topics");
   add_target(*command, line);
-  command
-      ->add_option(
-          "--filters", options.filters,
-          "distinct filters: a quarter exact, half device/{id}/+/telemetry, a quarter site/{id}/#")
-      ->check(CLI::Range(1, 50'000'000))
-      ->capture_default_str();
-  command->add_option("--connections", options.connections, "subscribing connections")
-      ->check(CLI::Range(1, 18'000))
-      ->capture_default_str();
-  command->add_option("--publishers", options.publishers, "publishing connections")
-      ->check(CLI::Range(1, 1'000))
-      ->capture_default_str();
-  command->add_option("--messages", options.messages, "QoS 0 publishes, each matches one filter")
-      ->check(CLI::Range(1, 10'000'000))
-      ->capture_default_str();
-  command->add_option("--window", options.window, "messages a publisher may have outstanding")
-      ->check(CLI::Range(1, 32'000))
-      ->capture_default_str();
+  add_number(*command, "--filters", options.filters,
+             "distinct filters: a quarter exact, half device/{id}/+/telemetry, a quarter site/{id}/#", 1, 50'000'000);
+  add_number(*command, "--connections", options.connections, "subscribing connections", 1, 18'000);
+  add_publishers(*command, options.publishers);
+  add_number(*command, "--messages", options.messages,
+             "QoS 0 publishes, each matches one filter", 1, 10'000'000);
+  add_number(*command, "--window", options.window,
+             "messages a publisher may have outstanding", 1, 32'000);
 }
 
 void add_retained(CLI::App& app, CommandLine& line) {
@@ -199,18 +205,11 @@ void add_retained(CLI::App& app, CommandLine& line) {
       "retained messages (QoS 1): CPU per message set, resident bytes, CPU per message\n"
       "replayed to one `#` subscription");
   add_target(*command, line);
-  command->add_option("--messages", options.messages, "retained messages, each on its own topic")
-      ->check(CLI::Range(1, 100'000'000))
-      ->capture_default_str();
-  command->add_option("--payload", options.payload_size, "bytes per message, at least 16")
-      ->check(CLI::Range(16, 1'000'000))
-      ->capture_default_str();
-  command->add_option("--publishers", options.publishers, "publishing connections")
-      ->check(CLI::Range(1, 1'000))
-      ->capture_default_str();
-  command->add_option("--window", options.window, "unacknowledged messages per publisher")
-      ->check(CLI::Range(1, 32'000))
-      ->capture_default_str();
+  add_number(*command, "--messages", options.messages,
+             "retained messages, each on its own topic", 1, 100'000'000);
+  add_payload(*command, options.payload_size);
+  add_publishers(*command, options.publishers);
+  add_window(*command, options.window);
   command->add_flag("--keep", options.keep, "leave the messages in the broker");
 }
 
@@ -221,21 +220,14 @@ void add_shadow(CLI::App& app, CommandLine& line) {
       "updates of device shadows (QoS 1), one subscriber to all that is told of them: CPU per\n"
       "update, rate, time until accepted; every version must follow the one before");
   add_target(*command, line);
-  command->add_option("--things", options.things, "whose classic shadows are updated in turn")
-      ->check(CLI::Range(1, 10'000'000))
-      ->capture_default_str();
-  command->add_option("--updates", options.updates, "of all publishers together")
-      ->check(CLI::Range(1, 1'000'000'000))
-      ->capture_default_str();
-  command->add_option("--document", options.document_size, "bytes of the state")
-      ->check(CLI::Range(64, 100'000))
-      ->capture_default_str();
-  command->add_option("--publishers", options.publishers, "publishing connections")
-      ->check(CLI::Range(1, 1'000))
-      ->capture_default_str();
-  command->add_option("--window", options.window, "updates of a publisher that wait for an answer")
-      ->check(CLI::Range(1, 32'000))
-      ->capture_default_str();
+  add_number(*command, "--things", options.things,
+             "whose classic shadows are updated in turn", 1, 10'000'000);
+  add_number(*command, "--updates", options.updates,
+             "of all publishers together", 1, 1'000'000'000);
+  add_number(*command, "--document", options.document_size, "bytes of the state", 64, 100'000);
+  add_publishers(*command, options.publishers);
+  add_number(*command, "--window", options.window,
+             "updates of a publisher that wait for an answer", 1, 32'000);
   command->add_option("--rate", options.rate,
                       "updates per second in all, open loop; latency counts from when each was due");
   command->add_option("--gets", options.gets, "requests for documents, after the updates");
@@ -256,7 +248,7 @@ void add_rules(CLI::App& app, CommandLine& line) {
                    "shell command that starts the broker; {port} and {dir} (fresh, with rules.toml) are\n"
                    "filled in")
       ->required();
-  command->add_option("--rules", options.rules, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  add_number(*command, "--rules", options.rules, "how many", 1, 100'000);
   command->add_flag("--distinct", options.distinct,
                     "each has a filter of its own, and a message meets one; else all see all");
   CLI::Option* matching = command->add_flag(
@@ -264,21 +256,13 @@ void add_rules(CLI::App& app, CommandLine& line) {
   command->add_option("--groups", options.groups, "open windows, a message each, with count, sum, avg, min, max")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
       ->excludes(matching);
-  command->add_option("--messages", options.messages, "published per pass")
-      ->check(CLI::Range(std::uint64_t{1000}, std::uint64_t{1'000'000'000}))
-      ->capture_default_str();
-  command->add_option("--payload", options.payload_size, "bytes per message, at least 160")
-      ->check(CLI::Range(160, 1'000'000))
-      ->capture_default_str();
-  command->add_option("--publishers", options.publishers, "publishing connections")
-      ->check(CLI::Range(1, 1'000))
-      ->capture_default_str();
-  command->add_option("--window", options.window, "unacknowledged messages per publisher")
-      ->check(CLI::Range(1, 32'000))
-      ->capture_default_str();
-  command->add_option("--rounds", options.rounds, "of both passes; the medians are told")
-      ->check(CLI::Range(1, 1'000))
-      ->capture_default_str();
+  add_number(*command, "--messages", options.messages, "published per pass", 1000, 1'000'000'000);
+  add_number(*command, "--payload", options.payload_size,
+             "bytes per message, at least 160", 160, 1'000'000);
+  add_publishers(*command, options.publishers);
+  add_window(*command, options.window);
+  add_number(*command, "--rounds", options.rounds,
+             "of both passes; the medians are told", 1, 1'000);
 }
 
 void add_offline(CLI::App& app, CommandLine& line) {
@@ -288,23 +272,14 @@ void add_offline(CLI::App& app, CommandLine& line) {
       "messages for clients that are away: CPU per message queued, resident bytes, then CPU per\n"
       "message and rate while they come back and take what waits");
   add_target(*command, line);
-  command->add_option("--messages", options.messages, "messages published, each for one client")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
-      ->capture_default_str();
-  command->add_option("--payload", options.payload_size, "bytes per message, at least 16")
-      ->check(CLI::Range(16, 1'000'000))
-      ->capture_default_str();
-  command->add_option("--publishers", options.publishers, "publishing connections")
-      ->check(CLI::Range(1, 1'000))
-      ->capture_default_str();
-  command->add_option("--subscribers", options.subscribers, "clients that are away")
-      ->check(CLI::Range(1, 1'000))
-      ->capture_default_str();
+  add_number(*command, "--messages", options.messages,
+             "messages published, each for one client", 1, 100'000'000);
+  add_payload(*command, options.payload_size);
+  add_publishers(*command, options.publishers);
+  add_absent(*command, options.subscribers);
   command->add_option("--qos", options.qos, "of publishes and subscriptions [1]")
       ->check(CLI::Range(1, 2));
-  command->add_option("--window", options.window, "unacknowledged messages per publisher")
-      ->check(CLI::Range(1, 32'000))
-      ->capture_default_str();
+  add_window(*command, options.window);
 }
 
 void add_durability(CLI::App& app, CommandLine& line) {
@@ -319,23 +294,13 @@ void add_durability(CLI::App& app, CommandLine& line) {
                    "shell command that starts the broker; {port} and {dir} (empty, kept from kill\n"
                    "to kill) are filled in")
       ->required();
-  command->add_option("--rounds", options.rounds, "kills")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str();
-  command->add_option("--payload", options.payload_size, "bytes per message, at least 16")
-      ->check(CLI::Range(16, 1'000'000))
-      ->capture_default_str();
-  command->add_option("--publishers", options.publishers, "publishing connections")
-      ->check(CLI::Range(1, 1'000))
-      ->capture_default_str();
-  command->add_option("--subscribers", options.subscribers, "clients that are away")
-      ->check(CLI::Range(1, 1'000))
-      ->capture_default_str();
+  add_number(*command, "--rounds", options.rounds, "kills", 1, 1'000'000);
+  add_payload(*command, options.payload_size);
+  add_publishers(*command, options.publishers);
+  add_absent(*command, options.subscribers);
   command->add_option("--qos", options.qos, "of publishes and subscriptions [1]")
       ->check(CLI::Range(1, 2));
-  command->add_option("--window", options.window, "unacknowledged messages per publisher")
-      ->check(CLI::Range(1, 32'000))
-      ->capture_default_str();
+  add_window(*command, options.window);
   command->add_option("--seed", options.seed, "of the moments of the kills")->capture_default_str();
 }
 

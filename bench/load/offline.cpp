@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ledger.hpp"
@@ -11,9 +12,7 @@
 namespace twinmq::load {
 namespace {
 
-std::string topic(const Target& target, std::size_t subscriber) {
-  return target.prefix + "/offline/" + std::to_string(subscriber);
-}
+constexpr std::string_view kScenario = "offline";
 
 // Message n goes to subscriber n modulo their number, from publisher n modulo theirs.
 class Filling {
@@ -21,7 +20,7 @@ class Filling {
   Filling(Fleet& fleet, const OfflineOptions& options)
       : fleet_(fleet), options_(options), unacked_(options.publishers), sent_(options.publishers) {
     for (std::size_t i = 0; i < options.subscribers; ++i)
-      publishes_.emplace_back(topic(fleet.target(), i), options.qos, false, options.payload_size,
+      publishes_.emplace_back(own_topic(fleet.target(), kScenario, i), options.qos, false, options.payload_size,
                               fleet.target().version);
   }
 
@@ -116,7 +115,7 @@ class Draining {
       if (packet.size > 0 && (packet.body[0] & 1) == 0) failure_ = "the broker has lost a session";
     } else if (packet.type() == PacketType::Pubrel) {
       --unreleased_;
-      answer(connection, PacketType::Pubcomp, read_u16(packet.body));
+      fleet_.answer(connection, PacketType::Pubcomp, read_u16(packet.body));
     } else if (packet.type() == PacketType::Publish) {
       on_publish(connection, packet);
     }
@@ -131,10 +130,10 @@ class Draining {
  private:
   void on_publish(Connection& connection, const Packet& packet) {
     const Publish publish = read_publish(packet, fleet_.target().version);
-    if (publish.qos == 1) answer(connection, PacketType::Puback, publish.packet_id);
+    if (publish.qos == 1) fleet_.answer(connection, PacketType::Puback, publish.packet_id);
     if (publish.qos == 2) {
       ++unreleased_;
-      answer(connection, PacketType::Pubrec, publish.packet_id);
+      fleet_.answer(connection, PacketType::Pubrec, publish.packet_id);
     }
     Stamp stamp;
     if (publish.payload != nullptr && publish.payload_size == options_.payload_size)
@@ -144,11 +143,6 @@ class Draining {
     ledger_.record(0, stamp.publisher * options_.subscribers + connection.index, stamp.sequence);
   }
 
-  void answer(Connection& connection, PacketType type, std::uint16_t packet_id) {
-    append_ack(connection.out, type, packet_id);
-    fleet_.loop().write_later(connection);
-  }
-
   Fleet& fleet_;
   const OfflineOptions& options_;
   Ledger ledger_;
@@ -156,15 +150,6 @@ class Draining {
   double wall_seconds_ = 0;
   std::string failure_;
 };
-
-Result<void> leave_sessions(const Target& target, const OfflineOptions& options) {
-  Fleet fleet(target, false);
-  if (auto done = fleet.connect(options.subscribers); !done) return done;
-  std::vector<std::vector<std::string>> filters;
-  for (std::size_t i = 0; i < options.subscribers; ++i) filters.push_back({topic(target, i)});
-  if (auto done = fleet.subscribe(filters, options.qos); !done) return done;
-  return fleet.disconnect();
-}
 
 Result<void> end_sessions(const Target& target, const OfflineOptions& options) {
   Fleet fleet(target);
@@ -222,7 +207,7 @@ Report run_offline(const Target& target, const OfflineOptions& options) {
   report.qos = options.qos;
   report.label = std::to_string(options.messages) + " q" + std::to_string(options.qos) + " " +
                  std::to_string(options.payload_size) + "B";
-  if (const auto done = leave_sessions(target, options); !done) {
+  if (const auto done = leave_sessions(target, kScenario, options.subscribers, options.qos); !done) {
     report.failure = done.error().detail;
     return report;
   }
