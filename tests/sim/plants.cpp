@@ -309,6 +309,8 @@ const std::vector<Plant>& plants() {
       {"kept-subscription", "interest"},
       {"greedy-member", "group"},
       {"kept-session", "store"},
+      {"lost-common-message", "loss"},
+      {"kept-common-message", "store"},
       {"lost-letter", "liveness"},
       {"lost-document", "shadow", true},
       {"careless-shadows", "shadow", true},
@@ -355,6 +357,21 @@ void plant(const std::string& name, SimBroker& broker, SimStore& store, base::Pr
     store.tamper = [](Batch& batch) {
       leave_out(batch,
                 [](const Batch::Change& change) { return change.kind == Batch::Kind::EraseRange; });
+    };
+  const auto is_common = [](const Batch::Change& change, Batch::Kind kind) {
+    return change.kind == kind && change.key.starts_with(records::kCommonMessagePrefix);
+  };
+  if (name == "lost-common-message")
+    store.tamper = [&random, is_common](Batch& batch) {
+      leave_out(batch, [&](const Batch::Change& change) {
+        return is_common(change, Batch::Kind::Put) && random.chance(0.3);
+      });
+    };
+  if (name == "kept-common-message")
+    store.tamper = [is_common](Batch& batch) {
+      leave_out(batch, [&](const Batch::Change& change) {
+        return is_common(change, Batch::Kind::Erase);
+      });
     };
   if (name == "greedy-member")
     broker.doors.mail = [&random, member = GreedyMember()](core::Mail& mail,
