@@ -104,11 +104,11 @@ class SessionJournal {
   /// Created, or any of its lasting facts changed.
   virtual void session(const StoredSession& session, Now now, Batch& batch) = 0;
   /// Gone with everything it had, but for the deliveries with these sequences (ascending), which may be in the
-  /// store or may come later: delivered() will be called for each that there is.
+  /// store or may come later: delivered() will be called for each that can be read.
   virtual void session_ended(std::string_view client_id, std::span<const NumberRange> spared, Batch& batch) = 0;
   virtual void subscribed(std::string_view client_id, const StoredSubscription& subscription, Batch& batch) = 0;
   virtual void unsubscribed(std::string_view client_id, std::string_view filter, Batch& batch) = 0;
-  /// A message that several deliveries in the same batch have in common. False: this journal writes it with each
+  /// A message that deliveries in the same batch have in common. False: this journal writes it with each
   /// of them, and StoredDelivery::common_message stays 0.
   virtual bool common_message(std::uint64_t /*number*/, const Message&, Now, Batch&) { return false; }
   /// No delivery has it any more.
@@ -147,7 +147,8 @@ class SessionJournal {
 
   /// Reads back the sessions for which `mine` answers true, and each owed message on one shard: where `mine` is
   /// true of its key, or of anything else that is its own and lasting. A delivery whose session is gone was
-  /// committed after the session had ended: it is erased, and owed if a share group had given it. Corrupt
+  /// committed after the session had ended, or spared for being read back: it is erased, and owed if a share group had
+  /// given it. Corrupt
   /// records are reported through `complain` and left out.
   virtual Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view client_id)>& mine,
                                Visitor& visitor, const std::function<void(std::string)>& complain) = 0;

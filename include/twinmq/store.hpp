@@ -76,11 +76,12 @@ struct StoreRange {
   std::string from;
   std::string to;  ///< empty: no upper end
   std::size_t entries_max = 1000;
-  std::size_t bytes_max = 1 << 20;  ///< of keys and values; the first entry is always read
+  std::size_t bytes_max = 1 << 20;  ///< of keys and values, and what they lead to; the first entry is always read
   /// The key of another entry whose value is wanted behind this value; empty: none. Null: of no entry. What is no
   /// longer there is left out.
   std::string (*leads_to)(std::string_view value) = nullptr;
-  /// Finds the entries in place of reading the range, where that takes more. It may take long.
+  /// Finds the entries in place of reading the range, where that takes more; one call at a time, each a part of the
+  /// work as long as `more` is told.
   std::function<Result<StoreEntries>(Store&)> search;
 };
 
@@ -109,7 +110,8 @@ class Store {
   /// Every entry with from <= key < to, in ascending byte order, as of one moment. An empty `to` has no upper end.
   virtual Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) = 0;
 
-  /// The entries of the range as of one moment, copied. What they lead to is read behind that.
+  /// The entries of the range as of one moment, copied; what they lead to is read behind that. Or what the range's
+  /// own search finds.
   Result<StoreEntries> read(const StoreRange& range);
 
   /// The value of the key, if it is there.

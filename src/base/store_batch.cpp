@@ -43,20 +43,20 @@ Result<StoreEntries> Store::read(const StoreRange& range) {
       });
   if (!done) return done.error();
   if (!range.leads_to) return found;
+  bytes = 0;
   for (std::size_t i = 0; i < found.entries.size(); ++i) {
-    std::string& value = found.entries[i].second;
-    const std::string key = range.leads_to(value);
-    if (key.empty()) continue;
-    Result<std::optional<std::string>> behind = get(key);
-    if (!behind) return behind.error();
-    if (!*behind) continue;
-    bytes += (*behind)->size();
+    auto& [key, value] = found.entries[i];
+    if (const std::string other = range.leads_to(value); !other.empty()) {
+      const Result<std::optional<std::string>> behind = get(other);
+      if (!behind) return behind.error();
+      if (*behind) value += **behind;
+    }
+    bytes += key.size() + value.size();
     if (i > 0 && bytes > range.bytes_max) {
       found.entries.resize(i);
       found.more = true;
       break;
     }
-    value += **behind;
   }
   return found;
 }

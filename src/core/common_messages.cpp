@@ -15,8 +15,10 @@ namespace {
 constexpr unsigned kCountBits = 48;
 
 constexpr Seconds kLookAfter{10};
-// Looking through the store takes at most this part of a reading thread's time.
-constexpr int kRestShare = 20;
+// Another shard may hold the last delivery of a message whose number is from before the number of shards changed.
+constexpr Seconds kLookAgain{900};
+constexpr int kRestShare = 4;
+constexpr Milliseconds kRestMax{50};
 
 std::uint64_t first_of(ShardId shard) { return std::uint64_t{shard} << kCountBits; }
 
@@ -86,43 +88,51 @@ void CommonMessages::lose_track() {
 
 void CommonMessages::want_look() {
   wants_look_ = true;
-  if (!looking_ && !timer_.armed()) shard_.wheel.arm(timer_, shard_.now.steady + kLookAfter);
+  if (!look_ && (!timer_.armed() || timer_.deadline() > shard_.now.steady + kLookAfter))
+    shard_.wheel.arm(timer_, shard_.now.steady + kLookAfter);
 }
 
 void CommonMessages::on_timer() {
-  if (wants_look_ && !looking_) look_through_store();
+  if (!look_) begin_look();
+  look_on();
 }
 
-void CommonMessages::look_through_store() {
+void CommonMessages::begin_look() {
   std::vector<NumberRange> among{
       {first_of(shard_.id), shard_.transactions.first_uncommitted_message()}};
   if (shard_.id == 0)
     among.push_back({first_of(shard_.shards()), std::numeric_limits<std::uint64_t>::max()});
-  looking_ = true;
   wants_look_ = false;
-  shard_.reads.ask(shard_.parts.journal->unused_common_messages(std::move(among)),
-                   [this, asked = shard_.now.steady](std::uint64_t, const Result<StoreEntries>& found) {
-                     on_unused(asked, found);
-                   });
+  look_ = shard_.parts.journal->unused_common_messages(std::move(among));
+}
+
+void CommonMessages::look_on() {
+  shard_.reads.ask(*look_, [this, asked = shard_.now.steady](std::uint64_t,
+                                                             const Result<StoreEntries>& found) {
+    on_unused(asked, found);
+  });
 }
 
 void CommonMessages::on_unused(Instant asked, const Result<StoreEntries>& found) {
-  looking_ = false;
   if (!found) {
     shard_.log(LogLevel::Error, "messages without receivers not found",
                "because=" + found.error().detail);
-    return want_look();
+    look_.reset();
+    return shard_.wheel.arm(timer_, shard_.now.steady + kLookAgain);
   }
   for (const auto& [key, value] : found->entries) {
     const std::uint64_t number = shard_.parts.journal->common_message_number(key);
     forget(number);
     shard_.parts.journal->common_message_gone(number, shard_.transactions.open_batch());
   }
-  if (found->more) wants_look_ = true;
-  if (!wants_look_) return;
-  const auto taken = shard_.now.steady - asked;
-  shard_.wheel.arm(timer_, shard_.now.steady +
-                               (found->more ? taken : std::max<Milliseconds>(kLookAfter, taken * kRestShare)));
+  const Milliseconds taken = shard_.now.steady - asked;
+  if (found->more) {
+    // Others want to read, too.
+    shard_.wheel.arm(timer_, shard_.now.steady + std::min(taken * kRestShare, kRestMax));
+    return;
+  }
+  look_.reset();
+  shard_.wheel.arm(timer_, shard_.now.steady + (wants_look_ ? kLookAfter : kLookAgain));
 }
 
 }  // namespace twinmq::core

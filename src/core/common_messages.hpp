@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include <twinmq/message.hpp>
@@ -53,14 +54,15 @@ class CommonMessages {
     std::uint32_t messages = 0;  ///< with deliveries
   };
   void want_look();
-  void look_through_store();
+  void begin_look();
+  void look_on();
   void on_unused(Instant asked, const Result<StoreEntries>& found);
   void forget(std::uint64_t number);
 
   Shard& shard_;
   std::uint64_t next_;
   bool any_ = false;  ///< there have been such messages
-  bool looking_ = false;
+  std::optional<StoreRange> look_;  ///< under way
   bool wants_look_ = false;
   std::uint64_t uncounted_below_ = 0;  ///< of messages with lower numbers more deliveries may be counted than there are
   std::unordered_map<std::uint64_t, std::unique_ptr<Run>> runs_;

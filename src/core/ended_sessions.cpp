@@ -51,6 +51,7 @@ void EndedSessions::on_delivery_written(const Kept& kept) {
   if (!grave) return;
   shard_.parts.journal->delivered(grave->client_id, kept.sequence,
                                   shard_.transactions.open_batch());
+  shard_.common_messages.lose_track();
   settle(kept.session);
 }
 
@@ -62,59 +63,58 @@ void EndedSessions::on_received_written(SessionKey session, std::uint16_t packet
 }
 
 void EndedSessions::read_back(SessionKey session, NumberRange queue, std::uint64_t sent_end) {
-  const std::string& client_id = find(session)->client_id;
-  barred_[client_id].reading = queue;
-  auto range = shard_.parts.journal->queue_range(client_id, queue.from, queue.to);
-  range->entries_max = kReadBackMessages;
-  range->bytes_max = kReadBackBytes;
-  shard_.reads.ask(std::move(*range), [this, session, queue, sent_end](
-                                          std::uint64_t, const Result<StoreEntries>& found) {
-    on_read_back(session, queue, sent_end, found);
-  });
+  Grave& grave = *find(session);
+  grave.queue = queue;
+  grave.sent_end = sent_end;
+  read_on(session);
 }
 
-void EndedSessions::on_read_back(SessionKey session, NumberRange queue, std::uint64_t sent_end,
-                                 const Result<StoreEntries>& found) {
-  const std::string& client_id = find(session)->client_id;
-  const std::uint64_t from = queue.from;
+void EndedSessions::read_on(SessionKey session) {
+  const Grave& grave = *find(session);
+  auto range =
+      shard_.parts.journal->queue_range(grave.client_id, grave.queue.from, grave.queue.to);
+  range->entries_max = kReadBackMessages;
+  range->bytes_max = kReadBackBytes;
+  shard_.reads.ask(std::move(*range),
+                   [this, session](std::uint64_t, const Result<StoreEntries>& found) {
+                     on_read_back(session, found);
+                   });
+}
+
+void EndedSessions::on_read_back(SessionKey session, const Result<StoreEntries>& found) {
+  Grave& grave = *find(session);
   if (!found) {
     shard_.log(LogLevel::Error, "queue not readable",
-               "client=" + escaped(client_id) + " because=" + escaped(found.error().detail));
+               "client=" + escaped(grave.client_id) + " because=" + escaped(found.error().detail));
     shard_.effects.reload = true;  // a start finds what is left
     return;
   }
+  const std::uint64_t from = grave.queue.from;
   for (const auto& [key, record] : found->entries) {
     const auto stored = shard_.parts.journal->read_delivery(key, record, shard_.now);
     if (!stored) {
       shard_.log(LogLevel::Error, "stored record left out",
-                 "client=" + escaped(client_id) + " because=" + escaped(stored.error().detail));
+                 "client=" + escaped(grave.client_id) + " because=" + escaped(stored.error().detail));
+      barred_[grave.client_id].unreadable = true;
       continue;
     }
-    queue.from = stored->sequence + 1;
+    grave.queue.from = stored->sequence + 1;
     if (stored->message && !stored->share.empty() &&
-        returns_to_group(stored->qos, stored->sequence < sent_end)) {
+        returns_to_group(stored->qos, stored->sequence < grave.sent_end)) {
       shard_.owed_messages.owe(stored->share, stored->message);
     } else if (stored->message) {
       shard_.counters.add(Metric::DroppedSessionEnd);
     }
-    shard_.parts.journal->delivered(client_id, stored->sequence, shard_.transactions.open_batch());
+    shard_.parts.journal->delivered(grave.client_id, stored->sequence,
+                                    shard_.transactions.open_batch());
     if (stored->common_message != 0) shard_.common_messages.remove_delivery(stored->common_message);
   }
-  if (!found->more) {
-    barred_[client_id].reading.reset();
-    return settle(session);
-  }
-  // Where nothing can be read, what is behind it can only be found by a start.
-  if (queue.from == from) {
-    shard_.effects.reload = true;
+  if (!found->more) return settle(session);
+  if (grave.queue.from == from) {
+    shard_.effects.reload = true;  // nothing of a whole part could be read: a start passes over it
   } else {
-    read_back(session, queue, sent_end);
+    shard_.transactions.after_commit({AfterCommit::Kind::ReadBack, {}, session, 0});
   }
-}
-
-std::optional<NumberRange> EndedSessions::being_read_back(std::string_view client_id) const {
-  const auto bar = barred_.find(std::string(client_id));
-  return bar == barred_.end() ? std::nullopt : bar->second.reading;
 }
 
 EndedSessions::Grave* EndedSessions::find(SessionKey session) {
@@ -128,8 +128,12 @@ void EndedSessions::settle(SessionKey session) {
   const auto bar = barred_.find(grave->second.client_id);
   graves_.erase(grave);
   if (--bar->second.graves > 0) return;
+  const std::string client_id = bar->first;
   const std::vector<LinkKey> links = std::move(bar->second.links);
+  if (bar->second.unreadable)
+    shard_.parts.journal->session_ended(client_id, {}, shard_.transactions.open_batch());
   barred_.erase(bar);
+  if (Session* const heir = shard_.sessions.find(client_id)) heir->record();
   for (const LinkKey link : links)
     shard_.transactions.after_commit({AfterCommit::Kind::Connack, link, {}, 0});
 }

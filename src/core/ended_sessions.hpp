@@ -1,11 +1,11 @@
 #pragma once
-// Sessions that ended while publishes to them were not yet safe. Records that other shards commit for
-// them reach the store behind the end of the session; until they are erased again, nobody who takes
-// the client identifier is welcomed. What a share group had given such a session returns to the group
-// when its publish is safe, and never before: a publisher that repeats it would meet it twice.
+// Sessions that ended while publishes to them were not yet safe, or while what share groups had given them lay in
+// the store alone. Records that other shards commit for them reach the store behind the end of the session, and a
+// queue is read back part by part; until all of that is erased, nobody who takes the client identifier is welcomed
+// or written. What a share group had given such a session returns to the group when its publish is safe, and never
+// before: a publisher that repeats it would meet it twice.
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -42,9 +42,6 @@ class EndedSessions {
   /// The part of the buried session's queue that lies in the store alone, and from which share groups want theirs
   /// back; what is below `sent_end` was perhaps sent. It counts as one record.
   void read_back(SessionKey session, NumberRange queue, std::uint64_t sent_end);
-  /// Deliveries of a former session with that client identifier that are still to be read back: who waits to take its
-  /// place, and ends, must not erase them.
-  std::optional<NumberRange> being_read_back(std::string_view client_id) const;
 
   /// A message of the share group "name/filter" whose publish is not safe.
   void leave_behind(const Kept& kept, std::string share, MessageRef message);
@@ -54,6 +51,9 @@ class EndedSessions {
   /// Its publish is safe.
   void on_committed(const Kept& kept);
 
+  /// What was read back so far is safe: reads on.
+  void read_on(SessionKey session);
+
   /// One of the records that were counted was written, or never will be.
   void on_delivery_written(const Kept& kept);
   void on_received_written(SessionKey session, std::uint16_t packet_id);
@@ -62,6 +62,8 @@ class EndedSessions {
   struct Grave {
     std::string client_id;
     std::size_t records = 0;
+    NumberRange queue;           ///< still to be read back
+    std::uint64_t sent_end = 0;  ///< what is below was perhaps sent
   };
   struct LeftBehind {
     SessionKey session;
@@ -72,7 +74,7 @@ class EndedSessions {
   };
   struct Bar {
     std::size_t graves = 0;
-    std::optional<NumberRange> reading;  ///< one at most: nobody who waits has a queue
+    bool unreadable = false;  ///< records remain that nobody could read
     std::vector<LinkKey> links;
   };
   static std::uint64_t number(SessionKey key) {
@@ -80,8 +82,7 @@ class EndedSessions {
   }
   Grave* find(SessionKey session);
   void settle(SessionKey session);
-  void on_read_back(SessionKey session, NumberRange queue, std::uint64_t sent_end,
-                    const Result<StoreEntries>& found);
+  void on_read_back(SessionKey session, const Result<StoreEntries>& found);
   std::vector<LeftBehind>::iterator find(const Kept& kept);
 
   Shard& shard_;

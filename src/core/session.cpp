@@ -139,8 +139,11 @@ void Session::publish_will() {
   shard_.router.publish(publication, {}, nullptr);
 }
 
+// Records of a former session with the same client identifier that are still there would become its own at a
+// start: until they are gone, it is not written.
 void Session::record() {
   if (!shard_.parts.journal || !(persistent() || recorded_)) return;
+  if (shard_.ended_sessions.bars(client_id_)) return;
   recorded_ = true;
   StoredSession stored{client_id_,   principal_, expiry_seconds_, disconnected_at_,
                        std::nullopt, shared_once_};
@@ -183,7 +186,6 @@ void Session::end() {
       give_up(sequence);
   }
   if (!recorded_) return;
-  if (const auto former = shard_.ended_sessions.being_read_back(client_id_)) spared.push_back(*former);
   shard_.parts.journal->session_ended(client_id_, spared, shard_.transactions.open_batch());
   shard_.ended_sessions.bury(key, client_id_,
                              remote.size() + unsettled_.size() + (reads_back ? 1 : 0));

@@ -59,7 +59,9 @@ void Session::deliver_at_once(const Delivery& delivery, const MessageParts& part
   }
   const std::size_t bytes =
       parts.topic.size() + parts.properties.size() + parts.payload.size() + sizeof(Message);
-  if (is_full(bytes) && !make_room(parts, bytes, route)) return;
+  if (parts.publisher_session != kReturnedToGroup && is_full(bytes) &&
+      !make_room(parts, bytes, route))
+    return;
   ++route.matched;
   const std::uint64_t sequence = end_sequence();
   Entry& entry = cold_ ? cold_->tail.push_back({}) : entries_.push_back({});

@@ -105,7 +105,9 @@ void ShareGroups::member_connected(const std::string& share, SessionKey member, 
 
 void ShareGroups::give_back(const std::string& share, const MessageRef& message,
                             std::uint64_t owed) {
-  ReturnToShare letter{share, Message::make(message->parts()), owed, {}};
+  MessageParts parts = message->parts();
+  parts.publisher_session = kReturnedToGroup;
+  ReturnToShare letter{share, Message::make(parts), owed, {}};
   if (home(share) == shard_.id) return shard_.router.on_return_to_share(letter);
   shard_.post(home(share), std::move(letter));
 }

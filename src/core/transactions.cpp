@@ -248,6 +248,9 @@ void Transactions::run(const AfterCommit& note) {
       if (Session* session = shard_.sessions.find(note.session))
         session->on_release_stored(note.argument);
       break;
+    case AfterCommit::Kind::ReadBack:
+      shard_.ended_sessions.read_on(note.session);
+      break;
     case AfterCommit::Kind::Owed:
       shard_.owed_messages.on_stored(note.argument);
       break;

@@ -67,6 +67,7 @@ struct AfterCommit {
     Ticket,   ///< one thing less that subscription ticket `argument` waits for
     Pubrel,   ///< delivery `argument` of `session` may be released
     Owed,     ///< message `argument` may be routed
+    ReadBack,  ///< the queue of `session`, which has ended, may be read on
   };
   Kind kind;
   LinkKey link;

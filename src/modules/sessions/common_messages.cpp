@@ -1,6 +1,5 @@
 // SessionModule's part for messages that several deliveries have in common.
 
-#include <algorithm>
 #include <bitset>
 #include <memory>
 #include <optional>
@@ -63,46 +62,83 @@ class NumberSet {
   std::unordered_map<std::uint64_t, std::unique_ptr<std::bitset<kRun>>> runs_;
 };
 
-// So many are erased in one batch.
-constexpr std::size_t kUnusedMax = 20'000;
+/// Looks through the store in parts: first at all deliveries, for what they name, then at the messages. References
+/// only ever vanish, so that what is seen of them at different moments can be taken together.
+class Look {
+ public:
+  explicit Look(std::vector<NumberRange> among) : among_(std::move(among)) {}
 
-// References only ever vanish, so that what is seen of them at different moments can be taken together.
-Result<StoreEntries> find_unused(Store& store, const std::vector<NumberRange>& among) {
-  StoreEntries unused;
-  bool any = false;
-  for (const NumberRange& range : among) {
-    const auto first = first_of(store, range);
-    if (!first) return first.error();
-    any = any || first->has_value();
+  Result<StoreEntries> go_on(Store& store) {
+    if (place_.empty()) {
+      const auto any = has_messages(store);
+      if (!any) return any.error();
+      if (!*any) return StoreEntries{};
+      place_ = std::string(1, records::kSessionPrefix);
+    }
+    return place_.front() == records::kSessionPrefix ? note_deliveries(store) : find_messages(store);
   }
-  if (!any) return unused;
 
-  NumberSet used;
-  const auto note = [&](std::string_view key, std::string_view record) {
-    const auto parts = records::parse_session_key(key);
-    if (!parts || parts->kind != records::SessionRecordKind::Delivery) return true;
-    if (const std::uint64_t number = records::outline_of(record).common_message; number != 0)
-      used.insert(number);
-    return true;
-  };
-  const std::string from(1, records::kSessionPrefix);
-  const std::string to(1, static_cast<char>(records::kSessionPrefix + 1));
-  if (auto done = store.scan(from, to, note); !done) return done.error();
+ private:
+  static constexpr std::size_t kDeliveries = 5000;
+  static constexpr std::size_t kMessages = 500;  // long ones, all of them
 
-  for (const NumberRange& range : among) {
-    const auto done = store.scan(common_message_key(range.from), common_message_key(range.to),
-                                 [&](std::string_view key, std::string_view) {
-                                   const auto number = records::common_message_number(key);
-                                   if (!number || used.contains(*number)) return true;
-                                   unused.more = unused.entries.size() == kUnusedMax;
-                                   if (!unused.more) unused.entries.emplace_back(key, "");
-                                   return !unused.more;
-                                 });
-    if (!done) return done.error();
-    if (unused.more) break;
+  Result<bool> has_messages(Store& store) const {
+    for (const NumberRange& range : among_) {
+      const auto first = first_of(store, range);
+      if (!first) return first.error();
+      if (*first) return true;
+    }
+    return false;
   }
-  return unused;
-}
+
+  Result<StoreEntries> note_deliveries(Store& store) {
+    std::size_t seen = 0;
+    std::string next;
+    const auto note = [&](std::string_view key, std::string_view record) {
+      if (++seen > kDeliveries) {
+        next = key;
+        return false;
+      }
+      const auto parts = records::parse_session_key(key);
+      if (!parts || parts->kind != records::SessionRecordKind::Delivery) return true;
+      if (const std::uint64_t number = records::outline_of(record).common_message; number != 0)
+        used_.insert(number);
+      return true;
+    };
+    const std::string to(1, static_cast<char>(records::kSessionPrefix + 1));
+    if (auto done = store.scan(place_, to, note); !done) return done.error();
+    place_ = next.empty() ? common_message_key(among_.front().from) : std::move(next);
+    StoreEntries nothing;
+    nothing.more = true;
+    return nothing;
+  }
+
+  Result<StoreEntries> find_messages(Store& store) {
+    StoreEntries unused;
+    std::size_t seen = 0;
+    std::string next;
+    const auto judge = [&](std::string_view key, std::string_view) {
+      if (++seen > kMessages) {
+        next = key;
+        return false;
+      }
+      const auto number = records::common_message_number(key);
+      if (number && !used_.contains(*number)) unused.entries.emplace_back(key, "");
+      return true;
+    };
+    if (auto done = store.scan(place_, common_message_key(among_[range_].to), judge); !done)
+      return done.error();
+    if (next.empty() && ++range_ < among_.size()) next = common_message_key(among_[range_].from);
+    unused.more = !next.empty();
+    place_ = std::move(next);
+    return unused;
+  }
+
+  const std::vector<NumberRange> among_;
+  NumberSet used_;
+  std::string place_;  ///< where to go on; empty: at the beginning
+  std::size_t range_ = 0;
+};
 
 }  // namespace
 
@@ -126,7 +162,9 @@ Result<std::uint64_t> SessionModule::last_common_message(Store& store, std::uint
 
 StoreRange SessionModule::unused_common_messages(std::vector<NumberRange> among) {
   StoreRange range;
-  range.search = [among = std::move(among)](Store& store) { return find_unused(store, among); };
+  range.search = [look = std::make_shared<Look>(std::move(among))](Store& store) {
+    return look->go_on(store);
+  };
   return range;
 }
 

@@ -233,7 +233,11 @@ Result<void> scan_with_messages(Store& store, std::string from, const std::strin
   }
 }
 
-// The message of a session that is gone; its share group gives it to another member.
+// So much of what nobody has any more is erased at once.
+constexpr std::size_t kOrphanBytes = 1 << 20;
+
+// The message of a session that is gone; its share group gives it to another member. Whether it was sent is not
+// written, so that a QoS 2 message may come to both after a crash while it was being read back.
 void return_to_share(const records::SessionKeyParts& key, std::string_view record, Now now,
                      const std::function<bool(std::string_view)>& mine, Batch& batch) {
   auto delivery = records::decode_delivery(key, record, now);
@@ -275,11 +279,14 @@ Result<void> SessionModule::restore(Store& store, Now now,
       next = records::session_end(parts->client_id);
       return false;
     }
-    // A publish that other shards committed after the session had ended leaves such records.
+    // A publish that other shards committed after the session had ended leaves such records, and so does a queue
+    // that was being read back for its share groups.
     if (!reading.belongs(*parts)) {
       orphans.erase(key);
       if (parts->kind == SessionRecordKind::Delivery) return_to_share(*parts, record, now, mine, orphans);
-      return true;
+      if (orphans.bytes() < kOrphanBytes) return true;
+      next = std::string(key) + '\0';
+      return false;
     }
     if (const auto shown = reading.show(*parts, record); !shown)
       complain("client=" + escaped(parts->client_id) +
@@ -295,14 +302,15 @@ Result<void> SessionModule::restore(Store& store, Now now,
                                      ? store.scan(from, to, show)
                                      : scan_with_messages(store, from, to, show);
     if (!scanned) return scanned;
+    if (!orphans.empty())
+      if (auto erased = store.commit(std::exchange(orphans, {}), store.durability_max()); !erased)
+        return erased;
     if (!measure) continue;
     Result<std::string> behind = reading.measure();
     if (!behind) return behind.error();
     next = std::move(*behind);
   }
   reading.end_queue();
-  if (!orphans.empty())
-    if (auto erased = store.commit(orphans, store.durability_max()); !erased) return erased;
   return restore_owed(store, now, mine, visitor, complain);
 }
 
