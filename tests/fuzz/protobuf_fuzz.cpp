@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "fuzz/require.hpp"
+#include "json/read.hpp"
 #include "json/write.hpp"
 #include "sql/protobuf.hpp"
 
