@@ -115,6 +115,7 @@ class Store(unittest.TestCase):
                     for name in readers:
                         reader = Client(port, name)
                         self.assertEqual([reader.receive()[1] for _ in texts], texts)
+                        reader.subscribe("q", 1)  # answered behind the acknowledgements
                         reader.disconnect()
                     daemon.signal("TERM")
                     daemon.exit_code()
