@@ -148,8 +148,7 @@ class SessionJournal {
   /// Reads back the sessions for which `mine` answers true, and each owed message on one shard: where `mine` is
   /// true of its key, or of anything else that is its own and lasting. A delivery whose session is gone was
   /// committed after the session had ended, or spared for being read back: it is erased, and owed if a share group had
-  /// given it. Corrupt
-  /// records are reported through `complain` and left out.
+  /// given it. Corrupt records are reported through `complain` and left out.
   virtual Result<void> restore(Store& store, Now now, const std::function<bool(std::string_view client_id)>& mine,
                                Visitor& visitor, const std::function<void(std::string)>& complain) = 0;
 };
