@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <memory>
@@ -26,6 +27,7 @@
 #include "exit_code.hpp"
 #include "json/read.hpp"
 #include "json/write.hpp"
+#include "modules/rules/compiled_rule.hpp"
 #include "rule_management.hpp"
 #include "sql/base64.hpp"
 #include "sql/explain.hpp"
@@ -59,6 +61,15 @@ class RuleCommands {
 
 namespace {
 
+// What there is without a configuration.
+class NoFunctions final : public sql::OutsideFunctions {
+ public:
+  Kind kind_of(std::string_view) const override { return Kind::None; }
+  json::Value call(std::string_view, std::span<const json::Value>, json::Arena&) override { return {}; }
+  json::Value aggregate(std::string_view, std::span<const json::Value>, json::Arena&) override { return {}; }
+  void submit(std::string_view, std::string, std::function<void(std::string)> done) override { done({}); }
+};
+
 class LocalWorld : public sql::World {
  public:
   LocalWorld(std::shared_ptr<sql::OutsideFunctions> functions, std::shared_ptr<const sql::KnownFiles> files)
@@ -67,7 +78,7 @@ class LocalWorld : public sql::World {
   std::optional<json::Value> call(std::string_view function, std::span<const json::Value> arguments,
                                   json::Arena& arena) override {
     using Kind = sql::OutsideFunctions::Kind;
-    const Kind kind = functions_ ? functions_->kind_of(function) : Kind::None;
+    const Kind kind = functions_->kind_of(function);
     if (kind == Kind::Fast) return functions_->call(function, arguments, arena);
     if (kind != Kind::Pooled) return std::nullopt;
     const app::Reply<std::string> reply;
@@ -77,7 +88,7 @@ class LocalWorld : public sql::World {
     return json::read(arena.copy(reply.take().value_or("")), arena).value;
   }
   json::Value aggregate(std::string_view name, std::span<const json::Value> values, json::Arena& arena) override {
-    return functions_ ? functions_->aggregate(name, values, arena) : json::Value();
+    return functions_->aggregate(name, values, arena);
   }
   std::optional<json::Value> look_up(std::string_view table, std::string_view key, json::Arena&) override {
     return files_ ? files_->row(table, key) : std::nullopt;
@@ -196,9 +207,9 @@ sql::Evaluated only_window(const sql::Statement& statement, const sql::Event& ev
   return evaluated;
 }
 
-// Functions of the plugins that a daemon with this configuration loads. Null: there are none.
+// Functions of the plugins that a daemon with this configuration loads.
 std::optional<int> open_outside(const RuleCommands& options, std::shared_ptr<sql::OutsideFunctions>& functions,
-                                std::shared_ptr<const sql::KnownFiles>& files) {
+                                std::shared_ptr<const sql::KnownFiles>& files, std::string& account) {
   if (!options.config) return std::nullopt;
   ConfigSource source;
   source.file = *options.config;
@@ -208,7 +219,8 @@ std::optional<int> open_outside(const RuleCommands& options, std::shared_ptr<sql
     fmt::print(stderr, "{} {}\n", event, detail);
   });
   if (!plugins) return misused(plugins.error().detail);
-  functions = std::move(*plugins);
+  if (*plugins) functions = std::move(*plugins);
+  account = loaded->config.rules.account_id;
   auto read = app::read_rule_files(loaded->config.rules);
   if (!read) return misused(read.error().detail);
   files = std::move(*read);
@@ -217,9 +229,10 @@ std::optional<int> open_outside(const RuleCommands& options, std::shared_ptr<sql
 
 int test_rule(const RuleCommands& options) {
   Input input;
-  std::shared_ptr<sql::OutsideFunctions> functions;
+  std::shared_ptr<sql::OutsideFunctions> functions = std::make_shared<NoFunctions>();
   std::shared_ptr<const sql::KnownFiles> files;
-  if (const auto code = open_outside(options, functions, files)) return *code;
+  std::string account = RulesConfig().account_id;
+  if (const auto code = open_outside(options, functions, files, account)) return *code;
   if (const auto code = read_input(options, input)) return *code;
   sql::StatementOptions statement_options;
   statement_options.dialect = options.dialect == "aws" ? sql::Dialect::Aws : sql::Dialect::Twinmq;
@@ -230,14 +243,19 @@ int test_rule(const RuleCommands& options) {
       return misused(fmt::format("--sql-version \"{}\" is none of 2015-10-08, 2016-03-23, beta and twinmq", *options.version));
     statement_options.version = *version;
   }
-  const auto statement = sql::Statement::compile(options.sql, statement_options);
-  if (!statement) {
-    fmt::print(stderr, "twinmq: {}\n", sql::describe(options.sql, statement.error()));
+  const auto refuse_sql = [&](const sql::SyntaxFault& fault) {
+    fmt::print(stderr, "twinmq: {}\n", sql::describe(options.sql, fault));
     return kExitUsage;
-  }
+  };
+  const auto statement = sql::Statement::compile(options.sql, statement_options);
+  if (!statement) return refuse_sql(statement.error());
+  if (const auto sound = rules::check_outside(*statement, *functions); !sound) return refuse_sql(sound.error());
   for (const std::string& warning : sql::warnings(*statement)) fmt::print(stderr, "warning: {}\n", warning);
 
   sql::Event event = event_of(options, input);
+  std::string trace_id;
+  event.trace_id = &trace_id;
+  event.account_id = account;
   const auto ingest = sql::basic_ingest(options.topic);
   if (ingest) event.topic = ingest->topic;
   json::Arena document;

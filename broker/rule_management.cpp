@@ -72,6 +72,8 @@ int show_rule(const RuleManagement& commands) {
   if (commands.json) return print(*found);
   const bool stored = (*found)["stored"] == true;
   fmt::print("# {}, {}\n{}", state_of(*found), stored ? "stored" : "of the configuration file", text(*found, "definition"));
+  if (const auto warnings = found->find("warnings"); warnings != found->end())
+    for (const Json& each : *warnings) fmt::print("# warning: {}\n", on_one_line(each.get<std::string>()));
   if (found->contains("fault")) fmt::print("# it does not run: {}\n", on_one_line(text(*found, "fault")));
   return kExitSuccess;
 }
@@ -95,6 +97,8 @@ int define_rule(const RuleManagement& commands, const char* operation) {
     return done.error().code == ErrorCode::InvalidConfig ? kExitUsage : code;
   }
   fmt::print("{} is {}\n", commands.name, state_of(*done));
+  if (const auto warnings = done->find("warnings"); warnings != done->end())
+    for (const Json& each : *warnings) fmt::print(stderr, "warning: {}\n", each.get<std::string>());
   return kExitSuccess;
 }
 

@@ -31,9 +31,10 @@ constexpr std::size_t kDecoyBytes = 32;
 struct PasswdOptions {
   bool remove = false;
   bool scram = false;
-  std::optional<std::string> password;
+  bool batch = false;
   std::string file;
   std::string user;
+  std::optional<std::string> password;
 };
 
 struct TokenOptions {
@@ -65,14 +66,14 @@ int run(int argc, char** argv) {
   command->add_flag("-D", options.remove, "remove the user");
   command->add_flag("--scram", options.scram,
                     "write keys for SCRAM-SHA-256 and SCRAM-SHA-512, for access.scram_file");
-  command
-      ->add_option("-b", options.password,
-                   "the password (others may see it in the list of processes)")
-      ->type_name("PASSWORD");
+  command->add_flag("-b", options.batch,
+                    "the password stands behind the user, as with mosquitto_passwd (others may see it in the "
+                    "list of processes)");
   command->add_option("file", options.file, "the password file; created if it is not there")
       ->type_name("FILE")
       ->required();
   command->add_option("user", options.user, "the user's name")->type_name("USER")->required();
+  command->add_option("password", options.password, "with -b: the password")->type_name("PASSWORD");
   TokenOptions token_options;
   CLI::App* token_command = app.add_subcommand("token", "make a token and print it");
   token_command->footer(
@@ -108,9 +109,10 @@ int refuse(const Error& error) {
 
 int passwd(const PasswdOptions& options) {
   if (auto named = check_user_name(options.user); !named) return refuse(named.error());
-  if (options.remove && options.password) {
+  if (options.remove && (options.batch || options.password))
     return refuse({ErrorCode::InvalidArgument, "-D removes a user and takes no password"});
-  }
+  if (options.batch != options.password.has_value())
+    return refuse({ErrorCode::InvalidArgument, "with -b: FILE USER PASSWORD; without: FILE USER"});
   std::optional<std::string> hash;
   if (!options.remove) {
     auto password = options.password ? Result<std::string>(*options.password) : ask_password();

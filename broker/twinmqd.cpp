@@ -1,6 +1,7 @@
 // The daemon: options and signals around the library's Broker.
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
@@ -8,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -21,6 +23,7 @@
 #include "app/admin_operations.hpp"
 #include "app/admin_socket.hpp"
 #include "app/config_validate.hpp"
+#include "app/file_watch.hpp"
 #include "app/store_tools.hpp"
 #include "base/escape.hpp"
 #include "exit_code.hpp"
@@ -45,14 +48,19 @@ void complain(const std::vector<Error>& errors);
 sigset_t block_signals();
 void raise_descriptor_limit();
 int restore(const Options& options, const Config& config);
-int serve(const Options& options, const LoadedConfig& loaded);
-void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals);
+int serve(const Options& options, const LoadedConfig& loaded, const std::string& config_read);
+std::unique_ptr<app::FileWatch> watch_config(const Options& options, const Config& config,
+                                             const std::string& read, Log& log);
+/// `config_read`: the state of the configuration file when it was read.
+void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals,
+                      FreeMemory& memory, std::string config_read);
 void reload(const Options& options, Broker& broker, Log& log);
 void log_start(const Options& options, const LoadedConfig& loaded, const Broker& broker, Log& log);
 
 int run(int argc, char** argv) {
   Options options;
   if (const auto code = read_options(argc, argv, options)) return *code;
+  const std::string config_read = app::state_of_files({options.source.file});
   const auto loaded = load_config(options.source);
   if (!loaded) {
     complain(loaded.error());
@@ -63,7 +71,7 @@ int run(int argc, char** argv) {
     return kExitSuccess;
   }
   if (!options.restore.empty()) return restore(options, loaded->config);
-  return serve(options, *loaded);
+  return serve(options, *loaded, config_read);
 }
 
 int restore(const Options& options, const Config& config) {
@@ -103,29 +111,31 @@ Result<std::unique_ptr<app::AdminSocket>> open_admin_socket(const Config& config
   return std::unique_ptr<app::AdminSocket>();
 }
 
-int serve(const Options& options, const LoadedConfig& loaded) {
+/// What the system refused is no fault of the configuration.
+int refuse(const Error& error) {
+  complain({error});
+  return error.code == ErrorCode::Internal ? kExitFailure : kExitUsage;
+}
+
+int serve(const Options& options, const LoadedConfig& loaded, const std::string& config_read) {
   // Before the library makes threads, so that only this one sees them.
   const sigset_t signals = block_signals();
   LogConfig log_config = loaded.config.log;
   if (options.check) log_config.file.clear();
   auto log = Log::open(log_config);
-  if (!log) {
-    complain({log.error()});
-    return kExitUsage;
-  }
+  if (!log) return refuse(log.error());
   Parts parts;
   parts.sockets = inherited_sockets();
   parts.log = [log = *log](const LogLine& line) { log->write(line); };
   auto broker = Broker::create(loaded.config, std::move(parts));
-  if (!broker) {
-    complain({broker.error()});
-    return kExitUsage;
-  }
+  if (!broker) return refuse(broker.error());
   if (options.check) {
     fmt::print("configuration is sound\n");
     return kExitSuccess;
   }
   raise_descriptor_limit();
+  const std::uint32_t shards = loaded.config.node.shards;
+  FreeMemory memory(shards != 0 ? shards : std::thread::hardware_concurrency());
   log_start(options, loaded, **broker, **log);
   if (auto started = (*broker)->start(); !started) {
     complain({started.error()});
@@ -136,8 +146,10 @@ int serve(const Options& options, const LoadedConfig& loaded) {
     complain({admin.error()});
     return kExitFailure;
   }
+  auto watch = watch_config(options, loaded.config, config_read, **log);
   notify_service_manager("READY=1");
-  wait_for_the_end(options, **broker, **log, signals);
+  wait_for_the_end(options, **broker, **log, signals, memory, config_read);
+  watch.reset();
   notify_service_manager("STOPPING=1");
   admin->reset();
   (*broker)->stop();
@@ -156,22 +168,39 @@ void log_start(const Options& options, const LoadedConfig& loaded, const Broker&
                          app::durability_word(durability), escaped(reason))});
 }
 
-void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals) {
-  constexpr timespec kBetweenLooks{10, 0};
-  FreeMemory memory;
+void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals,
+                      FreeMemory& memory, std::string config_read) {
+  constexpr timespec kBetweenLooks{2, 0};
   while (true) {
-    const int signal = sigtimedwait(&signals, nullptr, &kBetweenLooks);
+    siginfo_t sent{};
+    const int signal = sigtimedwait(&signals, &sent, &kBetweenLooks);
     if (signal < 0) {
       memory.look();
       continue;
     }
     if (signal == SIGHUP) {
+      // Of what the watch saw, somebody's HUP may have been the occasion to read it already.
+      std::string config_now = app::state_of_files({options.source.file});
+      if (sent.si_pid == getpid() && config_now == config_read) continue;
+      config_read = std::move(config_now);
       reload(options, broker, log);
       continue;
     }
     log.write({LogLevel::Info, "signal", signal == SIGTERM ? "name=TERM" : "name=INT"});
     return;
   }
+}
+
+/// A change is told to the main thread as anybody else's wish to reload.
+std::unique_ptr<app::FileWatch> watch_config(const Options& options, const Config& config,
+                                             const std::string& read, Log& log) {
+  if (options.source.file.empty() || !config.node.watch_config) return nullptr;
+  auto watch = app::FileWatch::start({options.source.file}, read,
+                                     {[] { kill(getpid(), SIGHUP); }, [] {}});
+  if (watch) return std::move(*watch);
+  log.write({LogLevel::Warning, "configuration is not watched",
+             "reason=" + escaped(watch.error().detail)});
+  return nullptr;
 }
 
 /// Either everything that may change at run time changes, or nothing.
@@ -229,7 +258,8 @@ constexpr const char* kExamples =
     "\n"
     "Every configuration key with its default and a sentence is in conf/twinmq.toml; a file needs "
     "only what\n"
-    "differs. Signals: TERM and INT end the broker, HUP reads the configuration again (if anything "
+    "differs. Signals: TERM and INT end the broker, a changed file or HUP reads the configuration "
+    "again (if anything "
     "in it is\n"
     "wrong, all of the old stays). Exit code 0: ended cleanly, 1: failed while running, 2: wrong "
     "option or\n"

@@ -1,6 +1,7 @@
 #include "event_loop.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/un.h>
@@ -94,9 +95,11 @@ EventLoop::~EventLoop() {
 
 Result<void> EventLoop::open(Connection& connection, const Endpoint& endpoint) {
   const int family = endpoint.address.ss_family;
-  const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  // Where many wait to be accepted, a Unix socket that does not block refuses at once.
+  const bool local = family == AF_UNIX;
+  const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | (local ? 0 : SOCK_NONBLOCK), 0);
   if (fd < 0) return system_error("socket");
-  if (family != AF_UNIX) set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+  if (!local) set_option(fd, IPPROTO_TCP, TCP_NODELAY);
   if (endpoint.loopback && family == AF_INET) bind_source(fd, opened_);
   ++opened_;
   const auto* address = reinterpret_cast<const sockaddr*>(&endpoint.address);
@@ -106,6 +109,7 @@ Result<void> EventLoop::open(Connection& connection, const Endpoint& endpoint) {
     ::close(fd);
     return error;
   }
+  if (local) ::fcntl(fd, F_SETFL, O_NONBLOCK);
   connection.fd = fd;
   connection.out_begin = 0;
   connection.partial.clear();

@@ -162,6 +162,12 @@ Result<void> leave_sessions(const Target& target, std::string_view scenario, std
   return fleet.disconnect();
 }
 
+Result<void> end_sessions(const Target& target, std::size_t clients) {
+  Fleet fleet(target);
+  if (auto done = fleet.connect(clients); !done) return done;
+  return fleet.disconnect();
+}
+
 void settle(const ProcessMeter& meter) {
   using namespace std::chrono_literals;
   constexpr double kIdleNs = 1'000'000;  // per pause

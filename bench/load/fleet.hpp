@@ -47,6 +47,8 @@ class Fleet {
 
   /// Opens one more connection; its CONNACK will come to whoever turns the loop.
   Result<void> open();
+  /// Of connections that will be opened.
+  void set_clean(bool clean) { clean_ = clean; }
   /// Opens `count` more connections and waits for each CONNACK.
   Result<void> connect(std::size_t count);
 
@@ -79,6 +81,9 @@ std::string own_topic(const Target& target, std::string_view scenario, std::size
 /// Leaves sessions of so many clients behind, each subscribed to its own topic.
 Result<void> leave_sessions(const Target& target, std::string_view scenario, std::size_t clients,
                             std::uint8_t qos);
+
+/// Ends the sessions that the first so many clients left behind.
+Result<void> end_sessions(const Target& target, std::size_t clients);
 
 /// Tells a run without progress from a slow one.
 class Watchdog {

@@ -30,6 +30,7 @@ constexpr const char* kExamples =
     "  twinmq-bench pubsub --port 1883 --pid $(pidof twinmqd) --qos 1 --messages 1000000\n"
     "  twinmq-bench pubsub --topics fanout --publishers 1 --subscribers 1000 --messages 2000\n"
     "  twinmq-bench pubsub --rate 10000 --messages 50000 --payload 64     (latency, open loop)\n"
+    "  twinmq-bench pubsub --qos 1 --persistent --pid PID\n"
     "  twinmq-bench connect --connections 10000 --subscribe --pid PID\n"
     "  twinmq-bench subscriptions --filters 1000000 --pid PID\n"
     "  twinmq-bench retained --pid PID --json\n"
@@ -156,6 +157,9 @@ void add_pubsub(CLI::App& app, CommandLine& line) {
           "(any QoS) or not yet acknowledged (QoS 1, 2); it refills when half of it is free\n"
           "[so many that 5000 copies are outstanding in all]")
       ->check(CLI::Range(1, 32'000));
+  command->add_flag("--persistent", options.persistent,
+                    "subscribers with sessions that outlive their connections: what they have not\n"
+                    "acknowledged in time is stored; the sessions end with the run");
   CLI::Option* unbatched =
       command->add_flag("--unbatched", options.unbatched,
                         "one message per write and 50 outstanding in total, in place of --window");

@@ -151,12 +151,6 @@ class Draining {
   std::string failure_;
 };
 
-Result<void> end_sessions(const Target& target, const OfflineOptions& options) {
-  Fleet fleet(target);
-  if (auto done = fleet.connect(options.subscribers); !done) return done;
-  return fleet.disconnect();
-}
-
 std::string fill(const Target& target, const OfflineOptions& options, const ProcessMeter& meter,
                  Report& report) {
   Fleet fleet(target, true, "-from");
@@ -213,7 +207,7 @@ Report run_offline(const Target& target, const OfflineOptions& options) {
   }
   report.failure = fill(target, options, meter, report);
   if (report.failure.empty()) report.failure = drain(target, options, meter, report);
-  if (const auto ended = end_sessions(target, options); !ended && report.failure.empty())
+  if (const auto ended = end_sessions(target, options.subscribers); !ended && report.failure.empty())
     report.failure = ended.error().detail;
   report.broker_rss_bytes = report.rss_bytes_queued;
   return report;

@@ -155,7 +155,10 @@ std::string Traffic::filter(std::size_t subscriber) const {
 }
 
 Result<void> Traffic::prepare() {
-  if (auto done = fleet_.connect(subscribers_ + publishers_.size()); !done) return done;
+  fleet_.set_clean(!options_.persistent);
+  if (auto done = fleet_.connect(subscribers_); !done) return done;
+  fleet_.set_clean(true);
+  if (auto done = fleet_.connect(publishers_.size()); !done) return done;
   std::vector<std::vector<std::string>> filters;
   for (std::size_t i = 0; i < subscribers_; ++i) filters.push_back({filter(i)});
   if (auto done = fleet_.subscribe(filters, options_.qos); !done) return done;
@@ -336,6 +339,7 @@ std::string label_of(const PubsubOptions& options) {
   label.append(" q").append(std::to_string(options.qos));
   label.append(" ").append(std::to_string(options.payload_size)).append("B");
   if (options.unbatched) label += " unbatched";
+  if (options.persistent) label += " persistent";
   if (options.rate != 0) label.append(" ").append(std::to_string(options.rate)).append("/s");
   return label;
 }
@@ -349,12 +353,11 @@ void describe(Report& report, const PubsubOptions& options) {
   report.payload_bytes = static_cast<std::int64_t>(options.payload_size);
   report.window = window_of(options);
   report.unbatched = options.unbatched;
+  report.persistent = options.persistent;
   if (options.rate != 0) report.rate = static_cast<std::int64_t>(options.rate);
 }
 
-}  // namespace
-
-Report run_pubsub(const Target& target, const PubsubOptions& options) {
+Report measure(const Target& target, const PubsubOptions& options) {
   const ProcessMeter meter(target.pid);
   Report report = begin_report(target, "pubsub", meter);
   describe(report, options);
@@ -389,6 +392,16 @@ Report run_pubsub(const Target& target, const PubsubOptions& options) {
   if (report.failure.empty() && traffic.refused() != 0) {
     report.failure = std::to_string(traffic.refused()) + " publishes were refused";
   }
+  return report;
+}
+
+}  // namespace
+
+Report run_pubsub(const Target& target, const PubsubOptions& options) {
+  Report report = measure(target, options);
+  if (!options.persistent) return report;
+  if (const auto ended = end_sessions(target, options.subscribers); !ended && report.failure.empty())
+    report.failure = ended.error().detail;
   return report;
 }
 

@@ -78,6 +78,7 @@ std::string parameters(const Report& report) {
   object.add("unbatched", report.unbatched);
   object.add("rate", report.rate);
   object.add("connections", report.connections);
+  object.add("persistent", report.persistent);
   object.add("subscribe", report.subscribe);
   object.add("churn", report.churn);
   object.add("filters", report.filters);

@@ -20,7 +20,7 @@ struct Report {
   std::optional<std::string> topics;
   std::optional<std::int64_t> publishers, subscribers, qos, payload_bytes, window, rate;
   std::optional<std::int64_t> connections, filters, rounds, rules, groups;
-  std::optional<bool> unbatched, subscribe, churn, distinct, matching;
+  std::optional<bool> unbatched, persistent, subscribe, churn, distinct, matching;
 
   // messages
   std::optional<std::int64_t> messages_in;   ///< into the broker

@@ -27,6 +27,7 @@ struct PubsubOptions {
   std::uint64_t messages = 1'000'000;  ///< published, all publishers together
   std::uint32_t window = 0;            ///< outstanding per publisher; 0: 5,000 copies over all
   bool unbatched = false;
+  bool persistent = false;  ///< the subscribers' sessions outlive their connections, until the end of the run
   std::uint64_t rate = 0;  ///< messages per second, open loop; 0: as fast as the window allows
 };
 

@@ -79,6 +79,7 @@ struct ListenerConfig {
 
 struct NodeConfig {
   std::uint32_t shards = 0;  ///< event loops, one thread each; 0: one per core, at most 64
+  bool watch_config = true;  ///< the daemon reloads when its configuration file changes, as on HUP
 };
 
 /// What the store on disk is tuned for.
@@ -244,6 +245,7 @@ struct RulesConfig {
   std::uint32_t steps_max = 500'000;            ///< instructions, and a share for each byte worked on
   std::uint32_t memory_bytes_max = 4'194'304;
   std::uint32_t state_cells_max = 100'000;      ///< remembered by one rule: a function's and a partition's each
+  std::string account_id = "123456789012";      ///< what accountid() says: 12 digits
   std::vector<std::string> file_directories;    ///< below which file actions may write; empty: nowhere
   std::vector<std::string> http_targets;        ///< beginnings of addresses that http actions may reach
   std::vector<std::string> secrets;             ///< "NAME=file:/PATH" or "NAME=env:VARIABLE"
@@ -273,23 +275,29 @@ struct RuleActionConfig {
   std::string content_type;    ///< Republish, T; so are the next three
   std::string response_topic;
   std::string correlation_data;
+  std::string message_expiry;  ///< Republish, T: seconds; empty: never
+  std::string payload_format;  ///< Republish, T: "UTF8_DATA"; empty: "UNSPECIFIED_BYTES"
   std::vector<std::string> user_properties;  ///< "name=value"
   std::string thing;           ///< Shadow, T
   std::string shadow;          ///< Shadow, T; empty: the classic one
   std::string message;         ///< Log, T; empty: the result
   std::string path;            ///< File: absolute, below one of rules.file_directories
+  std::string format = "json"; ///< File: "json" or "csv"
+  std::vector<std::string> columns;          ///< File: of CSV, members of the result
   std::uint64_t rotate_bytes = 104'857'600;  ///< File: a new one beyond; 0: never
   std::uint64_t rotate_seconds = 0;          ///< File: a new one when so old; 0: never
   std::uint64_t files_max = 10;              ///< File: older ones are removed; 0: never
-  std::string url;             ///< Http: begins with one of rules.http_targets
-  std::vector<std::string> headers;  ///< Http: "Name: value"
+  std::string url;             ///< Http, T: below one of rules.http_targets
+  std::vector<std::string> headers;  ///< Http, T: "Name: value"
   std::string body = "single";       ///< Http: "single", "array" (of JSON) or "lines"
   bool gzip = false;                 ///< Http
+  bool batch_across_topics = true;   ///< Http: false: a request's results come from one topic
   std::string ca_file;               ///< Http: authorities in PEM; empty: the system's
   std::string plugin;                ///< Plugin: the action's name
   std::string plugin_options = "{}"; ///< Plugin: a JSON object
   std::uint64_t timeout_milliseconds = 30'000;  ///< Http, Plugin
   std::uint64_t batch_max = 100;                ///< File, Http, Plugin: results delivered together
+  std::uint64_t batch_bytes_max = 1'048'576;    ///< File, Http, Plugin: bytes delivered together
   std::uint64_t linger_milliseconds = 0;        ///< File, Http, Plugin: waits that long for a batch to fill
   std::uint64_t queue_max = 1'000'000;          ///< File, Http, Plugin: results that may wait
   std::uint64_t queue_bytes_max = 1'073'741'824;

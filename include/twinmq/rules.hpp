@@ -18,6 +18,7 @@ struct RuleStatus {
   bool stored = false;  ///< made at run time; otherwise the configuration's, and read-only
   WallTime created{};   ///< of a stored one
   WallTime changed{};   ///< of a stored one
+  std::vector<std::string> warnings;  ///< of what surely is a mistake, though it runs
   std::string fault;    ///< why a stored one does not run, though it is enabled; empty: it does
 };
 

@@ -57,6 +57,25 @@ struct ClientEvent {
   std::string_view filter;
 };
 
+/// A message that somebody does not get. Views are valid during the call.
+struct DroppedMessage {
+  enum class Reason : std::uint8_t {
+    QueueFull,      ///< the topic is one of limits.queue_drop_oldest or queue_drop_newest
+    QueueRefused,   ///< the queue is full; a publisher of MQTT 5 is told
+    OutputFull,     ///< QoS 0, and the client does not read
+    Expired,
+    TooLarge,       ///< for the client
+    NotAuthorized,  ///< the client may not receive it
+    ByHost,
+    Hops,           ///< it went through more services than limits.hops_max
+  };
+  static constexpr std::size_t kReasons = 8;
+
+  Reason reason;
+  std::string_view client_id;  ///< who does not get it; empty: nobody in particular
+  std::string_view topic;
+};
+
 /// Names a transaction that was held open; 0: none.
 using HeldTransaction = std::uint64_t;
 
@@ -176,6 +195,11 @@ class Service {
   /// only look.
   virtual bool wants_client_event(const ClientEvent&) const { return true; }
   virtual void on_client_event(const ClientEvent&, Reaction&) {}
+
+  /// Asked once, after attach(): whether on_drop() is of any use.
+  virtual bool wants_drops() const { return false; }
+  /// In the midst of a turn: it may only take note, for on_time(). Not told: what goes with a session that ends.
+  virtual void on_drop(const DroppedMessage&) {}
 
   /// Earliest moment for on_time(); may be early.
   virtual Instant next_deadline() const { return kNever; }

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <twinmq/service.hpp>
@@ -22,6 +23,8 @@ struct SinkEntry {
   std::string content_type;  ///< empty: the sink's own
   std::string payload;
   WallTime at{};  ///< when it was handed over
+  std::string url;  ///< HTTP: where this one goes; empty: the sink's own address
+  std::vector<std::pair<std::string, std::string>> headers;  ///< HTTP: of this one, beside the sink's own
 };
 
 /// What became of a batch.

@@ -43,6 +43,8 @@ enum class Metric : std::uint8_t {
   QueuedBytes,
   QueuedOnDisk,
   QueueReads,
+  QueueStored,
+  QueueElided,
   DroppedQueueFull,
   DroppedOutputFull,
   DroppedExpired,

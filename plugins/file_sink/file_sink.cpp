@@ -16,10 +16,20 @@ using namespace twinmq::plugin;
 
 namespace {
 
+/// Whether links put the file's folder elsewhere. The file itself is never a link that is followed.
+bool leads_out(const std::string& directory, const std::string& path) {
+  namespace fs = std::filesystem;
+  fs::path top = fs::weakly_canonical(directory);
+  if (!top.has_filename()) top = top.parent_path();  // a '/' at the end
+  const fs::path folder = fs::weakly_canonical(fs::path(path).parent_path());
+  return std::mismatch(top.begin(), top.end(), folder.begin(), folder.end()).first != top.end();
+}
+
 /// Appends to one file, which others may move away between two batches.
 class FileSink final : public Sink {
  public:
-  FileSink(std::string path, bool with_id, bool sync) : path_(std::move(path)), with_id_(with_id), sync_(sync) {}
+  FileSink(std::string directory, std::string path, bool with_id, bool sync)
+      : directory_(std::move(directory)), path_(std::move(path)), with_id_(with_id), sync_(sync) {}
 
   Delivery deliver(std::span<const Entry> batch) override {
     std::string lines;
@@ -30,6 +40,7 @@ class FileSink final : public Sink {
       std::replace(lines.begin() + static_cast<std::ptrdiff_t>(begin), lines.end(), '\n', ' ');
       lines.push_back('\n');
     }
+    if (leads_out(directory_, path_)) throw std::runtime_error(path_ + " leads by a link out of " + directory_);
     const File file(path_);
     file.write(lines);
     if (sync_) file.sync();
@@ -40,7 +51,7 @@ class FileSink final : public Sink {
   /// What goes wrong throws: the broker tries again later.
   class File {
    public:
-    explicit File(const std::string& path) : fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640)) {
+    explicit File(const std::string& path) : fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640)) {
       if (fd_ < 0) fail("cannot open " + path);
     }
     ~File() { ::close(fd_); }
@@ -63,6 +74,7 @@ class FileSink final : public Sink {
     int fd_;
   };
 
+  const std::string directory_;
   const std::string path_;
   const bool with_id_;
   const bool sync_;
@@ -75,6 +87,8 @@ std::string below(const std::string& directory, std::string_view path) {
   const fs::path rest = full.lexically_relative(fs::path(directory).lexically_normal());
   if (path.empty() || rest.empty() || *rest.begin() == ".." || *rest.begin() == ".")
     throw std::invalid_argument(std::string(path) + " does not lie below " + directory);
+  if (leads_out(directory, full.string()) || fs::is_symlink(fs::symlink_status(full)))
+    throw std::invalid_argument(std::string(path) + " leads by a link out of " + directory);
   return full.string();
 }
 
@@ -83,7 +97,7 @@ std::string below(const std::string& directory, std::string_view path) {
 TWINMQ_PLUGIN(host) {
   const std::string directory(host.options()["directory"].text());
   host.action("file_sink", [directory](View options) {
-    return std::make_unique<FileSink>(below(directory, options["path"].text()), options["id"].boolean_or(false),
+    return std::make_unique<FileSink>(directory, below(directory, options["path"].text()), options["id"].boolean_or(false),
                                       options["sync"].boolean_or(true));
   });
 }

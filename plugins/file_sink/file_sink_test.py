@@ -28,13 +28,17 @@ class FileSink(unittest.TestCase):
     def test_a_path_outside_the_directory_refuses_the_start(self):
         with tempfile.TemporaryDirectory() as folder:
             config = os.path.join(folder, "c.toml")
-            with open(config, "w") as file:
-                file.write('[[listener]]\nurl = "mqtt://127.0.0.1:0"\n'
-                           f'[[plugin]]\nname = "f"\npath = "file_sink"\noptions = {{ directory = "{folder}/out" }}\n'
-                           '[[rule]]\nname = "r"\nsql = "SELECT n FROM \'in\'"\n' + ACTION.format(path="../../etc/x"))
-            code, _, err = run("twinmqd", "--config", config, "--data-dir", folder + "/data")
-            self.assertNotEqual(code, 0)
-            self.assertIn("does not lie below", err)
+            os.makedirs(os.path.join(folder, "out"))
+            os.symlink(folder, os.path.join(folder, "out", "away"))
+            os.symlink(os.path.join(folder, "file"), os.path.join(folder, "out", "link"))
+            for path, what in (("../../etc/x", "does not lie below"), ("away/x", "leads by a link"), ("link", "leads by a link")):
+                with open(config, "w") as file:
+                    file.write('[[listener]]\nurl = "mqtt://127.0.0.1:0"\n'
+                               f'[[plugin]]\nname = "f"\npath = "file_sink"\noptions = {{ directory = "{folder}/out" }}\n'
+                               '[[rule]]\nname = "r"\nsql = "SELECT n FROM \'in\'"\n' + ACTION.format(path=path))
+                code, _, err = run("twinmqd", "--config", config, "--data-dir", folder + "/data")
+                self.assertNotEqual(code, 0)
+                self.assertIn(what, err)
 
 
 if __name__ == "__main__":

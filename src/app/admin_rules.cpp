@@ -48,6 +48,7 @@ Json json_of(const RuleStatus& status) {
     json["created"] = status.created.time_since_epoch().count();
     json["changed"] = status.changed.time_since_epoch().count();
   }
+  if (!status.warnings.empty()) json["warnings"] = status.warnings;
   if (!status.fault.empty()) json["fault"] = status.fault;
   return json;
 }

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/start_thread.hpp"
+
 namespace twinmq::app {
 
 namespace {
@@ -97,19 +99,27 @@ Result<std::unique_ptr<AdminSocket>> AdminSocket::open(const std::string& path, 
     close(waker);
     return error;
   }
-  return std::unique_ptr<AdminSocket>(new AdminSocket(path, listener, waker, std::move(answer)));
+  std::unique_ptr<AdminSocket> socket(new AdminSocket(path, listener, waker, std::move(answer)));
+  if (const Result<void> started = socket->start(); !started) return started.error();
+  return socket;
 }
 
 AdminSocket::AdminSocket(std::string path, int listener, int waker, Answer answer)
     : path_(std::move(path)),
       listener_(listener),
       waker_(waker),
-      answer_(std::move(answer)),
-      thread_([this] { serve(); }) {}
+      answer_(std::move(answer)) {}
+
+Result<void> AdminSocket::start() {
+  auto thread = base::start_thread([this] { serve(); });
+  if (!thread) return thread.error();
+  thread_ = std::move(*thread);
+  return {};
+}
 
 AdminSocket::~AdminSocket() {
   eventfd_write(waker_, 1);
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   unlink(path_.c_str());
   close(listener_);
   close(waker_);

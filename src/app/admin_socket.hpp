@@ -27,6 +27,7 @@ class AdminSocket {
 
  private:
   AdminSocket(std::string path, int listener, int waker, Answer answer);
+  Result<void> start();
   void serve();
   void serve_one(int connection);
 

@@ -1,5 +1,8 @@
 #include "app/aws_rules.hpp"
 
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -47,6 +50,8 @@ Result<void> read_headers(const Json& headers, Json& action) {
   for (const auto& [key, value] : headers.items()) {
     if (key == "userProperties") {
       if (const auto read = read_pairs(value, "user_properties", "=", action); !read) return read;
+    } else if (key == "messageExpiry" && value.is_number_unsigned()) {
+      action["message_expiry"] = value.dump();
     } else if (!value.is_string()) {
       return wrong("republish: headers." + key + " must be a text");
     } else if (key == "contentType") {
@@ -58,7 +63,11 @@ Result<void> read_headers(const Json& headers, Json& action) {
       const auto decoded = access::decode_base64(text);
       if (text.find("${") == std::string::npos && !decoded) return wrong("republish: headers.correlationData is no base64");
       action["correlation_data"] = decoded ? *decoded : text;
-    } else if (key != "payloadFormatIndicator" || value != "UNSPECIFIED_BYTES") {
+    } else if (key == "messageExpiry") {
+      action["message_expiry"] = value;
+    } else if (key == "payloadFormatIndicator") {
+      action["payload_format"] = value;
+    } else {
       return wrong("republish: headers." + key + " is not offered here");
     }
   }
@@ -80,14 +89,49 @@ Result<Json> republish_of(const Json& from) {
   return action;
 }
 
+// What AWS names, what the configuration names, and what AWS takes when a caller names none.
+struct BatchKey {
+  const char* aws;
+  const char* own;
+  std::uint64_t preset;
+};
+constexpr BatchKey kBatchKeys[] = {
+    {"maxBatchOpenMs", "linger_milliseconds", 20}, {"maxBatchSize", "batch_max", 10}, {"maxBatchSizeBytes", "batch_bytes_max", 5120}};
+
+Result<void> read_batches(const Json& config, Json& action) {
+  if (!config.is_object()) return wrong("http: batchConfig must be an object");
+  action["body"] = "array";
+  action["batch_across_topics"] = false;
+  for (const BatchKey& known : kBatchKeys) action[known.own] = known.preset;
+  for (const auto& [key, value] : config.items()) {
+    if (key == "batchAcrossTopics") {
+      if (!value.is_boolean()) return wrong("http: batchConfig.batchAcrossTopics must be true or false");
+      action["batch_across_topics"] = value;
+      continue;
+    }
+    const auto known = std::find_if(std::begin(kBatchKeys), std::end(kBatchKeys),
+                                    [&name = key](const BatchKey& each) { return name == each.aws; });
+    if (known == std::end(kBatchKeys)) return wrong("http: batchConfig." + key + " is not offered here");
+    if (!value.is_number_unsigned()) return wrong("http: batchConfig." + key + " must be a number");
+    action[known->own] = value;
+  }
+  return {};
+}
+
 Result<Json> http_of(const Json& from) {
   Json action = {{"type", "http"}};
-  for (const auto& [key, value] : from.items())
-    if (key != "url" && key != "confirmationUrl" && key != "headers") return wrong("http: " + key + " is not offered here");
+  for (const auto& [key, value] : from.items()) {
+    if (key == "auth") return wrong("http: auth is not offered here; a header may hold ${get_secret('NAME')}");
+    if (key != "url" && key != "confirmationUrl" && key != "headers" && key != "enableBatching" && key != "batchConfig")
+      return wrong("http: " + key + " is not offered here");
+  }
   if (!move_text(from, "url", action, "url")) return wrong("http: url must be a text");
-  if (action.value("url", "").find("${") != std::string::npos) return wrong("http: the url cannot hold ${…} here");
   if (from.contains("headers"))
     if (const auto read = read_pairs(from["headers"], "headers", ": ", action); !read) return read.error();
+  const Json batches = from.value("enableBatching", Json(false));
+  if (!batches.is_boolean()) return wrong("http: enableBatching must be true or false");
+  if (!batches.get<bool>()) return action;
+  if (const auto read = read_batches(from.value("batchConfig", Json::object()), action); !read) return read.error();
   return action;
 }
 
@@ -122,6 +166,14 @@ Json aws_of_action(Json action) {
   if (kind == "http") {
     Json made = {{"url", action.value("url", "")}};
     if (action.contains("headers")) made["headers"] = pairs_of(action["headers"], ":");
+    if (action.value("body", "") == "array") {
+      made["enableBatching"] = true;
+      made["batchConfig"] = {{"batchAcrossTopics", action.value("batch_across_topics", true)}};
+      const RuleActionConfig presets;
+      const std::uint64_t own_presets[] = {presets.linger_milliseconds, presets.batch_max, presets.batch_bytes_max};
+      for (std::size_t i = 0; i < std::size(kBatchKeys); ++i)
+        made["batchConfig"][kBatchKeys[i].aws] = action.value(kBatchKeys[i].own, own_presets[i]);
+    }
     return {{"http", std::move(made)}};
   }
   if (kind != "republish") return {{kind, std::move(action)}};
@@ -129,6 +181,8 @@ Json aws_of_action(Json action) {
   Json headers = Json::object();
   move_text(action, "content_type", headers, "contentType");
   move_text(action, "response_topic", headers, "responseTopic");
+  move_text(action, "message_expiry", headers, "messageExpiry");
+  move_text(action, "payload_format", headers, "payloadFormatIndicator");
   if (const std::string data = action.value("correlation_data", ""); !data.empty())
     headers["correlationData"] = data.find("${") == std::string::npos ? access::encode_base64(data) : data;
   if (action.contains("user_properties")) headers["userProperties"] = pairs_of(action["user_properties"], "=");
@@ -174,6 +228,7 @@ Result<RuleConfig> rule_of_aws(std::string_view payload, const std::string& name
   if (body.contains("errorAction") && !body["errorAction"].is_null()) {
     auto action = action_of(body["errorAction"]);
     if (!action) return action.error();
+    if (action->value("body", "") == "array") return wrong("errorAction: http: enableBatching is not offered there");
     definition["error_action"] = Json::array({std::move(*action)});
   }
   auto rule = read_rule_definition(definition.dump(-1, ' ', false, Json::error_handler_t::replace), "body");

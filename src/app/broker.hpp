@@ -24,6 +24,7 @@
 #include "app/tls_listeners.hpp"
 #include "app/watchdog.hpp"
 #include "app/watched_doors.hpp"
+#include "app/way_to_shards.hpp"
 #include "core/shard_core.hpp"
 #include "modules/access/current_access.hpp"
 #include "modules/access/hash_worker.hpp"
@@ -49,20 +50,6 @@ class LogDoor {
  private:
   std::atomic<LogLevel> level_;
   const std::function<void(const LogLine&)> sink_;
-};
-
-/// Errands for the shards from threads that may outlive the broker; what comes before the shards are there waits.
-class WayToShards {
- public:
-  /// Shards are about to start.
-  void begin() { lead_to({}); }
-  void lead_to(std::vector<std::shared_ptr<Inbox>> inboxes);
-  void post(std::uint32_t shard, Inbox::Errand errand);
-
- private:
-  std::mutex mutex_;
-  std::vector<std::shared_ptr<Inbox>> inboxes_;
-  std::vector<std::pair<std::uint32_t, Inbox::Errand>> waiting_;
 };
 
 /// What the configured files say.
@@ -112,31 +99,40 @@ class HouseBroker final : public Broker {
   };
 
   HouseBroker(Config config, Parts parts, std::shared_ptr<Log> sink);
+  /// All that is wrong with the configuration, in one error.
+  static Result<void> check(const Config& config, Durability store_max);
+  static Error not_running();
+  Result<AccessRules> load_access(const Config& config);
   Result<void> open_plugins();
-  PublishFilter* publish_filter_of(ShardDoors& doors);
-  rules::Outside outside_of(ShardDoors& doors);
-  void log_plugins() const;
   Result<void> open_house_store();
   /// Gives up the data directory, so that another broker can use it.
   void close_house_store();
   std::shared_ptr<Store> store() const;
+  void complete(Statistics& sum) const;
+
+  // broker_running.cpp
   Result<void> start(bool on_caller);
+  Result<void> begin(bool on_caller);
+  void end(Milliseconds deadline);
+  void start_callbacks();
+  void log_plugins() const;
+  std::shared_ptr<ShardSet> running() const;
+
+  // broker_doors.cpp
   ShardSet::Plan plan(bool on_caller);
-  std::shared_ptr<const HttpDoors> http_doors();
   /// TLS must have been installed for the same listeners; without it the sockets can be opened.
   std::vector<ShardSet::ListenerPlan> listener_plans(const Config& config, bool with_tls);
   core::ShardParts shard_parts(core::ShardId shard);
+  PublishFilter* publish_filter_of(ShardDoors& doors);
   Authorizer* authorizer_of(core::ShardId shard) const;
-  Result<AccessRules> load_access(const Config& config);
-  std::shared_ptr<ShardSet> running() const;
+  rules::Outside outside_of(ShardDoors& doors);
+  std::shared_ptr<const HttpDoors> http_doors();
+
+  // broker_clients.cpp
   void publish_on(ShardThread& thread, const HostPublish& message,
                   const std::function<void(const PublishOutcome&)>& done);
   void complete(const std::function<void(const PublishOutcome&)>& done,
                 PublishOutcome outcome) const;
-  void complete(Statistics& sum) const;
-  void start_callbacks();
-  std::shared_ptr<sinks::DurableQueues> make_sink_queues();
-  void complete_sinks(Statistics& sum) const;
 
   // broker_rules.cpp
   RuleBookDoors rule_doors();
@@ -144,6 +140,8 @@ class HouseBroker final : public Broker {
   bool on_every_shard(const RuleBookDoors::Errand& errand) const;
   bool is_administrator(std::string_view principal) const;
   bool manage(std::function<void(Broker&)> work);
+  std::shared_ptr<sinks::DurableQueues> make_sink_queues();
+  void complete_sinks(Statistics& sum) const;
   std::shared_ptr<const sql::KnownFiles> rule_files() const;
   void install_rule_files(std::shared_ptr<const sql::KnownFiles> files);
   void watch_rule_files();
@@ -197,8 +195,8 @@ class HouseBroker final : public Broker {
   std::shared_ptr<ShardSet> running_;
   mutable std::mutex tls_mutex_;  ///< taken last, and never while the watch is ended
   TlsListeners tls_;
-  std::vector<ListenerConfig> tls_config_;  ///< that tls_ was last prepared from
-  std::string tls_files_read_;              ///< the state of their files then
+  std::vector<ListenerConfig> tls_config_;            ///< that tls_ was last prepared from
+  std::string tls_files_read_;                        ///< the state of their files then
   std::atomic<std::uint64_t> certificate_expiry_{0};  ///< for shards, which must not wait
   unsigned tls_hours_ = 0;                            ///< the watch's
   std::unique_ptr<FileWatch> file_watch_;

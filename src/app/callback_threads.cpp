@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/start_thread.hpp"
+
 namespace twinmq::app {
 
 class CallbackThreads::Strand {
@@ -57,11 +59,22 @@ bool CallbackThreads::post(const std::shared_ptr<Strand>& strand, Callback callb
   strand->queued_ = true;
   shared_->ready.push_back(strand);
   if (shared_->idle < shared_->ready.size() && shared_->workers.size() < kThreadsMax) {
-    Worker& worker = *shared_->workers.emplace_back(std::make_unique<Worker>());
-    worker.thread = std::thread([shared = shared_, &worker] { work(shared, worker); });
-  } else {
-    shared_->ready_changed.notify_one();
+    auto worker = std::make_unique<Worker>();
+    auto thread = base::start_thread([shared = shared_, &self = *worker] { work(shared, self); });
+    if (thread) {
+      worker->thread = std::move(*thread);
+      shared_->workers.push_back(std::move(worker));
+      return true;
+    }
+    // Those that are there come to it later; if there are none, nobody ever would.
+    if (shared_->workers.empty()) {
+      shared_->ready.pop_back();
+      strand->queued_ = false;
+      strand->waiting_.pop_back();
+      return false;
+    }
   }
+  shared_->ready_changed.notify_one();
   return true;
 }
 

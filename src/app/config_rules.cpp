@@ -24,10 +24,13 @@ constexpr Text kActionTexts[] = {{"topic", &RuleActionConfig::topic},
                                  {"content_type", &RuleActionConfig::content_type},
                                  {"response_topic", &RuleActionConfig::response_topic},
                                  {"correlation_data", &RuleActionConfig::correlation_data},
+                                 {"message_expiry", &RuleActionConfig::message_expiry},
+                                 {"payload_format", &RuleActionConfig::payload_format},
                                  {"thing", &RuleActionConfig::thing},
                                  {"shadow", &RuleActionConfig::shadow},
                                  {"message", &RuleActionConfig::message},
                                  {"path", &RuleActionConfig::path},
+                                 {"format", &RuleActionConfig::format},
                                  {"url", &RuleActionConfig::url},
                                  {"body", &RuleActionConfig::body},
                                  {"ca_file", &RuleActionConfig::ca_file},
@@ -45,6 +48,7 @@ constexpr Number kActionNumbers[] = {
     {"files_max", &RuleActionConfig::files_max, 0, 1'000'000},
     {"timeout_milliseconds", &RuleActionConfig::timeout_milliseconds, 1, 3'600'000},
     {"batch_max", &RuleActionConfig::batch_max, 1, 100'000},
+    {"batch_bytes_max", &RuleActionConfig::batch_bytes_max, 1, 1'000'000'000},
     {"linger_milliseconds", &RuleActionConfig::linger_milliseconds, 0, 3'600'000},
     {"queue_max", &RuleActionConfig::queue_max, 1, 1'000'000'000'000},
     {"queue_bytes_max", &RuleActionConfig::queue_bytes_max, 1024, 1'000'000'000'000}};
@@ -165,6 +169,11 @@ class RuleReader {
   }
 
   void action_key(RuleActionConfig& action, const std::string& path, std::string_view key, const toml::node& node) {
+    // A number reads as well as its text.
+    if (const auto* seconds = node.as_integer(); seconds != nullptr && key == "message_expiry") {
+      action.message_expiry = std::to_string(seconds->get());
+      return;
+    }
     for (const Text& known : kActionTexts) {
       if (key != known.name) continue;
       text(node, path, action.*known.field);
@@ -181,7 +190,9 @@ class RuleReader {
     }
     if (key == "type") return kind(action, path, node);
     if (key == "plugin") return plugin_action(action, path, node);
+    if (key == "batch_across_topics") return flag(node, path, action.batch_across_topics);
     if (key == "gzip") return flag(node, path, action.gzip);
+    if (key == "columns") return list(node, path, action.columns);
     if (key == "headers") return list(node, path, action.headers);
     if (key == "retain") return flag(node, path, action.retain);
     if (key == "qos") {
@@ -192,9 +203,10 @@ class RuleReader {
     }
     if (key == "user_properties") return list(node, path, action.user_properties);
     complain(node, fmt::format("{}: unknown key; allowed: type, topic, payload, qos, retain, content_type, response_topic, "
-                               "correlation_data, user_properties, thing, shadow, message, path, rotate_bytes, rotate_seconds, "
-                               "files_max, url, headers, body, gzip, ca_file, timeout_milliseconds, plugin, batch_max, "
-                               "linger_milliseconds, queue_max, queue_bytes_max, queue_full",
+                               "correlation_data, message_expiry, payload_format, user_properties, thing, shadow, message, path, "
+                               "format, columns, rotate_bytes, rotate_seconds, files_max, url, headers, body, gzip, ca_file, "
+                               "timeout_milliseconds, plugin, batch_max, batch_bytes_max, batch_across_topics, linger_milliseconds, "
+                               "queue_max, queue_bytes_max, queue_full",
                                path));
   }
 
@@ -290,7 +302,9 @@ std::string actions_text(std::string_view section, const std::vector<RuleActionC
       if (action.*known.field != defaults.*known.field) text += fmt::format("{} = {}\n", known.name, action.*known.field);
     if (!action.plugin.empty())
       text += fmt::format("plugin = {}\n", toml_of_json(action.plugin_options, "name = " + toml_quoted(action.plugin)));
+    if (!action.batch_across_topics) text += "batch_across_topics = false\n";
     if (action.gzip) text += "gzip = true\n";
+    if (!action.columns.empty()) text += fmt::format("columns = {}\n", toml_value(action.columns));
     if (!action.headers.empty()) text += fmt::format("headers = {}\n", toml_value(action.headers));
     if (!action.user_properties.empty()) text += fmt::format("user_properties = {}\n", toml_value(action.user_properties));
   }

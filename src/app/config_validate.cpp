@@ -1,6 +1,5 @@
 #include "app/config_validate.hpp"
 
-#include <filesystem>
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -15,6 +14,8 @@
 #include "modules/shadow/schema.hpp"
 #include "mqtt/topic.hpp"
 #include "net/listener_url.hpp"
+#include "sinks/file_sink.hpp"
+#include "sinks/http_target.hpp"
 
 namespace twinmq {
 namespace app {
@@ -193,33 +194,26 @@ void check_secrets(const RulesConfig& rules, const std::string& key, const std::
 }
 
 // Rules write files and call servers only where the administrator said so.
-void check_reach(const RulesConfig& rules, const std::string& key, const RuleActionConfig& action,
+void check_reach(const RulesConfig& limits, const std::string& key, const RuleActionConfig& action,
                  std::vector<ConfigComplaint>& complaints) {
-  namespace fs = std::filesystem;
   if (action.kind == RuleActionKind::File) {
-    const fs::path path = fs::path(action.path).lexically_normal();
-    const bool below = std::any_of(
-        rules.file_directories.begin(), rules.file_directories.end(), [&](const std::string& directory) {
-          const fs::path rest = path.lexically_relative(fs::path(directory).lexically_normal());
-          return !rest.empty() && *rest.begin() != ".." && *rest.begin() != ".";
-        });
-    if (!below)
-      complaints.push_back({key, fmt::format("path: \"{}\" is not below any of rules.file_directories", action.path)});
+    if (const auto place = sinks::check_file_place(action.path, limits.file_directories); !place)
+      complaints.push_back({key, "path: " + place.error().detail});
   }
   if (action.kind == RuleActionKind::Http) {
-    const bool allowed = std::any_of(
-        rules.http_targets.begin(), rules.http_targets.end(), [&](const std::string& target) {
-          return action.url == target || (target.ends_with('/') && action.url.starts_with(target));
-        });
-    if (!allowed)
-      complaints.push_back({key, fmt::format("url: \"{}\" begins with none of rules.http_targets", action.url)});
-    for (const std::string& header : action.headers) check_secrets(rules, key, header, complaints);
+    if (const auto reached = sinks::check_http_template(action.url, limits.http_targets); !reached)
+      complaints.push_back({key, "url: " + reached.error().detail});
+    for (const std::string& header : action.headers)
+      if (!rules::depends_on_message(header)) check_secrets(limits, key, header, complaints);
   }
 }
 
 void check_rules(const Config& config, std::vector<ConfigComplaint>& complaints) {
   if (const auto sound = RuleSecrets::check(config.rules.secrets); !sound)
     complaints.push_back({"rules.secrets", sound.error().detail});
+  for (const std::string& target : config.rules.http_targets)
+    if (const auto sound = sinks::check_http_target(target); !sound)
+      complaints.push_back({"rules.http_targets", sound.error().detail});
   for (std::size_t i = 0; i < config.rule.size(); ++i) {
     const RuleConfig& rule = config.rule[i];
     const std::string key = fmt::format("rule[{}]", i);
@@ -230,6 +224,11 @@ void check_rules(const Config& config, std::vector<ConfigComplaint>& complaints)
     for (const auto* actions : {&rule.actions, &rule.error_actions})
       for (const RuleActionConfig& action : *actions) check_reach(config.rules, key, action, complaints);
   }
+}
+
+void check_account(const RulesConfig& rules, std::vector<ConfigComplaint>& complaints) {
+  if (rules.account_id.size() != 12 || rules.account_id.find_first_not_of("0123456789") != std::string::npos)
+    complaints.push_back({"rules.account_id", fmt::format("found \"{}\", allowed: 12 digits", rules.account_id)});
 }
 
 void check_schemas(const Config& config, std::vector<ConfigComplaint>& complaints) {
@@ -279,6 +278,7 @@ std::vector<ConfigComplaint> config_complaints(const Config& config) {
   check_filters("limits.queue_drop_newest", config.limits.queue_drop_newest, complaints);
   check_proxies("access.trusted_proxies", config.access.trusted_proxies, complaints);
   check_rules(config, complaints);
+  check_account(config.rules, complaints);
   check_schemas(config, complaints);
   check_plugins(config, complaints);
   return complaints;

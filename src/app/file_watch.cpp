@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/start_thread.hpp"
 #include "net/event_loop.hpp"
 
 namespace twinmq::app {
@@ -62,7 +63,9 @@ Result<std::unique_ptr<FileWatch>> FileWatch::start(std::vector<std::string> fil
       new FileWatch(std::move(files), std::move(known), std::move(hooks)));
   if (!watch->inotify_ || !watch->end_)
     return net::system_error(ErrorCode::Internal, "cannot watch files", errno);
-  watch->thread_ = std::thread([self = watch.get()] { self->serve(); });
+  auto thread = base::start_thread([self = watch.get()] { self->serve(); });
+  if (!thread) return thread.error();
+  watch->thread_ = std::move(*thread);
   return watch;
 }
 

@@ -12,6 +12,7 @@
 #include "modules/access/current_access.hpp"
 #include "modules/access/password_file.hpp"
 #include "modules/retained/retained_module.hpp"
+#include "modules/rules/drop_events.hpp"
 #include "modules/sessions/session_module.hpp"
 #include "modules/shadow/lifecycle_events.hpp"
 #include "modules/shadow/shadow_service.hpp"
@@ -112,7 +113,10 @@ std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsig
     services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards,
                                                                presence));
   }
-  if (config.modules.events) services.push_back(std::make_unique<shadow::LifecycleEvents>());
+  if (config.modules.events) {
+    services.push_back(std::make_unique<shadow::LifecycleEvents>());
+    services.push_back(std::make_unique<rules::DropEvents>());
+  }
   if (config.modules.rules)
     services.push_back(std::make_unique<rules::RulesService>(config.rules, rules, read_zone_file, sinks, outside));
   return services;

@@ -37,6 +37,8 @@ class WriterLog final : public Log {
           return text_of({LogLevel::Warning, "log lines left out", fmt::format("lines={}", lines)});
         }) {}
 
+  const Result<void>& started() const { return writer_.started(); }
+
   void write(const LogLine& line) override {
     if (!wants(line.level)) return;
     writer_.write(text_of(line));
@@ -70,7 +72,9 @@ class WriterLog final : public Log {
 Result<std::shared_ptr<Log>> Log::open(const LogConfig& config) {
   auto target = open_target(config);
   if (!target) return target.error();
-  return std::shared_ptr<Log>(std::make_shared<WriterLog>(std::move(*target), config));
+  const auto log = std::make_shared<WriterLog>(std::move(*target), config);
+  if (!log->started()) return log->started().error();
+  return std::shared_ptr<Log>(log);
 }
 
 }  // namespace twinmq

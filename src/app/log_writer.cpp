@@ -8,6 +8,8 @@
 #include <climits>
 #include <utility>
 
+#include "base/start_thread.hpp"
+
 namespace twinmq::app {
 
 namespace {
@@ -15,7 +17,13 @@ constexpr int kLookUpMilliseconds = 100;
 }  // namespace
 
 LogWriter::LogWriter(net::Descriptor target, std::function<std::string(std::uint64_t)> left_out)
-    : left_out_(std::move(left_out)), target_(std::move(target)), thread_([this] { run(); }) {}
+    : left_out_(std::move(left_out)), target_(std::move(target)) {
+  if (auto thread = base::start_thread([this] { run(); })) {
+    thread_ = std::move(*thread);
+  } else {
+    started_ = thread.error();
+  }
+}
 
 LogWriter::~LogWriter() {
   {
@@ -24,7 +32,7 @@ LogWriter::~LogWriter() {
     give_up_at_ = std::chrono::steady_clock::now() + kPatience;
   }
   changed_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void LogWriter::write(std::string_view line) {

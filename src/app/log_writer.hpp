@@ -12,6 +12,7 @@
 #include <string_view>
 #include <thread>
 
+#include <twinmq/result.hpp>
 #include <twinmq/time.hpp>
 
 #include "net/descriptor.hpp"
@@ -29,6 +30,8 @@ class LogWriter {
   /// `left_out` makes the line that tells of lines left out.
   LogWriter(net::Descriptor target, std::function<std::string(std::uint64_t lines)> left_out);
   ~LogWriter();
+  /// An error: there is no thread, and nothing is ever written.
+  const Result<void>& started() const { return started_; }
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
@@ -53,6 +56,7 @@ class LogWriter {
   std::uint64_t lines_left_out_ = 0;
   bool writing_ = false;
   bool stopping_ = false;
+  Result<void> started_;
   std::chrono::steady_clock::time_point give_up_at_{};
   std::thread thread_;
 };

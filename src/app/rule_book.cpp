@@ -45,12 +45,18 @@ std::string fixed_target(const rules::CompiledAction& action) {
 
 }  // namespace
 
+void log_warnings(const rules::CompiledRule& rule,
+                  const std::function<void(LogLevel, std::string_view event, const std::string& detail)>& log) {
+  for (const std::string& each : rule.warnings())
+    log(LogLevel::Warning, "rule warning", "rule=" + rule.name() + " warning=" + escaped(each));
+}
+
 // --- Start and end
 
 Result<void> RuleBook::begin(const Config& config, Store& store, std::shared_ptr<sinks::DurableQueues> queues) {
   const std::scoped_lock change(change_);
   Entries entries;
-  secrets_->set(config.rules.secrets);
+  reach_->set(config.rules);
   {
     const std::scoped_lock lock(mutex_);
     limits_ = config.rules;
@@ -62,11 +68,12 @@ Result<void> RuleBook::begin(const Config& config, Store& store, std::shared_ptr
   for (std::size_t i = 0; i < config.rule.size(); ++i) {
     auto compiled = judge(config.rule[i], config.rules);
     if (!compiled) return Error{ErrorCode::InvalidConfig, compiled.error().detail};
-    auto sinks = open_rule_sinks(config.rule[i], *plugins_, secrets_);
+    auto sinks = open_rule_sinks(config.rule[i], config.rules, *plugins_, reach_);
     if (!sinks) return sinks.error();
     for (RuleSink& each : *sinks) queues->add(std::move(each.name), std::move(each.sink), each.options);
     Entry entry;
     entry.status.config = config.rule[i];
+    entry.status.warnings = (*compiled)->warnings();
     entry.compiled = std::move(*compiled);
     entry.place = i;
     entries.emplace(config.rule[i].name, std::move(entry));
@@ -114,14 +121,18 @@ void RuleBook::judge_again(Entry& entry, const RulesConfig& limits) const {
   const RuleConfig& config = entry.status.config;
   const bool ran = entry.compiled != nullptr;
   auto compiled = judge(config, limits);
-  auto sinks = compiled && !ran ? open_rule_sinks(config, *plugins_, secrets_) : Result<std::vector<RuleSink>>(std::vector<RuleSink>());
+  auto sinks = compiled && !ran ? open_rule_sinks(config, limits, *plugins_, reach_)
+                               : Result<std::vector<RuleSink>>(std::vector<RuleSink>());
   const std::string fault = !compiled ? compiled.error().detail : !sinks ? sinks.error().detail : std::string();
   if (fault.empty()) {
     if (const auto there = queues())
       for (RuleSink& each : *sinks) there->add(std::move(each.name), std::move(each.sink), each.options);
     entry.compiled = std::move(*compiled);
+    entry.status.warnings = entry.compiled->warnings();
+    if (!ran) log_warnings(*entry.compiled, doors_.log);
   } else {
     entry.compiled = nullptr;
+    entry.status.warnings.clear();
     doors_.log(LogLevel::Error, "stored rule does not run", "rule=" + config.name + " reason=" + escaped(fault));
   }
   entry.status.fault = fault;
@@ -157,13 +168,14 @@ Result<std::shared_ptr<RuleBook::Reload>> RuleBook::prepare(const Config& config
     if (!compiled) return Error{ErrorCode::InvalidConfig, compiled.error().detail};
     Entry entry;
     entry.status.config = rule;
+    entry.status.warnings = (*compiled)->warnings();
     entry.compiled = std::move(*compiled);
     entry.place = i;
     reload->entries.emplace(rule.name, std::move(entry));
     if (old != before.end() && old->second.status.config.actions == rule.actions &&
         old->second.status.config.error_actions == rule.error_actions)
       continue;
-    auto sinks = open_rule_sinks(rule, *plugins_, secrets_);
+    auto sinks = open_rule_sinks(rule, config.rules, *plugins_, reach_);
     if (!sinks) return sinks.error();
     for (RuleSink& each : *sinks) reload->sinks.push_back(std::move(each));
   }
@@ -181,7 +193,7 @@ Result<std::shared_ptr<RuleBook::Reload>> RuleBook::prepare(const Config& config
 // What waits in queues that nobody needs any more stays in the store: the rule may come back.
 void RuleBook::apply(Reload& reload) {
   if (!reload.open) return;
-  secrets_->set(reload.limits.secrets);
+  reach_->set(reload.limits);
   const auto there = queues();
   for (RuleSink& each : reload.sinks)
     if (there) there->add(std::move(each.name), std::move(each.sink), each.options);
@@ -207,6 +219,11 @@ void RuleBook::apply(Reload& reload) {
     entries_ = std::move(next);
   }
   const auto put = std::make_shared<const std::vector<rules::PlacedRule>>(placed());
+  for (const rules::PlacedRule& each : *put) {
+    if (each.place == kStoredPlace) continue;
+    const auto old = before.find(each.rule->name());
+    if (old == before.end() || old->second.status.config != each.rule->config()) log_warnings(*each.rule, doors_.log);
+  }
   const bool all = doors_.on_every_shard(
       [put, removed, limits = reload.limits](rules::RulesService& service, std::uint32_t) {
         service.set_limits(limits);
@@ -408,7 +425,7 @@ Result<void> RuleBook::put(RuleConfig rule, const Entry* before) {
   if (const auto allowed = check_rights(**compiled); !allowed) return allowed;
   const bool same = before != nullptr && before->compiled && before->status.config.actions == rule.actions &&
                     before->status.config.error_actions == rule.error_actions;
-  auto sinks = same ? Result<std::vector<RuleSink>>(std::vector<RuleSink>()) : open_rule_sinks(rule, *plugins_, secrets_);
+  auto sinks = same ? Result<std::vector<RuleSink>>(std::vector<RuleSink>()) : open_rule_sinks(rule, limits(), *plugins_, reach_);
   if (!sinks) return sinks.error();
 
   Entry entry;
@@ -417,6 +434,7 @@ Result<void> RuleBook::put(RuleConfig rule, const Entry* before) {
   entry.status.created = before == nullptr ? entry.status.changed : before->status.created;
   entry.place = kStoredPlace;
   entry.compiled = std::move(*compiled);
+  entry.status.warnings = entry.compiled->warnings();
   const std::string definition = rule_definition(rule);
   if (definition.size() > kDefinitionBytesMax)
     return Error{ErrorCode::LimitReached, "the definition of a rule has at most 2 MiB"};
@@ -446,6 +464,7 @@ Result<void> RuleBook::put(RuleConfig rule, const Entry* before) {
     if (there) there->remove(each, true);
   if (!all) return Error{ErrorCode::Unavailable, "the rule is stored, but not every shard answered"};
   doors_.log(LogLevel::Info, before == nullptr ? "rule created" : "rule changed", "rule=" + name);
+  log_warnings(*placed.rule, doors_.log);
   return {};
 }
 

@@ -16,7 +16,7 @@
 #include <twinmq/rules.hpp>
 #include <twinmq/store.hpp>
 
-#include "app/rule_secrets.hpp"
+#include "app/rule_sinks.hpp"
 #include "modules/rules/rules_service.hpp"
 #include "plugins/plugin_set.hpp"
 #include "sinks/durable_queues.hpp"
@@ -34,6 +34,10 @@ struct RuleBookDoors {
   std::function<WallTime()> wall;
   std::function<void(LogLevel, std::string_view event, const std::string& detail)> log;
 };
+
+/// A line for each of its warnings.
+void log_warnings(const rules::CompiledRule& rule,
+                  const std::function<void(LogLevel, std::string_view event, const std::string& detail)>& log);
 
 class RuleBook final : public Rules {
  public:
@@ -93,7 +97,7 @@ class RuleBook final : public Rules {
 
   const RuleBookDoors doors_;
   const std::shared_ptr<plugins::PluginSet> plugins_;
-  const std::shared_ptr<RuleSecrets> secrets_ = std::make_shared<RuleSecrets>();
+  const std::shared_ptr<RuleReach> reach_ = std::make_shared<RuleReach>();
   std::mutex change_;  ///< held during a change, waits included
   mutable std::mutex mutex_;
   bool open_ = false;

@@ -146,7 +146,7 @@ Result<std::vector<std::string>> secret_names(std::string_view text) {
   std::vector<std::string> names;
   if (!walk(
           text, [](std::string_view) {}, [&](std::string_view name) { names.emplace_back(name); }))
-    return wrong("a header may hold ${get_secret('NAME')} and no other expression");
+    return wrong("a header that names a secret holds ${get_secret('NAME')} and no other expression");
   return names;
 }
 

@@ -60,6 +60,7 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
                                    [set = set.get()](bool full, std::uint64_t bytes) {
                                      set->tell_room(full, bytes);
                                    }});
+    if (!set->queue_->started()) return set->queue_->started().error();
     set->group_.submit = [queue = set->queue_.get()](core::ShardId shard, core::Commit commit) {
       queue->submit(shard, commit.id, std::move(commit.batch), commit.durability);
     };
@@ -69,6 +70,7 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
         *set->plan_.store, kReaders, [group = &set->group_](storage::ReaderPool::Answer answer) {
           group->inboxes[answer.shard]->answer(ReadAnswer{answer.id, std::move(answer.found)});
         });
+    if (!set->readers_->started()) return set->readers_->started().error();
     set->group_.read = [readers = set->readers_.get()](core::ShardId shard, std::uint64_t id,
                                                        StoreRange range) {
       readers->submit({shard, id, std::move(range)});
@@ -84,7 +86,8 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
     if (set->plan_.on_caller) {
       shard->adopt_thread();
     } else {
-      shard->start_thread();
+      const Result<void> started = shard->start_thread();
+      if (!started) return started.error();
     }
   }
   return set;

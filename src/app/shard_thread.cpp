@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/start_thread.hpp"
+
 namespace twinmq::app {
 namespace {
 
@@ -101,9 +103,12 @@ void ShardThread::close_down() {
   if (http_) http_->drop_all();
 }
 
-void ShardThread::start_thread() {
+Result<void> ShardThread::start_thread() {
   stopping_ = false;
-  thread_ = std::thread([this] { serve(); });
+  auto thread = base::start_thread([this] { serve(); });
+  if (!thread) return thread.error();
+  thread_ = std::move(*thread);
+  return {};
 }
 
 void ShardThread::stop_thread() {

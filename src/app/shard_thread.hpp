@@ -97,7 +97,7 @@ class ShardThread final : public net::Links {
   /// One turn without waiting, and what it leaves open for the caller's loop.
   void turn();
 
-  void start_thread();
+  Result<void> start_thread();
   /// The calling thread is the one that will call turn().
   void adopt_thread() { runner_ = std::this_thread::get_id(); }
   /// Ends the thread after its current turn and joins it. Not from the shard's own thread.

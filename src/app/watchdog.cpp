@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/start_thread.hpp"
+
 namespace twinmq::app {
 namespace {
 
@@ -15,7 +17,13 @@ std::int64_t steady_milliseconds() {
 }  // namespace
 
 Watchdog::Watchdog(Milliseconds limit, Slow slow)
-    : limit_(limit.count()), slow_(std::move(slow)), thread_([this] { serve(); }) {}
+    : limit_(limit.count()), slow_(std::move(slow)) {
+  if (auto thread = base::start_thread([this] { serve(); })) {
+    thread_ = std::move(*thread);
+  } else {
+    started_ = thread.error();
+  }
+}
 
 Watchdog::~Watchdog() {
   {
@@ -23,7 +31,7 @@ Watchdog::~Watchdog() {
     stopping_ = true;
     changed_.notify_one();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 std::shared_ptr<Watchdog::Post> Watchdog::add(std::string name) {

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include <twinmq/result.hpp>
 #include <twinmq/time.hpp>
 
 namespace twinmq::app {
@@ -51,6 +52,8 @@ class Watchdog {
   Watchdog(Milliseconds limit, Slow slow);
   ~Watchdog();
 
+  /// An error: there is no thread, and nothing is watched.
+  const Result<void>& started() const { return started_; }
   std::shared_ptr<Post> add(std::string name);
   void set_limit(Milliseconds limit) { limit_.store(limit.count(), std::memory_order_relaxed); }
   std::uint64_t slow_calls() const { return slow_calls_.load(std::memory_order_relaxed); }
@@ -70,6 +73,7 @@ class Watchdog {
   std::condition_variable changed_;
   std::vector<std::weak_ptr<Post>> posts_;
   bool stopping_ = false;
+  Result<void> started_;
   std::thread thread_;
 };
 

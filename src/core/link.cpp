@@ -264,12 +264,14 @@ bool Link::send_publish(const OutgoingPublish& publish) {
   if (publish.qos == QoS::AtMostOnce &&
       output_.size() + head.payload_size > shard_.parts.limits.output_bytes_max) {
     shard_.counters.add(Metric::DroppedOutputFull);
+    shard_.services.note({DroppedMessage::Reason::OutputFull, session_->client_id(), parts.topic});
     return true;
   }
   const bool first = output_.empty();
   std::size_t head_size = mqtt::publish_head_size(head, version_);
   if (head_size == 0 || head_size + head.payload_size > client_packet_size_max_) {
     shard_.counters.add(Metric::DroppedTooLarge);
+    shard_.services.note({DroppedMessage::Reason::TooLarge, session_->client_id(), parts.topic});
     return false;
   }
   if (aliases_out_) {

@@ -46,10 +46,12 @@ void Link::on_publish(const mqtt::Frame& frame) {
     return acknowledge(PacketType::Pubrec, packet.packet_id, ReasonCode::Success);
   }
   if (packet.qos != QoS::AtMostOnce &&
-      unanswered_ + session_->received_here() >= shard_.parts.mqtt.receive_maximum &&
-      shard_.parts.mqtt.receive_maximum_enforced && v5())
-    return disconnect(ReasonCode::ReceiveMaximumExceeded,
-                      "more messages unacknowledged than Receive Maximum");
+      unanswered_ + session_->received_here() >= shard_.parts.mqtt.receive_maximum && v5()) {
+    if (shard_.parts.mqtt.receive_maximum_enforced)
+      return disconnect(ReasonCode::ReceiveMaximumExceeded,
+                        "more messages unacknowledged than Receive Maximum");
+    shard_.log_of_strangers(LogLevel::Warning, "receive maximum exceeded", who());
+  }
   if (const auto refusal = judge_publish(packet)) return refuse_publish(packet, *refusal);
   if (shard_.parts.store_full && may_be_stored(packet)) return refuse_for_room(packet);
 

@@ -21,7 +21,10 @@ void Reactions::clear() {
 // ----------------------------------------------------------------------------------
 
 void CollectedReaction::add(const MessageParts& message, std::vector<MessageRef>& to) {
-  if (hops_ > shard_.parts.limits.hops_max) return shard_.counters.add(Metric::DroppedHops);
+  if (hops_ > shard_.parts.limits.hops_max) {
+    shard_.services.note({DroppedMessage::Reason::Hops, {}, message.topic});
+    return shard_.counters.add(Metric::DroppedHops);
+  }
   MessageParts parts = message;
   parts.hops = hops_;
   parts.publisher_session = 0;
@@ -138,6 +141,7 @@ void Services::attach(std::vector<std::unique_ptr<Service>> services) {
     seats_.push_back(std::make_unique<ServiceSeat>(shard_, std::move(service)));
     seats_.back()->service().attach(*seats_.back());
     want_client_events_ |= seats_.back()->service().wants_client_events();
+    want_drops_ |= seats_.back()->service().wants_drops();
   }
 }
 
@@ -194,6 +198,11 @@ void Services::tell_client_events() {
           seat->service().on_client_event(noted.event, reaction);
         });
   }
+}
+
+void Services::tell(const DroppedMessage& message) {
+  for (const auto& seat : seats_)
+    if (seat->service().wants_drops()) seat->service().on_drop(message);
 }
 
 Instant Services::next_deadline() const {

@@ -90,6 +90,10 @@ class Services {
   void note(const ClientEvent& event);
   void tell_client_events();
 
+  void note(const DroppedMessage& message) {
+    if (want_drops_) tell(message);
+  }
+
   Instant next_deadline() const;
   void on_time();
 
@@ -102,6 +106,7 @@ class Services {
  private:
   std::optional<ShardId> ask_home(std::string_view topic) const;
   bool ask_hides(std::string_view topic) const;
+  void tell(const DroppedMessage& message);
 
   Shard& shard_;
   std::vector<std::unique_ptr<ServiceSeat>> seats_;
@@ -114,6 +119,7 @@ class Services {
     std::string filter;
   };
   bool want_client_events_ = false;
+  bool want_drops_ = false;
   std::vector<Noted> noted_;
   HeldTransaction held_numbers_ = 0;
   std::unordered_map<HeldTransaction, PartOf> held_;

@@ -1,12 +1,10 @@
-// Session's part for the messages on their way to the client: queue, window, redelivery, and how
-// far the store knows of each. Section 4.3, 4.4 and 4.9.
+// Session's part for the messages on their way to the client: queue, window and redelivery. Section
+// 4.3, 4.4 and 4.9.
 
 #include <algorithm>
 #include <string>
-#include <unordered_set>
 #include <utility>
 
-#include "base/assert.hpp"
 #include "base/escape.hpp"
 #include "core/link.hpp"
 #include "core/session.hpp"
@@ -15,15 +13,13 @@
 
 namespace twinmq::core {
 
-// --- Messages to the client
-// ------------------------------------------------------------------------------
-
 void Session::deliver(const Delivery& delivery, Route& route) {
   const Publication& publication = delivery.publication;
   if (shard_.services.hide(publication.topic())) return;
   if (shard_.authorizer && identity &&
       !may_receive(publication.topic(), delivery.qos, delivery.retain)) {
     shard_.counters.add(Metric::DroppedNotAuthorized);
+    shard_.services.note({DroppedMessage::Reason::NotAuthorized, client_id_, publication.topic()});
     return;
   }
   if (!shard_.parts.delivery_filter) return deliver_at_once(delivery, publication.parts(), route);
@@ -34,6 +30,7 @@ void Session::deliver(const Delivery& delivery, Route& route) {
     case DeliveryFilter::Verdict::Deliver:
       return deliver_at_once(delivery, publication.parts(), route);
     case DeliveryFilter::Verdict::Drop:
+      shard_.services.note({DroppedMessage::Reason::ByHost, client_id_, publication.topic()});
       return shard_.counters.add(Metric::DroppedByHost);
     case DeliveryFilter::Verdict::Modify: {
       MessageParts parts = publication.parts();
@@ -102,7 +99,8 @@ bool Session::is_full(std::size_t bytes) const {
          (counters[Metric::QueuedBytes] + bytes) * shard_.shards() > limits.queue_bytes_total_max;
 }
 
-// What a full queue does is said by the topic of the message that meets it. False: it goes no further.
+// What a full queue does is said by the topic of the message that meets it. False: it goes no
+// further.
 bool Session::make_room(const MessageParts& parts, std::size_t bytes, Route& route) {
   const LimitsConfig& limits = shard_.parts.limits;
   const auto named_in = [&](const std::vector<std::string>& filters) {
@@ -119,12 +117,14 @@ bool Session::make_room(const MessageParts& parts, std::size_t bytes, Route& rou
   const bool oldest = named_in(limits.queue_drop_oldest);
   if (!oldest && !named_in(limits.queue_drop_newest)) {
     shard_.counters.add(Metric::RefusedQueueFull);
+    shard_.services.note({DroppedMessage::Reason::QueueRefused, client_id_, parts.topic});
     route.refused = true;
     return false;
   }
-  shard_.log_of_strangers(LogLevel::Warning, "queue full",
-                          "client=" + escaped(client_id_) +
-                              (oldest ? " dropped=oldest" : " dropped=newest"));
+  shard_.log_of_strangers(
+      LogLevel::Warning, "queue full",
+      "client=" + escaped(client_id_) + (oldest ? " dropped=oldest" : " dropped=newest"));
+  shard_.services.note({DroppedMessage::Reason::QueueFull, client_id_, parts.topic});
   while (oldest && is_full(bytes) && drop_oldest()) shard_.counters.add(Metric::DroppedQueueFull);
   if (!is_full(bytes)) return true;
   shard_.counters.add(Metric::DroppedQueueFull);
@@ -144,8 +144,9 @@ void Session::tell_room() {
   for (const HeldBack& publish : *publishes) shard_.post(publish.opener, Room{publish.transaction});
 }
 
-// The oldest that is not on its way to the client: a QoS 2 message that was sent before is, even if the client
-// is away. False: there is none, or so many places behind the head are empty that identifiers would repeat.
+// The oldest that is not on its way to the client: a QoS 2 message that was sent before is, even if
+// the client is away. False: there is none, or so many places behind the head are empty that
+// identifiers would repeat.
 bool Session::drop_oldest() {
   constexpr std::uint64_t kPlacesMax = 65'535;
   const std::uint64_t end = std::min(warm_end(), head_ + kPlacesMax);
@@ -178,6 +179,7 @@ void Session::judge(Entry& entry, std::uint64_t sequence) {
   if (entry.state != State::Waiting || entry.dup || !entry.message) return;
   if (may_receive(entry.message->topic(), entry.qos, entry.retain)) return;
   shard_.counters.add(Metric::DroppedNotAuthorized);
+  shard_.services.note({DroppedMessage::Reason::NotAuthorized, client_id_, entry.message->topic()});
   finish(entry, sequence);
 }
 
@@ -210,8 +212,9 @@ bool Session::gated(const Entry& entry) const {
          (entry.stored == Stored::Pending || entry.stored == Stored::Writing);
 }
 
-// [MQTT-3.3.2-5]; not once it was sent [MQTT-4.3.3-7]. Of what a restart brought back it is not known:
-// an old message that comes too late harms more than a QoS 1 message that does not come again.
+// [MQTT-3.3.2-5]; not once it was sent [MQTT-4.3.3-7]. Of what a restart brought back it is not
+// known: an old message that comes too late harms more than a QoS 1 message that does not come
+// again.
 bool Session::has_expired(const Entry& entry) const {
   return (!entry.dup || (entry.restored && entry.qos == QoS::AtLeastOnce)) &&
          entry.message->expired(shard_.now.steady);
@@ -222,6 +225,7 @@ void Session::send_next(Entry& entry, std::uint64_t sequence) {
     case State::Waiting: {
       if (has_expired(entry)) {
         shard_.counters.add(Metric::DroppedExpired);
+        shard_.services.note({DroppedMessage::Reason::Expired, client_id_, entry.message->topic()});
         return finish(entry, sequence);
       }
       const std::span<const std::uint32_t> ids =
@@ -276,7 +280,8 @@ bool Session::on_pubrec(mqtt::PacketId id, ReasonCode code) {
     return true;
   }
   release_message(*entry);
-  // PUBRELs go in the order of the PUBRECs [MQTT-4.6.0-4]: one that waits holds back its successors.
+  // PUBRELs go in the order of the PUBRECs [MQTT-4.6.0-4]: one that waits holds back its
+  // successors.
   if ((entry->stored == Stored::Yes && shard_.parts.journal) || releases_storing_ > 0) {
     entry->state = State::ReleaseStoring;
     ++releases_storing_;
@@ -336,17 +341,6 @@ void Session::finish(Entry& entry, std::uint64_t sequence) {
   if (entry.stored != Stored::Writing) entry.extra.reset();
 }
 
-void Session::erase_delivery(Entry& entry, std::uint64_t sequence) {
-  shard_.parts.journal->delivered(client_id_, sequence, shard_.transactions.open_batch());
-  leave_common_message(entry);
-  entry.stored = Stored::No;
-}
-
-void Session::leave_common_message(Entry& entry) {
-  if (!entry.extra || entry.extra->common_message == 0) return;
-  shard_.common_messages.remove_delivery(std::exchange(entry.extra->common_message, 0));
-}
-
 void Session::leave_window(Entry& entry) {
   if (!entry.in_window) return;
   entry.in_window = false;
@@ -370,157 +364,6 @@ void Session::pop_done() {
     ++head_;
   }
   next_ = std::max(next_, head_);
-}
-
-// --- Persistence of deliveries
-// ---------------------------------------------------------------------------
-
-StoredDelivery Session::stored_delivery(const Entry& entry, std::uint64_t sequence) const {
-  StoredDelivery stored;
-  stored.sequence = sequence;
-  stored.message = entry.message;
-  stored.qos = entry.qos;
-  stored.retain = entry.retain;
-  stored.released = !entry.message;
-  if (entry.subscription_id != 0) stored.subscription_ids.push_back(entry.subscription_id);
-  if (entry.extra) {
-    if (!entry.extra->subscription_ids.empty())
-      stored.subscription_ids = entry.extra->subscription_ids;
-    stored.share = entry.extra->share;
-    stored.common_message = entry.extra->common_message;
-  }
-  return stored;
-}
-
-void Session::write_delivery(std::uint64_t sequence, CommonMessages::Written* last, Batch& batch) {
-  Entry* entry = find(sequence);
-  if (!entry || entry->stored != Stored::Pending) return;
-  if (entry->state == State::Done) {  // acknowledged before it was written: nothing to write
-    entry->stored = Stored::No;
-    return pop_done();
-  }
-  entry->stored = Stored::Writing;
-  // What a share group gives has one receiver.
-  if (last && !(entry->extra && !entry->extra->share.empty())) {
-    const std::uint64_t number = shard_.common_messages.add_delivery(entry->message, *last, batch);
-    if (number != 0) {
-      if (!entry->extra) entry->extra = std::make_unique<Extra>();
-      entry->extra->common_message = number;
-    }
-  }
-  shard_.parts.journal->delivery(client_id_, stored_delivery(*entry, sequence), shard_.now, batch);
-}
-
-void Session::on_delivery_written(std::uint64_t sequence) {
-  Entry* entry = find(sequence);
-  if (!entry || entry->stored != Stored::Writing) return;
-  entry->stored = Stored::Yes;
-  if (entry->state == State::Done) {
-    erase_delivery(*entry, sequence);
-    entry->extra.reset();
-    return pop_done();
-  }
-  if (entry->qos == QoS::ExactlyOnce && next_ <= sequence) pump();
-  spill_if_over_budget();
-}
-
-bool Session::restore_delivery(StoredDelivery stored) {
-  // Holes are deliveries that were complete.
-  constexpr std::uint64_t kHoleMax = 1 << 20;
-  if (entries_.empty()) head_ = next_ = stored.sequence;
-  if (stored.sequence < end_sequence() || stored.sequence - end_sequence() > kHoleMax) return false;
-  while (end_sequence() < stored.sequence) entries_.push_back({}).state = State::Done;
-  Entry& entry = entries_.push_back({});
-  fill_entry(entry, std::move(stored));
-  // Whether it was sent before the restart is not written; a set DUP flag costs the client nothing.
-  entry.dup = entry.state == State::Waiting;
-  entry.restored = true;
-  ++live_;
-  shard_.counters.add(Metric::QueuedMessages);
-  if (entry.message) {
-    queued_bytes_ += entry.message->footprint();
-    shard_.counters.add(Metric::QueuedBytes, entry.message->footprint());
-  }
-  return true;
-}
-
-// An entry of what the store holds of it.
-void Session::fill_entry(Entry& entry, StoredDelivery stored) {
-  entry.message = std::move(stored.message);
-  entry.qos = stored.qos;
-  entry.retain = stored.retain;
-  entry.stored = Stored::Yes;
-  entry.state = stored.released ? State::Released : State::Waiting;
-  if (stored.subscription_ids.size() == 1) entry.subscription_id = stored.subscription_ids[0];
-  if (stored.subscription_ids.size() > 1 || !stored.share.empty() || stored.common_message != 0) {
-    entry.extra = std::make_unique<Extra>();
-    entry.extra->share = std::move(stored.share);
-    entry.extra->common_message = stored.common_message;
-    if (stored.subscription_ids.size() > 1)
-      entry.extra->subscription_ids = std::move(stored.subscription_ids);
-  }
-  if (entry.message) shard_.queue_bytes += entry.message->footprint();
-}
-
-// --- Retained messages for new subscriptions
-// -------------------------------------------------------------
-
-void Session::open_replay(RetainedReplay replay) {
-  replays_.push_back(std::move(replay));
-  if (replays_.size() > 8 && replays_.size() > 2 * filters_.size() * shard_.shards())
-    drop_outdated_replays();
-}
-
-void Session::begin_replays(std::uint64_t group) {
-  for (RetainedReplay& replay : replays_)
-    if (replay.wanted.group == group) replay.begin();
-  if (!replays_.empty()) pump_replays();
-}
-
-// A client may subscribe to the same again and again: only the last of its replays counts.
-void Session::drop_outdated_replays() {
-  std::unordered_set<std::string> seen;
-  for (auto place = replays_.end(); place != replays_.begin();) {
-    --place;
-    const bool last = seen.insert(place->wanted.filter + '\0' + std::to_string(place->from())).second;
-    if (last && is_wanted(*place)) continue;
-    place->cancel(shard_);
-    place = replays_.erase(place);
-  }
-}
-
-bool Session::is_wanted(const RetainedReplay& replay) const {
-  return shard_.tree.find(replay.wanted.filter, this) != nullptr;
-}
-
-// Only when nothing else waits: a replay never fills the queue that live messages need.
-void Session::pump_replays() {
-  if (std::exchange(replaying_, true)) return;  // a delivery below came back here
-  while (!replays_.empty() && link_ && link_->welcomed() && link_->has_room() && window_open()) {
-    RetainedReplay& replay = replays_.front();
-    if (!replay.begun()) break;
-    if (!is_wanted(replay)) {  // [MQTT-3.10.4-2]
-      replay.cancel(shard_);
-      replays_.pop_front();
-      continue;
-    }
-    const MessageRef message = replay.next(shard_);
-    if (message) {
-      Publication publication(message);
-      const QoS qos = std::min(message->qos(), replay.wanted.qos);
-      const std::uint32_t id = replay.wanted.subscription_id;
-      const std::span<const std::uint32_t> ids =
-          id != 0 ? std::span<const std::uint32_t>(&id, 1) : std::span<const std::uint32_t>();
-      shard_.router.deliver_to_one(*this, {publication, qos, true, ids, {}});
-    } else if (replay.done()) {
-      replays_.pop_front();
-    } else {
-      // A slice from another shard is on its way, or this turn's budget is used up.
-      if (replay.is_here()) shard_.postpone(*link_);
-      break;
-    }
-  }
-  replaying_ = false;
 }
 
 }  // namespace twinmq::core

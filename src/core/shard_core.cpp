@@ -216,6 +216,10 @@ void ShardCore::publish(const MessageParts& message, std::uint64_t token) {
     shard_->answer(waiter, *outcome);
 }
 
+Durability ShardCore::durability_of(std::string_view topic) const {
+  return shard_->parts.durability.of(topic, std::nullopt);
+}
+
 bool ShardCore::reserved(std::string_view topic, bool retain) const {
   return is_reserved_for_broker(topic) || shard_->services.forbid(topic, retain);
 }

@@ -130,6 +130,8 @@ class ShardCore {
   /// Publishes for the host or a module. The outcome comes in Effects::published when token is not
   /// 0.
   void publish(const MessageParts& message, std::uint64_t token);
+  /// What the completion of a publish of the host's to that topic promises, if the store can.
+  Durability durability_of(std::string_view topic) const;
 
   /// Whether clients may not publish that.
   bool reserved(std::string_view topic, bool retain) const;

@@ -1,5 +1,7 @@
 #include "json/value.hpp"
 
+#include <memory>
+
 namespace twinmq::json {
 namespace {
 
@@ -21,19 +23,24 @@ bool equal_within(const Value& a, const Value& b, int depth) {
   if (a.kind() != b.kind() || depth == 0) return false;
   switch (a.kind()) {
     case Kind::Undefined:
-    case Kind::Null: return true;
-    case Kind::Boolean: return a.truth() == b.truth();
+    case Kind::Null:
+      return true;
+    case Kind::Boolean:
+      return a.truth() == b.truth();
     case Kind::Number:
-      if (a.is_small_integer() && b.is_small_integer()) return a.small_integer() == b.small_integer();
+      if (a.is_small_integer() && b.is_small_integer())
+        return a.small_integer() == b.small_integer();
       return compare(a.decimal(), b.decimal()) == 0;
-    case Kind::String: return same_text(a.text(), b.text());
+    case Kind::String:
+      return same_text(a.text(), b.text());
     case Kind::Array: {
       if (a.items().size() != b.items().size()) return false;
       for (std::size_t i = 0; i < a.items().size(); ++i)
         if (!equal_within(a.items()[i], b.items()[i], depth - 1)) return false;
       return true;
     }
-    case Kind::Object: return equal_objects(a, b, depth - 1);
+    case Kind::Object:
+      return equal_objects(a, b, depth - 1);
   }
   return false;
 }
@@ -41,8 +48,10 @@ bool equal_within(const Value& a, const Value& b, int depth) {
 Value copy_within(const Value& value, Arena& arena, int depth) {
   if (depth == 0) return {};
   switch (value.kind()) {
-    case Kind::Number: return Value::number(value.decimal(), arena);
-    case Kind::String: return Value::string(arena.copy(value.text()));
+    case Kind::Number:
+      return Value::number(value.decimal(), arena);
+    case Kind::String:
+      return Value::string(arena.copy(value.text()));
     case Kind::Array: {
       Value* items = arena.array<Value>(value.items().size());
       if (items == nullptr) return {};
@@ -58,7 +67,8 @@ Value copy_within(const Value& value, Arena& arena, int depth) {
         members[at++] = {arena.copy(member.key), copy_within(member.value, arena, depth - 1)};
       return Value::object({members, at});
     }
-    default: return value;
+    default:
+      return value;
   }
 }
 
@@ -77,6 +87,20 @@ Value Value::number(const Decimal& decimal, Arena& arena) {
   made.big_ = true;
   made.coefficient_ = coefficient;
   return made;
+}
+
+Value Value::array(std::span<const Value> items, Arena& arena) {
+  Value* to = arena.array<Value>(items.size());
+  if (to == nullptr) return {};
+  std::uninitialized_copy(items.begin(), items.end(), to);
+  return array({to, items.size()});
+}
+
+Value Value::object(std::span<const Member> members, Arena& arena) {
+  Member* to = arena.array<Member>(members.size());
+  if (to == nullptr) return {};
+  std::uninitialized_copy(members.begin(), members.end(), to);
+  return object({to, members.size()});
 }
 
 bool equal(const Value& a, const Value& b) {

@@ -67,6 +67,10 @@ class Value {
     return made;
   }
   static Value object(std::span<const Member> members);
+  /// Of copies in the arena; Undefined when that is spent. A copied member keeps its key where it
+  /// is.
+  static Value array(std::span<const Value> items, Arena& arena);
+  static Value object(std::span<const Member> members, Arena& arena);
 
   Kind kind() const { return kind_; }
   bool is(Kind kind) const { return kind_ == kind; }
@@ -143,8 +147,8 @@ inline Value Value::item(std::size_t index) const {
   return kind_ == Kind::Array && index < size_ ? items_[index] : Value();
 }
 
-/// Numbers by value, texts by bytes, arrays in order, objects by keys in any order. Undefined equals
-/// Undefined here. What nests deeper than `kDepthMax` is unequal.
+/// Numbers by value, texts by bytes, arrays in order, objects by keys in any order. Undefined
+/// equals Undefined here. What nests deeper than `kDepthMax` is unequal.
 bool equal(const Value& a, const Value& b);
 
 /// The whole value copied, with all its texts, into another arena; Undefined when that is spent.

@@ -403,32 +403,40 @@ void Acceptor::go_on() {
 void Acceptor::accept_from(Place& place) {
   const bool filtered = place.listener->transport()->filtered();
   for (int i = 0; i < kAcceptsPerEvent; ++i) {
-    if (filtered && handshakes_.full()) return await_handshakes(place);
-    sockaddr_storage address{};
-    socklen_t size = sizeof address;
-    Descriptor socket(::accept4(place.fd, reinterpret_cast<sockaddr*>(&address), &size,
-                                SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!socket) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-        pause(place, errno);
-      if (errno == ECONNABORTED || errno == EINTR) continue;
-      return;
-    }
-    if (!total_.enter()) {
-      hooks_.refused(*place.listener);
-      continue;
-    }
-    if (!place.listener->connections().enter()) {
-      total_.leave();
-      hooks_.refused(*place.listener);
-      continue;
-    }
-    const int on = 1;
-    if (address.ss_family != AF_UNIX)
-      ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Caller caller = caller_of(socket.get(), address, *place.listener);
-    hooks_.opened(std::move(socket), *place.listener, std::move(caller));
+    // A place of its own while it is accepted, so that shards that accept at the same time do not
+    // both take the last one; the handshake counts itself when it begins.
+    if (filtered && !handshakes_.enter()) return await_handshakes(place);
+    const bool more = accept_one(place);
+    if (filtered) handshakes_.leave();
+    if (!more) return;
   }
+}
+
+bool Acceptor::accept_one(Place& place) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  Descriptor socket(::accept4(place.fd, reinterpret_cast<sockaddr*>(&address), &size,
+                              SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket) {
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+      pause(place, errno);
+    return errno == ECONNABORTED || errno == EINTR;
+  }
+  if (!total_.enter()) {
+    hooks_.refused(*place.listener);
+    return true;
+  }
+  if (!place.listener->connections().enter()) {
+    total_.leave();
+    hooks_.refused(*place.listener);
+    return true;
+  }
+  const int on = 1;
+  if (address.ss_family != AF_UNIX)
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  Caller caller = caller_of(socket.get(), address, *place.listener);
+  hooks_.opened(std::move(socket), *place.listener, std::move(caller));
+  return true;
 }
 
 void Acceptor::pause(const Place& place, int reason) {

@@ -165,6 +165,8 @@ class Acceptor {
     bool waiting = false;  ///< for handshakes to end; not in the set
   };
   void accept_from(Place& place);
+  /// False: nobody waits there any more, or accepting pauses.
+  bool accept_one(Place& place);
   void await_handshakes(Place& place);
   void go_on();
   void pause(const Place& place, int reason);

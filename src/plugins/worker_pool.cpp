@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/start_thread.hpp"
+
 namespace twinmq::plugins {
 
 using Clock = std::chrono::steady_clock;
@@ -93,21 +95,36 @@ void WorkerPool::submit(Milliseconds deadline, Work work, Finish finish) {
     const std::scoped_lock lock(shared.mutex);
     if (!shared.closed && shared.waiting.size() < shared.options.waiting_max) {
       shared.waiting.push_back(call);
-      if (shared.idle < shared.waiting.size() && shared.workers.size() < shared.options.workers) {
-        const auto worker = shared.workers.emplace_back(std::make_shared<Worker>());
-        worker->thread = std::thread([kept = shared_, worker] { WorkerPool::work(kept, worker); });
-      } else {
+      if (staff(shared_)) {
         shared.work_came.notify_one();
+        if (call->deadline < shared.next_look) {
+          shared.next_look = call->deadline;
+          shared.watch_sooner.notify_one();
+        }
+        return;
       }
-      if (!shared.watcher.joinable()) shared.watcher = std::thread([kept = shared_] { watch(kept); });
-      if (call->deadline < shared.next_look) {
-        shared.next_look = call->deadline;
-        shared.watch_sooner.notify_one();
-      }
-      return;
+      shared.waiting.pop_back();
     }
   }
   call->finish(End::Refused, nullptr);
+}
+
+// Under the mutex. False: the system gives no thread, and nobody would come to what waits, or notice
+// that it takes too long.
+bool WorkerPool::staff(const std::shared_ptr<Shared>& shared) {
+  if (!shared->watcher.joinable()) {
+    auto watcher = base::start_thread([shared] { watch(shared); });
+    if (!watcher) return false;
+    shared->watcher = std::move(*watcher);
+  }
+  if (shared->idle >= shared->waiting.size() || shared->workers.size() >= shared->options.workers)
+    return true;
+  const auto worker = std::make_shared<Worker>();
+  auto thread = base::start_thread([shared, worker] { WorkerPool::work(shared, worker); });
+  if (!thread) return !shared->workers.empty();
+  worker->thread = std::move(*thread);
+  shared->workers.push_back(worker);
+  return true;
 }
 
 void WorkerPool::work(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Worker>& self) {

@@ -50,6 +50,7 @@ class WorkerPool {
   struct Call;
   struct Worker;
   struct Shared;
+  static bool staff(const std::shared_ptr<Shared>& shared);
   static void work(const std::shared_ptr<Shared>& shared, const std::shared_ptr<Worker>& self);
   static void watch(const std::shared_ptr<Shared>& shared);
 

@@ -7,7 +7,9 @@ namespace twinmq::records {
 
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kPlainFormat = 1;
+constexpr std::uint8_t kAddressedFormat = 2;  ///< url and headers follow
+constexpr std::size_t kHeadersMax = 1000;
 
 void append_big_endian(std::string& key, std::uint64_t value, int bytes) {
   for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
@@ -51,12 +53,21 @@ std::optional<SinkKey> parse_sink_key(std::string_view key) {
 
 std::string encode_sink_entry(const SinkEntry& entry) {
   base::ByteWriter out;
-  out.number(kFormat);
+  const bool addressed = !entry.url.empty() || !entry.headers.empty();
+  out.number(addressed ? kAddressedFormat : kPlainFormat);
   out.signed_number(entry.at.time_since_epoch().count());
   out.text(entry.id);
   out.text(entry.topic);
   out.text(entry.content_type);
   out.text(entry.payload);
+  if (addressed) {
+    out.text(entry.url);
+    for (const auto& [name, value] : entry.headers) {
+      out.text(name);
+      out.text(value);
+    }
+    out.text({});
+  }
   return out.take();
 }
 
@@ -69,7 +80,13 @@ Result<SinkEntry> decode_sink_entry(std::string_view record) {
   entry.topic = in.text();
   entry.content_type = in.text();
   entry.payload = in.text();
-  if (!in.finished() || format != kFormat)
+  if (format == kAddressedFormat) {
+    entry.url = in.text();
+    std::string name(in.text());
+    for (; !name.empty() && entry.headers.size() < kHeadersMax; name = in.text())
+      entry.headers.emplace_back(name, std::string(in.text()));
+  }
+  if (!in.finished() || (format != kPlainFormat && format != kAddressedFormat))
     return Error{ErrorCode::Corrupt, "an entry of a sink's queue does not verify"};
   return entry;
 }

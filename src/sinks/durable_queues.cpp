@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/escape.hpp"
+#include "base/start_thread.hpp"
 #include "records/sink_record.hpp"
 
 namespace twinmq::sinks {
@@ -40,16 +41,23 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
     take_stock();
   }
 
-  void start() {
+  /// An error, which is logged too: it keeps what it is handed, and delivers nothing.
+  Result<void> start() {
     const std::scoped_lock life(life_);
-    if (!sink_) return;
+    if (!sink_) return {};
     {
       const std::scoped_lock lock(mutex_);
       stopping_ = false;
       news_ = true;
     }
     from_the_start_ = true;
-    thread_ = std::thread([this] { run(); });
+    auto thread = base::start_thread([this] { run(); });
+    if (!thread) {
+      log(LogLevel::Error, "sink does not deliver", "reason=" + escaped(thread.error().detail));
+      return thread.error();
+    }
+    thread_ = std::move(*thread);
+    return {};
   }
 
   void stop() {
@@ -100,7 +108,7 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
     const auto lane = static_cast<std::uint16_t>(shard % kLanes);
     lanes_ |= std::uint64_t{1} << lane;
     reaction.records().put(records::sink_key(kSinkPrefix, name_, lane, next_[lane]++), value);
-    reaction.after_commit([self = shared_from_this(), size = value.size()] { self->added(size); });
+    reaction.after_commit([self = shared_from_this(), size = value.size()] { self->added(1, size); });
     return true;
   }
 
@@ -135,10 +143,8 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
     });
     if (count == 0 || !commit(std::move(changes))) return 0;
     dead_ -= std::min<std::uint64_t>(count, dead_);
-    entries_ += count;
-    bytes_ += bytes;
     from_the_start_ = true;
-    notify();
+    added(count, bytes);
     return count;
   }
 
@@ -148,15 +154,12 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
     std::size_t bytes = 0;
   };
 
-  void added(std::size_t size) {
-    ++entries_;
-    bytes_ += size;
-    notify();
-  }
-
-  void notify() {
+  // Counted under the lock: read() sets the counts to nothing when it finds nothing and hears of nothing new.
+  void added(std::size_t entries, std::size_t bytes) {
     {
       const std::scoped_lock lock(mutex_);
+      entries_ += entries;
+      bytes_ += bytes;
       news_ = true;
     }
     wake_.notify_all();
@@ -220,12 +223,19 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
   }
 
   bool pause(Milliseconds time) {
+    return pause_until(time, [] { return false; });
+  }
+
+  // False: the queue ends. Ends early when `enough`, which is asked whenever something is added.
+  template <typename Enough>
+  bool pause_until(Milliseconds time, const Enough& enough) {
     std::unique_lock lock(mutex_);
     if (!parts_.steady) {
-      wake_.wait_for(lock, time, [this] { return stopping_; });
+      wake_.wait_for(lock, time, [&] { return stopping_ || enough(); });
     } else {
       // Another clock wakes nobody.
-      for (const Instant until = parts_.steady() + time; !stopping_ && parts_.steady() < until;)
+      for (const Instant until = parts_.steady() + time;
+           !stopping_ && !enough() && parts_.steady() < until;)
         wake_.wait_for(lock, std::chrono::milliseconds(1));
     }
     return !stopping_;
@@ -296,12 +306,15 @@ class DurableQueues::Queue : public std::enable_shared_from_this<DurableQueues::
     return true;
   }
 
-  // True: the batch was given time to grow, and must be read again.
+  // True: the batch was given time to grow, and must be read again. More waits than was read: no more fits.
   bool linger(const std::vector<SinkEntry>& batch) {
     if (options_.linger.count() == 0 || batch.size() >= options_.batch_entries_max) return false;
+    if (entries_ > batch.size() || bytes_ >= options_.batch_bytes_max) return false;
     const Milliseconds waited = parts_.wall() - batch.front().at;
     if (waited >= options_.linger || waited.count() < 0) return false;
-    pause(options_.linger - waited);
+    pause_until(options_.linger - waited, [this] {
+      return entries_ >= options_.batch_entries_max || bytes_ >= options_.batch_bytes_max;
+    });
     return true;
   }
 
@@ -425,10 +438,12 @@ DurableQueues::~DurableQueues() {
   halt();
 }
 
-void DurableQueues::begin() {
+Result<void> DurableQueues::begin() {
   const std::unique_lock lock(mutex_);
   phase_ = Phase::Delivering;
-  for (const auto& [name, queue] : queues_) queue->start();
+  for (const auto& [name, queue] : queues_)
+    if (const Result<void> started = queue->start(); !started) return started;
+  return {};
 }
 
 void DurableQueues::halt() {
@@ -442,12 +457,12 @@ void DurableQueues::add(std::string name, std::unique_ptr<Sink> sink, SinkOption
     known->stop();
     known->exchange(std::move(sink), options);
     const std::unique_lock lock(mutex_);
-    if (phase_ == Phase::Delivering) known->start();
+    if (phase_ == Phase::Delivering) static_cast<void>(known->start());
     return;
   }
   auto queue = std::make_shared<Queue>(parts_, name, std::move(sink), options);
   const std::unique_lock lock(mutex_);
-  if (phase_ == Phase::Delivering) queue->start();
+  if (phase_ == Phase::Delivering) static_cast<void>(queue->start());
   queues_.insert_or_assign(std::move(name), std::move(queue));
 }
 

@@ -37,7 +37,8 @@ class DurableQueues final : public SinkQueues {
   void add(std::string name, std::unique_ptr<Sink> sink, SinkOptions options) override;
 
   /// Deliveries begin, once the broker can commit; and end, before it cannot any more or the store is closed.
-  void begin();
+  /// An error: some sink has no thread, and does not deliver.
+  Result<void> begin();
   void halt();
   /// Ends the deliveries of the sink; what waits stays in the store, unless it is given up.
   void remove(std::string_view name, bool give_up = false);

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 
@@ -66,11 +67,13 @@ class HttpSink::Exchange {
   void cancel() { cancelled_ = true; }
 
   /// The status, or 0 and why there is none.
-  long post(const std::string& body, const Headers& headers, std::string& answer) {
+  long post(const std::string& url, const std::string& body, const Headers& headers, std::string& answer) {
     answer.clear();
     char fault[CURL_ERROR_SIZE] = "";
-    curl_easy_setopt(curl_, CURLOPT_URL, options_.url.c_str());
+    curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
     curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl_, CURLOPT_PATH_AS_IS, 1L);  // what was checked is what is asked for
+    curl_easy_setopt(curl_, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl_, CURLOPT_POST, 1L);
     curl_easy_setopt(curl_, CURLOPT_POSTFIELDS, body.data());
     curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
@@ -108,7 +111,7 @@ HttpSink::~HttpSink() = default;
 Result<std::unique_ptr<Sink>> HttpSink::open(HttpSinkOptions options) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  if (!options.url.starts_with("http://") && !options.url.starts_with("https://"))
+  if (!options.url.empty() && !options.url.starts_with("http://") && !options.url.starts_with("https://"))
     return Error{ErrorCode::InvalidArgument, "\"" + options.url + "\" is no http:// or https:// address"};
   auto exchange = std::make_unique<Exchange>(std::move(options));
   if (!exchange->works()) return Error{ErrorCode::Internal, "libcurl cannot be started"};
@@ -120,6 +123,27 @@ void HttpSink::cancel() {
 }
 
 SinkVerdict HttpSink::deliver(std::span<const SinkEntry> batch) {
+  std::size_t done = 0;
+  while (done < batch.size()) {
+    const std::span<const SinkEntry> rest = batch.subspan(done);
+    const SinkEntry& first = rest.front();
+    const auto other = std::find_if(rest.begin(), rest.end(), [&](const SinkEntry& each) {
+      return each.url != first.url || each.headers != first.headers || (exchange_->options().one_topic && each.topic != first.topic);
+    });
+    SinkVerdict verdict = deliver_alike(rest.first(static_cast<std::size_t>(other - rest.begin())));
+    done += verdict.count;
+    if (verdict.kind == SinkVerdict::Kind::Delivered) continue;
+    verdict.count = done;
+    return verdict;
+  }
+  return {SinkVerdict::Kind::Delivered, done, {}};
+}
+
+SinkVerdict HttpSink::deliver_alike(std::span<const SinkEntry> batch) {
+  const std::string& url = batch.front().url.empty() ? exchange_->options().url : batch.front().url;
+  if (exchange_->options().admit)
+    if (const auto admitted = exchange_->options().admit(url); !admitted)
+      return {SinkVerdict::Kind::Refused, 0, admitted.error().detail};
   if (exchange_->options().body != HttpSinkOptions::Body::Single && batch.size() > 1) {
     SinkVerdict verdict = post(batch);
     if (verdict.kind != SinkVerdict::Kind::Refused) return verdict;
@@ -164,6 +188,7 @@ SinkVerdict HttpSink::post(std::span<const SinkEntry> entries) {
     if (!value) return {SinkVerdict::Kind::Retry, 0, value.error().detail};
     headers.add(one_line(name) + ": " + one_line(*value));
   }
+  for (const auto& [name, value] : entries.front().headers) headers.add(one_line(name) + ": " + one_line(value));
   if (options.gzip) {
     std::string packed = gzipped(body);
     if (!packed.empty()) {
@@ -172,7 +197,7 @@ SinkVerdict HttpSink::post(std::span<const SinkEntry> entries) {
     }
   }
   std::string answer;
-  const long status = exchange_->post(body, headers, answer);
+  const long status = exchange_->post(entries.front().url.empty() ? options.url : entries.front().url, body, headers, answer);
   if (status >= 200 && status < 300) return {SinkVerdict::Kind::Delivered, entries.size(), {}};
   if (status == 0) return {SinkVerdict::Kind::Retry, 0, answer};
   const std::string why = "HTTP " + std::to_string(status) + (answer.empty() ? "" : ": " + answer);

@@ -18,6 +18,7 @@ struct CompileOptions {
   bool open_functions = true;
 };
 
-Result<std::unique_ptr<Program>, SyntaxFault> compile(const Syntax& syntax, const CompileOptions& options);
+Result<std::unique_ptr<Program>, SyntaxFault> compile(const Syntax& syntax,
+                                                      const CompileOptions& options);
 
 }  // namespace twinmq::sql

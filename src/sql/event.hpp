@@ -53,7 +53,7 @@ struct Event {
   std::string_view principal;     ///< empty: as user_name
   std::string_view source_ip;
   std::string_view account_id = "123456789012";
-  std::string_view trace_id;
+  std::string* trace_id = nullptr;  ///< empty until somebody asks, then the same for all; null: none
   std::uint8_t qos = 0;
   bool retain = false;
   std::span<const UserProperty> user_properties;

@@ -27,6 +27,12 @@ const Function* find_function(std::string_view name);
 /// The name that is meant when only a letter or two are wrong; empty: none is near. `superset`: of all.
 std::string_view nearest_function(std::string_view name, bool superset);
 
+/// A UUID of version 4.
+std::string new_uuid(World* world);
+
+/// The message's; made now, if it has none yet. Empty: it cannot have one.
+std::string_view trace_id_of(const Event& event, World* world);
+
 /// What a function from outside is called: in lower case, of an ARN (arn:aws:lambda:…:function:NAME) the name.
 std::string outside_name(std::string_view text);
 

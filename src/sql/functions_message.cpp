@@ -48,7 +48,7 @@ Value accountid(const Call& call) {
 }
 
 Value traceid(const Call& call) {
-  return text_or_nothing(call.evaluation.event.trace_id);
+  return text_or_nothing(trace_id_of(call.evaluation.event, call.evaluation.world));
 }
 
 Value sourceip(const Call& call) {
@@ -68,17 +68,7 @@ Value retain(const Call& call) {
 }
 
 Value newuuid(const Call& call) {
-  World* world = call.evaluation.world;
-  std::string bytes;
-  for (int half = 0; half < 2; ++half) {
-    std::uint64_t bits = world == nullptr ? 0 : world->random();
-    for (int i = 0; i < 8; ++i, bits >>= 8) bytes += static_cast<char>(bits & 0xFF);
-  }
-  bytes[6] = static_cast<char>((bytes[6] & 0x0F) | 0x40);
-  bytes[8] = static_cast<char>((bytes[8] & 0x3F) | 0x80);
-  std::string text = to_hex(bytes);
-  for (const std::size_t dash : {20U, 16U, 12U, 8U}) text.insert(dash, "-");
-  return text_value(text, call.evaluation);
+  return text_value(new_uuid(call.evaluation.world), call.evaluation);
 }
 
 Value get_mqtt_property(const Call& call) {
@@ -129,6 +119,25 @@ constexpr Function kFunctions[] = {
 };
 
 }  // namespace
+
+std::string new_uuid(World* world) {
+  std::string bytes;
+  for (int half = 0; half < 2; ++half) {
+    std::uint64_t bits = world == nullptr ? 0 : world->random();
+    for (int i = 0; i < 8; ++i, bits >>= 8) bytes += static_cast<char>(bits & 0xFF);
+  }
+  bytes[6] = static_cast<char>((bytes[6] & 0x0F) | 0x40);
+  bytes[8] = static_cast<char>((bytes[8] & 0x3F) | 0x80);
+  std::string text = to_hex(bytes);
+  for (const std::size_t dash : {20U, 16U, 12U, 8U}) text.insert(dash, "-");
+  return text;
+}
+
+std::string_view trace_id_of(const Event& event, World* world) {
+  if (event.trace_id == nullptr) return {};
+  if (event.trace_id->empty()) *event.trace_id = new_uuid(world);
+  return *event.trace_id;
+}
 
 std::span<const Function> message_functions() {
   return kFunctions;

@@ -2,8 +2,13 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
 #include "sql/functions.hpp"
 #include "sql/lexer.hpp"
+#include "sql/template.hpp"
 
 namespace twinmq::sql {
 namespace {
@@ -106,7 +111,85 @@ class Linter {
   std::vector<std::string> warnings_;
 };
 
+constexpr char kAnything = '\0';  // in a level: whatever an expression makes; no topic has it
+
+std::vector<std::string> levels_of(std::string_view text) {
+  std::vector<std::string> levels(1);
+  for (const char each : text) {
+    if (each == '/')
+      levels.emplace_back();
+    else
+      levels.back() += each;
+  }
+  return levels;
+}
+
+bool fits(std::string_view pattern, std::string_view level) {
+  const std::size_t any = pattern.find(kAnything);
+  if (any == std::string_view::npos) return pattern == level;
+  if (!level.starts_with(pattern.substr(0, any))) return false;
+  const std::string_view rest = pattern.substr(any + 1);
+  for (std::size_t at = any; at <= level.size(); ++at)
+    if (fits(rest, level.substr(at))) return true;
+  return false;
+}
+
+// What is known of an expression's value when the filter covers the message; kAnything: nothing.
+std::string value_of(const std::string& plain, const std::vector<std::string>& filter) {
+  if (!plain.starts_with("topic(") || !plain.ends_with(")")) return {kAnything};
+  const std::string number = plain.substr(6, plain.size() - 7);
+  if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != number.npos) return {kAnything};
+  const auto level = static_cast<std::size_t>(std::stoi(number));
+  const auto known = static_cast<std::size_t>(std::find(filter.begin(), filter.end(), "#") - filter.begin());
+  return level == 0 || level > known || filter[level - 1] == "+" ? std::string{kAnything} : filter[level - 1];
+}
+
+// The topic for messages of that filter. False: it goes on with what stands for the filter's #.
+bool read_topic(std::string_view text, const std::vector<std::string>& filter, std::string& topic) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t open = text.find("${", at);
+    topic += text.substr(at, open - at);
+    if (open == std::string_view::npos) break;
+    const std::size_t close = closing_brace(text, open + 2);
+    if (close == std::string_view::npos) break;
+    std::string plain = lower_case(text.substr(open + 2, close - open - 2));
+    std::erase(plain, ' ');
+    if (plain != "topic()") {
+      topic += value_of(plain, filter);
+    } else {
+      for (std::size_t i = 0; i < filter.size(); ++i) {
+        if (i > 0) topic += '/';
+        if (filter[i] == "#") return false;
+        topic += filter[i] == "+" ? std::string{kAnything} : filter[i];
+      }
+    }
+    at = close + 1;
+  }
+  return true;
+}
+
+bool covers(const std::vector<std::string>& filter, const std::vector<std::string>& topic, bool open) {
+  for (std::size_t i = 0; i < filter.size(); ++i) {
+    if (i >= topic.size()) return open;
+    if (open && i + 1 == topic.size()) return filter[i] == "+" || filter[i] == "#" || filter[i].starts_with(topic[i]);
+    if (i == 0 && (filter[0] == "#" || filter[0] == "+") && topic[0].starts_with('$')) return false;
+    if (filter[i] == "#") return true;
+    if (filter[i] != "+" && !fits(topic[i], filter[i])) return false;
+  }
+  return filter.size() == topic.size();
+}
+
 }  // namespace
+
+bool may_cover(const Statement& statement, std::string_view topic) {
+  if (topic.starts_with("$$")) topic.remove_prefix(1);
+  return std::any_of(statement.filters().begin(), statement.filters().end(), [&](const std::string& filter) {
+    const std::vector<std::string> wanted = levels_of(filter);
+    std::string made;
+    const bool ends = read_topic(topic, wanted, made);
+    return covers(wanted, levels_of(made), !ends);
+  });
+}
 
 std::vector<std::string> warnings(const Statement& statement) {
   return Linter(statement).run();

@@ -28,7 +28,8 @@ class Unpacker {
     if (bytes_.size() < size) wrong_ = true;
     if (wrong_) return 0;
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < size; ++i) value = value << 8 | static_cast<unsigned char>(bytes_[i]);
+    for (std::size_t i = 0; i < size; ++i)
+      value = value << 8 | static_cast<unsigned char>(bytes_[i]);
     bytes_.remove_prefix(size);
     return value;
   }
@@ -64,25 +65,17 @@ class Unpacker {
     return !wrong_;
   }
 
-  Value array(const std::vector<Value>& items) {
-    Value* to = arena_.array<Value>(items.size());
-    if (to == nullptr) return {};
-    std::copy(items.begin(), items.end(), to);
-    return Value::array({to, items.size()});
-  }
-
-  // Of members with one key the last counts.
-  Value object(const std::vector<Member>& members) {
-    Member* to = arena_.array<Member>(members.size());
-    if (to == nullptr) return {};
+  // Of members with one key the last counts; a long list is not searched.
+  Value object(std::vector<Member>& members) {
     std::size_t count = 0;
     for (const Member& member : members) {
       std::size_t same = members.size() > 64 ? count : 0;
-      while (same < count && to[same].key != member.key) ++same;
+      while (same < count && members[same].key != member.key) ++same;
       if (same == count) ++count;
-      to[same] = member;
+      members[same] = member;
     }
-    return Value::object({to, count});
+    members.resize(count);
+    return Value::object(members, arena_);
   }
 
   std::string_view key_of(const Value& key) {
@@ -127,17 +120,27 @@ class CborReader : public Unpacker {
     const unsigned detail = head & 31;
     const bool open = detail == 31;
     if (detail > 27 && !open) wrong_ = true;
-    const std::uint64_t size = detail < 24 ? detail : open ? 0 : number(std::size_t{1} << (detail - 24));
+    const std::uint64_t size = detail < 24 ? detail
+                               : open      ? 0
+                                           : number(std::size_t{1} << (detail - 24));
     if (wrong_) return {};
     switch (head >> 5) {
-      case 0: return open ? fault() : whole(size, false);
-      case 1: return open ? fault() : whole(size, true);
-      case 2: return open ? fault() : binary(piece(size));
-      case 3: return open ? chunks() : text(piece(size));
-      case 4: return items(size, open, depth);
-      case 5: return members(size, open, depth);
-      case 6: return open ? fault() : read(depth + 1);
-      default: return simple(detail, size);
+      case 0:
+        return open ? fault() : whole(size, false);
+      case 1:
+        return open ? fault() : whole(size, true);
+      case 2:
+        return open ? fault() : binary(piece(size));
+      case 3:
+        return open ? chunks() : text(piece(size));
+      case 4:
+        return items(size, open, depth);
+      case 5:
+        return members(size, open, depth);
+      case 6:
+        return open ? fault() : read(depth + 1);
+      default:
+        return simple(detail, size);
     }
   }
 
@@ -170,7 +173,7 @@ class CborReader : public Unpacker {
     if (!open && !plausible(size)) return {};
     std::vector<Value> items;
     while (!ends(items.size(), size, open)) items.push_back(read(depth + 1));
-    return array(items);
+    return Value::array(items, arena_);
   }
 
   Value members(std::uint64_t size, bool open, int depth) {
@@ -186,14 +189,21 @@ class CborReader : public Unpacker {
 
   Value simple(unsigned detail, std::uint64_t size) {
     switch (detail) {
-      case 20: return Value::boolean(false);
-      case 21: return Value::boolean(true);
+      case 20:
+        return Value::boolean(false);
+      case 21:
+        return Value::boolean(true);
       case 22:
-      case 23: return Value::null();
-      case 25: return floating(half_of(size));
-      case 26: return floating(single_of(size));
-      case 27: return floating(double_of(size));
-      default: return fault();
+      case 23:
+        return Value::null();
+      case 25:
+        return floating(half_of(size));
+      case 26:
+        return floating(single_of(size));
+      case 27:
+        return floating(double_of(size));
+      default:
+        return fault();
     }
   }
 };
@@ -217,38 +227,53 @@ class MsgpackReader : public Unpacker {
  private:
   Value marked(unsigned head, int depth) {
     switch (head) {
-      case 0xC0: return Value::null();
-      case 0xC2: return Value::boolean(false);
-      case 0xC3: return Value::boolean(true);
+      case 0xC0:
+        return Value::null();
+      case 0xC2:
+        return Value::boolean(false);
+      case 0xC3:
+        return Value::boolean(true);
       case 0xC4:
       case 0xC5:
-      case 0xC6: return binary(piece(number(std::size_t{1} << (head - 0xC4))));
+      case 0xC6:
+        return binary(piece(number(std::size_t{1} << (head - 0xC4))));
       case 0xC7:
       case 0xC8:
-      case 0xC9: return extension(number(std::size_t{1} << (head - 0xC7)));
-      case 0xCA: return floating(single_of(number(4)));
-      case 0xCB: return floating(double_of(number(8)));
+      case 0xC9:
+        return extension(number(std::size_t{1} << (head - 0xC7)));
+      case 0xCA:
+        return floating(single_of(number(4)));
+      case 0xCB:
+        return floating(double_of(number(8)));
       case 0xCC:
       case 0xCD:
       case 0xCE:
-      case 0xCF: return whole(number(std::size_t{1} << (head - 0xCC)), false);
+      case 0xCF:
+        return whole(number(std::size_t{1} << (head - 0xCC)), false);
       case 0xD0:
       case 0xD1:
       case 0xD2:
-      case 0xD3: return signed_whole(std::size_t{1} << (head - 0xD0));
+      case 0xD3:
+        return signed_whole(std::size_t{1} << (head - 0xD0));
       case 0xD4:
       case 0xD5:
       case 0xD6:
       case 0xD7:
-      case 0xD8: return extension(std::uint64_t{1} << (head - 0xD4));
+      case 0xD8:
+        return extension(std::uint64_t{1} << (head - 0xD4));
       case 0xD9:
       case 0xDA:
-      case 0xDB: return text(piece(number(std::size_t{1} << (head - 0xD9))));
+      case 0xDB:
+        return text(piece(number(std::size_t{1} << (head - 0xD9))));
       case 0xDC:
-      case 0xDD: return items(number(std::size_t{2} << (head - 0xDC)), depth);
+      case 0xDD:
+        return items(number(std::size_t{2} << (head - 0xDC)), depth);
       case 0xDE:
-      case 0xDF: return members(number(std::size_t{2} << (head - 0xDE)), depth);
-      default: wrong_ = true; return {};
+      case 0xDF:
+        return members(number(std::size_t{2} << (head - 0xDE)), depth);
+      default:
+        wrong_ = true;
+        return {};
     }
   }
 
@@ -266,7 +291,7 @@ class MsgpackReader : public Unpacker {
     if (!plausible(size)) return {};
     std::vector<Value> items;
     while (items.size() < size && !wrong()) items.push_back(read(depth + 1));
-    return array(items);
+    return Value::array(items, arena_);
   }
 
   Value members(std::uint64_t size, int depth) {

@@ -141,7 +141,7 @@ class Parser : private ExpressionParser {
     window.offset = now_.offset;
     advance();
     if (!expect_sign("(") || !window_length(kind, window.length)) return false;
-    if (take_sign(",") && !window_length(kind, window.step)) return false;
+    if (take_sign(",") && !window_step(kind, window)) return false;
     if (!expect_sign(")")) return false;
     if (kind == WindowKind::Hopping && window.step == 0)
       return fail_at(window.offset, "HOPPING takes two durations: HOPPING('60s', '10s')");
@@ -154,6 +154,20 @@ class Parser : private ExpressionParser {
       if (take_word("late") && !window_length(WindowKind::Tumbling, window.late)) return false;
     }
     group.window = window;
+    return true;
+  }
+
+  bool window_step(WindowKind kind, Window& window) {
+    const std::size_t offset = now_.offset;
+    if (kind == WindowKind::Count) return fail_at(offset, "COUNT takes one number");
+    if (kind == WindowKind::Sliding) return fail_at(offset, "SLIDING takes one duration");
+    if (!window_length(kind, window.step)) return false;
+    if (kind == WindowKind::Tumbling)
+      return fail_at(offset, "TUMBLING takes one duration; HOPPING('10s', '5s') takes two");
+    const std::int64_t widest = (window.length + kHopsMax - 1) / kHopsMax;
+    if (kind == WindowKind::Hopping && window.step < widest)
+      return fail_at(offset, "a message lies in at most " + std::to_string(kHopsMax) + " windows: the step of these is '" +
+                                 std::to_string(widest) + "ms' or more");
     return true;
   }
 

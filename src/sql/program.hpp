@@ -141,6 +141,7 @@ struct OutsideCall {
   std::size_t offset = 0;  // in the statement
   bool aggregate = false;
   bool quoted = false;     // a text names it, as in aws_lambda('name', …)
+  bool closing = false;    // it is made when a window closes, not for a message
 };
 
 // What an evaluation runs through lies together in the arena.

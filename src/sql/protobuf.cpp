@@ -1,5 +1,5 @@
-// libprotobuf knows the types; the messages are read here, so that what a hostile one may cost is the arena's budget and
-// nothing else.
+// libprotobuf knows the types; the messages are read here, so that what a hostile one may cost is
+// the arena's budget and nothing else.
 
 #include "sql/protobuf.hpp"
 
@@ -25,8 +25,8 @@ using json::Member;
 using json::Value;
 
 struct ProtobufTypes::Pool final : pb::DescriptorPool::ErrorCollector {
-  void AddError(const std::string& file, const std::string& element, const pb::Message*, ErrorLocation,
-                const std::string& message) override {
+  void AddError(const std::string& file, const std::string& element, const pb::Message*,
+                ErrorLocation, const std::string& message) override {
     if (fault.empty()) fault = file + ": " + element + ": " + message;
   }
 
@@ -37,10 +37,18 @@ struct ProtobufTypes::Pool final : pb::DescriptorPool::ErrorCollector {
 
 namespace {
 
-// Fields looked at in all messages of one: a short message may hold many of a type with many fields.
+// Fields looked at in all messages of one: a short message may hold many of a type with many
+// fields.
 constexpr std::size_t kVisitsMax = 2'000'000;
 
-enum Wire : std::uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kGroup = 3, kGroupEnd = 4, kFixed32 = 5 };
+enum Wire : std::uint32_t {
+  kVarint = 0,
+  kFixed64 = 1,
+  kBytes = 2,
+  kGroup = 3,
+  kGroupEnd = 4,
+  kFixed32 = 5
+};
 
 std::string_view view_of(const std::string& text) {
   return text;
@@ -76,7 +84,8 @@ class WireReader {
   std::uint64_t fixed(std::size_t size) {
     const std::string_view piece = take(size);
     std::uint64_t value = 0;
-    for (std::size_t i = piece.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(piece[i]);
+    for (std::size_t i = piece.size(); i-- > 0;)
+      value = value << 8 | static_cast<unsigned char>(piece[i]);
     return value;
   }
 
@@ -104,17 +113,26 @@ class WireReader {
 
   void skip(std::uint64_t key, int depth) {
     switch (key & 7) {
-      case kVarint: varint(); return;
-      case kFixed64: take(8); return;
-      case kBytes: piece(); return;
-      case kFixed32: take(4); return;
+      case kVarint:
+        varint();
+        return;
+      case kFixed64:
+        take(8);
+        return;
+      case kBytes:
+        piece();
+        return;
+      case kFixed32:
+        take(4);
+        return;
       case kGroup:
         if (depth > 0) {
           group(static_cast<std::uint32_t>(key >> 3), depth - 1);
           return;
         }
         [[fallthrough]];
-      default: wrong_ = true;
+      default:
+        wrong_ = true;
     }
   }
 
@@ -135,15 +153,20 @@ std::uint32_t wire_of(const Field& field) {
   switch (field.type()) {
     case Field::TYPE_DOUBLE:
     case Field::TYPE_FIXED64:
-    case Field::TYPE_SFIXED64: return kFixed64;
+    case Field::TYPE_SFIXED64:
+      return kFixed64;
     case Field::TYPE_FLOAT:
     case Field::TYPE_FIXED32:
-    case Field::TYPE_SFIXED32: return kFixed32;
+    case Field::TYPE_SFIXED32:
+      return kFixed32;
     case Field::TYPE_STRING:
     case Field::TYPE_BYTES:
-    case Field::TYPE_MESSAGE: return kBytes;
-    case Field::TYPE_GROUP: return kGroup;
-    default: return kVarint;
+    case Field::TYPE_MESSAGE:
+      return kBytes;
+    case Field::TYPE_GROUP:
+      return kGroup;
+    default:
+      return kVarint;
   }
 }
 
@@ -163,7 +186,7 @@ class MessageReader {
       if (!value || arena_.exhausted()) return std::nullopt;
       if (!value->is_undefined()) members.push_back({view_of(field.name()), *value});
     }
-    return object(members);
+    return Value::object(members, arena_);
   }
 
  private:
@@ -175,7 +198,9 @@ class MessageReader {
   using Occurrences = std::vector<std::vector<Occurrence>>;
 
   // What came has a price before it is a value.
-  bool affordable(const std::vector<Occurrence>& all) const { return all.size() * sizeof(Occurrence) <= arena_.limit(); }
+  bool affordable(const std::vector<Occurrence>& all) const {
+    return all.size() * sizeof(Occurrence) <= arena_.limit();
+  }
 
   bool gather(const pb::Descriptor& type, std::string_view bytes, int depth, Occurrences& found) {
     WireReader in(bytes);
@@ -193,10 +218,12 @@ class MessageReader {
       std::vector<Occurrence>& all = found[static_cast<std::size_t>(field->index())];
       if (const pb::OneofDescriptor* const choice = field->containing_oneof(); choice != nullptr)
         for (int i = 0; i < choice->field_count(); ++i)
-          if (choice->field(i) != field) found[static_cast<std::size_t>(choice->field(i)->index())].clear();
+          if (choice->field(i) != field)
+            found[static_cast<std::size_t>(choice->field(i)->index())].clear();
       if (packed) {
         WireReader values(in.piece());
-        while (!values.at_end() && affordable(all)) all.push_back({values.scalar(wire_of(*field)), {}});
+        while (!values.at_end() && affordable(all))
+          all.push_back({values.scalar(wire_of(*field)), {}});
         if (values.wrong()) return false;
       } else if (wire == kBytes) {
         all.push_back({0, in.piece()});
@@ -211,7 +238,8 @@ class MessageReader {
   }
 
   // Nothing: wrong. Undefined: absent.
-  std::optional<Value> field_of(const Field& field, const std::vector<Occurrence>& found, int depth) {
+  std::optional<Value> field_of(const Field& field, const std::vector<Occurrence>& found,
+                                int depth) {
     if (field.is_map()) return map(field, found, depth);
     if (field.is_repeated()) {
       if (depth == 1) return std::nullopt;
@@ -221,10 +249,11 @@ class MessageReader {
         if (!value) return std::nullopt;
         items.push_back(*value);
       }
-      return array(items);
+      return Value::array(items, arena_);
     }
     if (found.empty()) return field.has_presence() ? Value() : absent(field);
-    if (field.cpp_type() != Field::CPPTYPE_MESSAGE || found.size() == 1) return single(field, found.back(), depth);
+    if (field.cpp_type() != Field::CPPTYPE_MESSAGE || found.size() == 1)
+      return single(field, found.back(), depth);
     // Several messages of one field are one: their bytes joined.
     std::size_t size = 0;
     for (const Occurrence& each : found) size += each.bytes.size();
@@ -246,10 +275,13 @@ class MessageReader {
     for (const Occurrence& each : found) {
       Occurrences parts(2);
       if (!gather(*field.message_type(), each.bytes, depth - 1, parts)) return std::nullopt;
-      const auto name = parts[0].empty() ? std::optional(absent(key)) : single(key, parts[0].back(), depth - 1);
-      const auto held = parts[1].empty() ? empty_of(value, depth - 1) : field_of(value, parts[1], depth - 1);
+      const auto name =
+          parts[0].empty() ? std::optional(absent(key)) : single(key, parts[0].back(), depth - 1);
+      const auto held =
+          parts[1].empty() ? empty_of(value, depth - 1) : field_of(value, parts[1], depth - 1);
       if (!name || !held) return std::nullopt;
-      const std::string_view text = name->is(json::Kind::String) ? name->text() : arena_.copy(json::text_of(*name));
+      const std::string_view text =
+          name->is(json::Kind::String) ? name->text() : arena_.copy(json::text_of(*name));
       // Of members with one key the last counts; a long list is not searched.
       std::size_t same = found.size() > 64 ? members.size() : 0;
       while (same < members.size() && members[same].key != text) ++same;
@@ -259,51 +291,71 @@ class MessageReader {
         members[same].value = *held;
       if (arena_.exhausted()) return std::nullopt;
     }
-    return object(members);
+    return Value::object(members, arena_);
   }
 
   std::optional<Value> empty_of(const Field& field, int depth) {
-    return field.cpp_type() == Field::CPPTYPE_MESSAGE ? message(*field.message_type(), {}, depth - 1) : std::optional(absent(field));
+    return field.cpp_type() == Field::CPPTYPE_MESSAGE
+               ? message(*field.message_type(), {}, depth - 1)
+               : std::optional(absent(field));
   }
 
   // A field's default.
   Value absent(const Field& field) {
     switch (field.cpp_type()) {
-      case Field::CPPTYPE_BOOL: return Value::boolean(field.default_value_bool());
-      case Field::CPPTYPE_STRING: return Value::string({});
-      case Field::CPPTYPE_ENUM: return Value::string(view_of(field.default_value_enum()->name()));
-      case Field::CPPTYPE_MESSAGE: return {};
-      default: return Value::integer(0);
+      case Field::CPPTYPE_BOOL:
+        return Value::boolean(field.default_value_bool());
+      case Field::CPPTYPE_STRING:
+        return Value::string({});
+      case Field::CPPTYPE_ENUM:
+        return Value::string(view_of(field.default_value_enum()->name()));
+      case Field::CPPTYPE_MESSAGE:
+        return {};
+      default:
+        return Value::integer(0);
     }
   }
 
   std::optional<Value> single(const Field& field, const Occurrence& from, int depth) {
     const std::uint64_t bits = from.number;
     switch (field.type()) {
-      case Field::TYPE_BOOL: return Value::boolean(bits != 0);
+      case Field::TYPE_BOOL:
+        return Value::boolean(bits != 0);
       case Field::TYPE_INT32:
-      case Field::TYPE_SFIXED32: return Value::integer(static_cast<std::int32_t>(bits));
+      case Field::TYPE_SFIXED32:
+        return Value::integer(static_cast<std::int32_t>(bits));
       case Field::TYPE_INT64:
-      case Field::TYPE_SFIXED64: return Value::integer(static_cast<std::int64_t>(bits));
+      case Field::TYPE_SFIXED64:
+        return Value::integer(static_cast<std::int64_t>(bits));
       case Field::TYPE_UINT32:
-      case Field::TYPE_FIXED32: return Value::integer(static_cast<std::uint32_t>(bits));
+      case Field::TYPE_FIXED32:
+        return Value::integer(static_cast<std::uint32_t>(bits));
       case Field::TYPE_UINT64:
-      case Field::TYPE_FIXED64: return Value::number({static_cast<json::Int128>(bits), 0}, arena_);
+      case Field::TYPE_FIXED64:
+        return Value::number({static_cast<json::Int128>(bits), 0}, arena_);
       case Field::TYPE_SINT32:
-        return Value::integer(static_cast<std::int32_t>(static_cast<std::uint32_t>(bits) >> 1 ^ (0 - static_cast<std::uint32_t>(bits & 1))));
-      case Field::TYPE_SINT64: return Value::integer(static_cast<std::int64_t>(bits >> 1 ^ (0 - (bits & 1))));
-      case Field::TYPE_FLOAT: return floating(single_of(static_cast<std::uint32_t>(bits)));
-      case Field::TYPE_DOUBLE: return floating(double_of(bits));
+        return Value::integer(static_cast<std::int32_t>(
+            static_cast<std::uint32_t>(bits) >> 1 ^ (0 - static_cast<std::uint32_t>(bits & 1))));
+      case Field::TYPE_SINT64:
+        return Value::integer(static_cast<std::int64_t>(bits >> 1 ^ (0 - (bits & 1))));
+      case Field::TYPE_FLOAT:
+        return floating(single_of(static_cast<std::uint32_t>(bits)));
+      case Field::TYPE_DOUBLE:
+        return floating(double_of(bits));
       case Field::TYPE_ENUM: {
-        const auto* const named = field.enum_type()->FindValueByNumber(static_cast<std::int32_t>(bits));
-        return named != nullptr ? Value::string(view_of(named->name())) : Value::integer(static_cast<std::int32_t>(bits));
+        const auto* const named =
+            field.enum_type()->FindValueByNumber(static_cast<std::int32_t>(bits));
+        return named != nullptr ? Value::string(view_of(named->name()))
+                                : Value::integer(static_cast<std::int32_t>(bits));
       }
       case Field::TYPE_STRING:
         if (!is_utf8(from.bytes)) return std::nullopt;
         return Value::string(from.bytes);
-      case Field::TYPE_BYTES: return Value::string(arena_.copy(to_base64(from.bytes)));
+      case Field::TYPE_BYTES:
+        return Value::string(arena_.copy(to_base64(from.bytes)));
       case Field::TYPE_MESSAGE:
-      case Field::TYPE_GROUP: return message(*field.message_type(), from.bytes, depth - 1);
+      case Field::TYPE_GROUP:
+        return message(*field.message_type(), from.bytes, depth - 1);
     }
     return std::nullopt;
   }
@@ -330,20 +382,6 @@ class MessageReader {
     return decimal ? Value::number(*decimal, arena_) : Value::null();
   }
 
-  Value array(const std::vector<Value>& items) {
-    Value* to = arena_.array<Value>(items.size());
-    if (to == nullptr) return {};
-    std::copy(items.begin(), items.end(), to);
-    return Value::array({to, items.size()});
-  }
-
-  Value object(const std::vector<Member>& members) {
-    Member* to = arena_.array<Member>(members.size());
-    if (to == nullptr) return {};
-    std::copy(members.begin(), members.end(), to);
-    return Value::object({to, members.size()});
-  }
-
   json::Arena& arena_;
   std::size_t visits_ = 0;
 };
@@ -360,7 +398,8 @@ ProtobufTypes::~ProtobufTypes() = default;
 
 Result<std::unique_ptr<ProtobufTypes>> ProtobufTypes::read(std::string_view descriptor_set) {
   pb::FileDescriptorSet set;
-  if (descriptor_set.size() > INT32_MAX || !set.ParseFromArray(descriptor_set.data(), static_cast<int>(descriptor_set.size())) ||
+  if (descriptor_set.size() > INT32_MAX ||
+      !set.ParseFromArray(descriptor_set.data(), static_cast<int>(descriptor_set.size())) ||
       set.file_size() == 0)
     return Error{ErrorCode::InvalidConfig, "this is no FileDescriptorSet"};
   std::unique_ptr<ProtobufTypes> made(new ProtobufTypes);
@@ -368,24 +407,28 @@ Result<std::unique_ptr<ProtobufTypes>> ProtobufTypes::read(std::string_view desc
   for (const pb::FileDescriptorProto& each : set.file()) {
     const pb::FileDescriptor* const file = pool.types.BuildFileCollectingErrors(each, &pool);
     if (file == nullptr)
-      return Error{ErrorCode::InvalidConfig, pool.fault.empty() ? each.name() + ": it cannot be read" : pool.fault};
+      return Error{ErrorCode::InvalidConfig,
+                   pool.fault.empty() ? each.name() + ": it cannot be read" : pool.fault};
     pool.files.push_back(file);
   }
   return made;
 }
 
-const ProtobufTypes::Type* ProtobufTypes::find(std::string_view message, std::string_view file) const {
+const ProtobufTypes::Type* ProtobufTypes::find(std::string_view message,
+                                               std::string_view file) const {
   for (const pb::FileDescriptor* each : pool_->files) {
     if (!file.empty() && file != stem_of(each->name())) continue;
     const pb::Descriptor* found = pool_->types.FindMessageTypeByName(std::string(message));
     if (found == nullptr && !each->package().empty())
       found = pool_->types.FindMessageTypeByName(each->package() + "." + std::string(message));
-    if (found != nullptr && (file.empty() || found->file() == each)) return reinterpret_cast<const Type*>(found);
+    if (found != nullptr && (file.empty() || found->file() == each))
+      return reinterpret_cast<const Type*>(found);
   }
   return nullptr;
 }
 
-std::optional<Value> ProtobufTypes::decode(const Type& type, std::string_view bytes, json::Arena& arena) {
+std::optional<Value> ProtobufTypes::decode(const Type& type, std::string_view bytes,
+                                           json::Arena& arena) {
   const auto value = MessageReader(arena).message(*descriptor_of(&type), bytes, json::kDepthMax);
   if (arena.exhausted()) return std::nullopt;
   return value;

@@ -83,10 +83,13 @@ struct Foreach {
 
 enum class WindowKind : std::uint8_t { Tumbling, Hopping, Sliding, Session, Count };
 
+/// In how many windows a message of HOPPING may lie.
+constexpr std::int64_t kHopsMax = 1000;
+
 struct Window {
   WindowKind kind = WindowKind::Tumbling;
   std::int64_t length = 0;  ///< milliseconds; messages for Count
-  std::int64_t step = 0;    ///< of Hopping and Count: between two closings; of Session: the longest (0: none)
+  std::int64_t step = 0;    ///< of Hopping: between two closings; of Session: the longest (0: none)
   std::optional<NodeId> event_time;
   std::int64_t late = 0;    ///< how much later than the newest an event may come, milliseconds
   std::size_t offset = 0;

@@ -6,9 +6,7 @@
 #include "json/write.hpp"
 
 namespace twinmq::sql {
-namespace {
 
-// Where the } is that closes the expression; braces and quotes inside belong to it.
 std::size_t closing_brace(std::string_view text, std::size_t at) {
   int open = 1;
   char quote = 0;
@@ -26,8 +24,6 @@ std::size_t closing_brace(std::string_view text, std::size_t at) {
   }
   return std::string_view::npos;
 }
-
-}  // namespace
 
 Result<Template, SyntaxFault> Template::compile(std::string_view text, const Statement& statement, Dialect dialect) {
   constexpr std::string_view kOpen = "${";

@@ -12,6 +12,9 @@
 
 namespace twinmq::sql {
 
+/// Where the } is that closes the ${ before `at`; braces and quotes inside belong to it. npos: there is none.
+std::size_t closing_brace(std::string_view text, std::size_t at);
+
 /// Immutable once compiled. Expressions see the message's payload, every function, and the variables that the
 /// statement's SET names; not its result and its aliases.
 class Template {

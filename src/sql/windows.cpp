@@ -16,7 +16,6 @@ using json::Value;
 
 namespace {
 
-constexpr std::int64_t kPanesMax = 1000;
 constexpr char kPane = 'p';
 constexpr char kKeyed = 'k';
 constexpr std::string_view kWatermark = "w";
@@ -205,7 +204,7 @@ void Windows::place_fixed(const Input& input) {
   const std::int64_t step = window.kind == WindowKind::Tumbling ? window.length : window.step;
   bool placed = false;
   std::int64_t begin = floor_to(input.time, step);
-  for (std::int64_t count = 0; begin > input.time - window.length && count < kPanesMax; begin -= step, ++count) {
+  for (; begin > input.time - window.length; begin -= step) {
     if (begin + window.length <= watermark_) break;
     placed = true;
     if (Group* group = open(panes_[begin], input.key, begin, begin + window.length)) {
@@ -228,7 +227,7 @@ void Windows::place_session(const Input& input, Context& context, std::vector<st
                      (input.time >= found->second.end ||
                       (window.step > 0 && input.time - found->second.begin >= window.step));
   if (apart) {
-    emit(input.key, found->second, context, closed);
+    close(input.key, found->second, context, closed);
     keyed_.erase(found);
     --groups_;
   }
@@ -247,7 +246,7 @@ void Windows::place_count(const Input& input, Context& context, std::vector<std:
   take(*group, input);
   if (tracked_) touch(kKeyed + input.key);
   if (group->messages < static_cast<std::uint64_t>(program_.group->window.length)) return;
-  emit(input.key, *group, context, closed);
+  close(input.key, *group, context, closed);
   keyed_.erase(input.key);
   --groups_;
 }
@@ -300,6 +299,10 @@ void Windows::close_until(std::int64_t time, Context& context, std::vector<std::
     std::sort(ordered.begin(), ordered.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
     for (auto* group : ordered) emit(group->first, group->second, context, closed);
     groups_ -= groups.size();
+    if (notes_closings_ && !groups.empty()) {
+      const Group& any = groups.begin()->second;
+      closings_.push_back({any.begin, any.end, groups.size()});
+    }
   }
   close_sessions(time, context, closed);
 }
@@ -316,7 +319,7 @@ void Windows::close_sessions(std::int64_t time, Context& context, std::vector<st
         due_[found->second.end].push_back(std::move(key));
         continue;
       }
-      emit(key, found->second, context, closed);
+      close(key, found->second, context, closed);
       if (tracked_) touch(kKeyed + key);
       keyed_.erase(found);
       --groups_;
@@ -337,6 +340,11 @@ std::optional<std::int64_t> Windows::next_deadline() const {
   if (!panes_.empty()) next = panes_.begin()->first + program_.group->window.length;
   if (!due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
   return next;
+}
+
+void Windows::close(const std::string& key, Group& group, Context& context, std::vector<std::string>& closed) {
+  if (notes_closings_) closings_.push_back({group.begin, group.end, 1});
+  emit(key, group, context, closed);
 }
 
 void Windows::emit(const std::string& key, Group& group, Context& context, std::vector<std::string>& closed) const {

@@ -49,6 +49,16 @@ class Windows {
   /// Before the first message. False: the text is not one of take_touched() for this statement.
   bool restore_cell(std::string_view name, std::string_view text);
 
+  struct Closing {
+    std::int64_t begin = 0;
+    std::int64_t end = 0;
+    std::uint64_t groups = 0;
+  };
+  /// Remembers from now on which windows close. SLIDING closes none.
+  void note_closings() { notes_closings_ = true; }
+  /// Those since the last call, in their order. A window that follows its group closes alone.
+  std::vector<Closing> take_closings() { return std::exchange(closings_, {}); }
+
   std::uint64_t late() const { return late_; }        ///< messages whose window had closed
   std::uint64_t dropped() const { return dropped_; }  ///< messages of groups beyond the limit
   std::size_t groups() const { return groups_; }
@@ -70,6 +80,7 @@ class Windows {
   const Group* find(std::string_view name) const;
   void close_until(std::int64_t time, Context& context, std::vector<std::string>& closed);
   void close_sessions(std::int64_t time, Context& context, std::vector<std::string>& closed);
+  void close(const std::string& key, Group& group, Context& context, std::vector<std::string>& closed);
   void emit(const std::string& key, Group& group, Context& context, std::vector<std::string>& closed) const;
 
   const Program& program_;
@@ -81,6 +92,8 @@ class Windows {
   bool tracked_ = false;
   GroupInput found_;              // of the message at hand; kept for its room
   std::unique_ptr<Input> input_;  // likewise
+  bool notes_closings_ = false;
+  std::vector<Closing> closings_;
   std::vector<std::string> touched_;
   std::map<std::int64_t, Groups> panes_;                        // by the begin of the window
   Groups keyed_;                                                // windows that follow their group

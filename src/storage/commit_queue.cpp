@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/start_thread.hpp"
+
 namespace twinmq::storage {
 
 namespace {
@@ -15,8 +17,13 @@ constexpr std::chrono::milliseconds kRoomInterval{200};
 CommitQueue::CommitQueue(Store& store, Answered answered, RoomWatch room)
     : store_(store),
       answered_(std::move(answered)),
-      room_(std::move(room)),
-      thread_([this] { serve(); }) {}
+      room_(std::move(room)) {
+  if (auto thread = base::start_thread([this] { serve(); })) {
+    thread_ = std::move(*thread);
+  } else {
+    started_ = thread.error();
+  }
+}
 
 void CommitQueue::submit(unsigned shard, std::uint64_t id, Batch batch, Durability durability) {
   const std::scoped_lock lock(mutex_);

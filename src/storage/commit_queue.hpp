@@ -39,6 +39,9 @@ class CommitQueue {
   CommitQueue(Store& store, Answered answered, RoomWatch room = {});
   ~CommitQueue() { stop(); }
 
+  /// An error: there is no storage thread, and nothing will ever be written.
+  const Result<void>& started() const { return started_; }
+
   /// The write it becomes part of has at least this durability.
   void submit(unsigned shard, std::uint64_t id, Batch batch, Durability durability);
 
@@ -86,6 +89,7 @@ class CommitQueue {
   std::vector<std::function<void(Store&)>> jobs_;
   bool stopping_ = false;
   bool failed_ = false;  ///< the storage thread's own
+  Result<void> started_;
   std::thread thread_;
 };
 

@@ -3,6 +3,7 @@
 //
 //   lock      held by the process that uses the directory; its text is that process's id
 //   FORMAT    one line: the number of the form in which everything is kept
+//   SYNCED    one line: how many changes a sync has made safe
 //   store/    RocksDB
 
 #include <string>

@@ -2,11 +2,20 @@
 
 #include <utility>
 
+#include "base/start_thread.hpp"
+
 namespace twinmq::storage {
 
 ReaderPool::ReaderPool(Store& store, unsigned threads, Answered answered)
     : store_(store), answered_(std::move(answered)) {
-  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { serve(); });
+  for (unsigned i = 0; i < threads; ++i) {
+    auto thread = base::start_thread([this] { serve(); });
+    if (!thread) {
+      started_ = thread.error();
+      return;
+    }
+    threads_.push_back(std::move(*thread));
+  }
 }
 
 void ReaderPool::submit(Request request) {

@@ -34,6 +34,9 @@ class ReaderPool {
   ReaderPool(Store& store, unsigned threads, Answered answered);
   ~ReaderPool() { stop(); }
 
+  /// An error: some of the threads are missing.
+  const Result<void>& started() const { return started_; }
+
   void submit(Request request);
 
   /// Ends the threads after the reads they are at; what still waits is never answered. Idempotent.
@@ -48,6 +51,7 @@ class ReaderPool {
   std::condition_variable arrived_;
   std::deque<Request> waiting_;
   bool stopping_ = false;
+  Result<void> started_;
   std::vector<std::thread> threads_;
 };
 

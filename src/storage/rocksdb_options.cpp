@@ -115,6 +115,9 @@ rocksdb::Options rocksdb_options(const StorageConfig& config,
   // Deleted runs are a queue's everyday life: files full of them are compacted early.
   options.table_properties_collector_factories.push_back(
       rocksdb::NewCompactOnDeletionCollectorFactory(1000, 500));
+  // So few files open quickly one after the other; several threads of RocksDB's would end the process
+  // if the system gave it only some of them.
+  options.max_file_opening_threads = 1;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.skip_stats_update_on_db_open = true;

@@ -2,10 +2,12 @@
 
 #include <sys/statvfs.h>
 
+#include <exception>
 #include <filesystem>
 #include <mutex>
 #include <utility>
 
+#include <fmt/format.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/utilities/checkpoint.h>
@@ -48,7 +50,13 @@ Result<std::unique_ptr<RocksDbStore>> RocksDbStore::open(const std::string& data
   Result<DataDirectory> directory = DataDirectory::claim(data_dir);
   if (!directory) return directory.error();
   const unsigned newest = parts.form.number;
-  const Result<unsigned> format = directory->format(newest);
+  Result<unsigned> format = directory->format(newest);
+  if (!format && format.error().code == ErrorCode::Corrupt && !parts.config.strict && !parts.read_only) {
+    // Each step may be run again: the first form leads to the newest, whichever it was.
+    if (parts.log) parts.log(LogLevel::Error, "storage damaged", "because=" + escaped(format.error().detail) + " action=\"every step to the newest form is run\"");
+    if (const Result<void> noted = directory->set_format(1); !noted) return noted.error();
+    format = 1u;
+  }
   if (!format) return format.error();
   if (*format == 0 && parts.read_only)
     return Error{ErrorCode::NotFound, data_dir + " holds no data"};
@@ -90,7 +98,8 @@ Result<void> RocksDbStore::bring_up_to_date(unsigned format) {
 RocksDbStore::RocksDbStore(DataDirectory directory, RocksDbParts parts)
     : directory_(std::move(directory)),
       parts_(std::move(parts)),
-      setup_(std::make_unique<Setup>()) {
+      setup_(std::make_unique<Setup>()),
+      synced_(directory_.path() + "/SYNCED", !parts_.read_only) {
   setup_->options = rocksdb_options(parts_.config, parts_.run_prefix);
   if (parts_.env != nullptr) setup_->options.env = parts_.env;
   setup_->options.info_log =
@@ -140,7 +149,7 @@ RocksDbStore::~RocksDbStore() {
 }
 
 Result<void> RocksDbStore::open_database() {
-  if (parts_.read_only) return open_once();
+  if (parts_.read_only) return open_once(true);
   // Otherwise RocksDB warns that it is missing.
   std::error_code ignored;
   std::filesystem::create_directory(directory_.store_path(), ignored);
@@ -156,17 +165,19 @@ Result<void> RocksDbStore::open_database() {
   const std::vector<Damage> zeros =
       setup_->encrypted ? std::vector<Damage>() : quarantine.zeros_in_logs();
   if (strict && !zeros.empty()) return refused(zeros[0].file + " holds " + zeros[0].because);
+  if (strict)
+    if (Result<void> whole = check_log_first(); !whole) return whole;
   quarantine.hold_logs();
   {
     const std::scoped_lock lock(setup_->mutex);
     setup_->dropped.clear();
   }
-  Result<void> opened = open_once();
+  Result<void> opened = open_once(false);
   if (!opened && damaged_) {
     damaged_ = false;
     if (strict) return refused(opened.error().detail);
     if (Result<void> mended = mend(opened.error().detail); !mended) return mended;
-    opened = open_once();
+    opened = open_once(false);
   }
   std::string left_out;
   const auto add = [&left_out](const std::string& line) {
@@ -177,6 +188,14 @@ Result<void> RocksDbStore::open_database() {
     for (const std::string& line : setup_->dropped) add(line);
   }
   for (const Damage& each : zeros) add(each.file + " holds " + each.because);
+  if (const std::uint64_t missing = missing_changes(); missing > 0) {
+    if (parts_.log)
+      parts_.log(LogLevel::Error, "stored changes are missing",
+                 fmt::format("missing={} synced={} because=\"a log was cut, damaged or removed\"", missing,
+                             synced_.change()));
+    add(fmt::format("the last {} changes are missing", missing));
+    synced_.set(db_->GetLatestSequenceNumber());  // told once
+  }
   if (left_out.empty()) {
     quarantine.forget_logs();
   } else {
@@ -185,11 +204,38 @@ Result<void> RocksDbStore::open_database() {
   return opened;
 }
 
-Result<void> RocksDbStore::open_once() {
+// What was synced and is not there: RocksDB takes a log that was cut, or is gone, for one that never was longer.
+std::uint64_t RocksDbStore::missing_changes() const {
+  if (!db_) return 0;
+  const std::uint64_t found = db_->GetLatestSequenceNumber();
+  return synced_.change() > found ? synced_.change() - found : 0;
+}
+
+// Opening for good would write tables of what is left of the log.
+Result<void> RocksDbStore::check_log_first() {
+  if (synced_.change() == 0) return {};
+  if (!open_once(true)) {  // for a reason that opening for good will find again
+    damaged_ = false;
+    return {};
+  }
+  const std::uint64_t missing = missing_changes();
+  db_.reset();
+  if (missing == 0) return {};
+  return refused(fmt::format("the last {} changes that were synced are missing: a log was cut or removed", missing));
+}
+
+Result<void> RocksDbStore::open_once(bool read_only) {
   rocksdb::DB* db = nullptr;
-  const Status status =
-      parts_.read_only ? rocksdb::DB::OpenForReadOnly(setup_->options, directory_.store_path(), &db)
-                       : rocksdb::DB::Open(setup_->options, directory_.store_path(), &db);
+  Status status;
+  // It starts threads of its own, and lets fall through what their constructor throws.
+  try {
+    status = read_only
+                 ? rocksdb::DB::OpenForReadOnly(setup_->options, directory_.store_path(), &db)
+                 : rocksdb::DB::Open(setup_->options, directory_.store_path(), &db);
+  } catch (const std::exception& refused) {
+    return Error{ErrorCode::StorageFailed, "the store in " + directory_.path() +
+                                               " cannot be opened: " + refused.what()};
+  }
   if (!status.ok()) {
     damaged_ = Quarantine::is_damage(status);
     return Error{damaged_ ? ErrorCode::Corrupt : ErrorCode::StorageFailed,
@@ -246,7 +292,7 @@ Error RocksDbStore::failed(std::string_view what, const Status& status) {
 // next.
 void RocksDbStore::close_database() {
   if (!db_) return;
-  if (written_ > 0) static_cast<void>(db_->SyncWAL().ok());
+  if (written_ > 0 && db_->SyncWAL().ok()) synced_.set(db_->GetLatestSequenceNumber());
   static_cast<void>(db_->Close().ok());
   db_.reset();
 }
@@ -282,6 +328,7 @@ Result<void> RocksDbStore::commit(const Batch& batch, Durability durability) {
     return failed("a commit failed", status);
   }
   written_ = options.sync ? 0 : written_ + batch.size();
+  if (options.sync) synced_.set(db_->GetLatestSequenceNumber());
   return {};
 }
 
@@ -323,6 +370,9 @@ Result<void> RocksDbStore::verify() {
   if (!db_) return closed();
   const Status status = db_->VerifyChecksum();
   if (!status.ok()) return failed("the store does not verify", status);
+  if (const std::uint64_t missing = missing_changes(); missing > 0)
+    return Error{ErrorCode::Corrupt,
+                 fmt::format("the last {} changes that were synced are missing: a log was cut or removed", missing)};
   return {};
 }
 

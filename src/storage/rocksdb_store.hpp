@@ -16,6 +16,7 @@
 #include <twinmq/store.hpp>
 
 #include "storage/data_directory.hpp"
+#include "storage/synced_mark.hpp"
 
 namespace rocksdb {
 class DB;
@@ -60,7 +61,7 @@ class RocksDbStore final : public Store {
   Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) override;
   Result<std::optional<std::string>> get(std::string_view key) override;
   Result<void> reopen() override;
-  /// Reads every table and checks every checksum.
+  /// Reads every table and checks every checksum, and that nothing is missing that was synced.
   Result<void> verify();
   Durability durability_max() const override { return Durability::Fsync; }
   std::uint64_t room() const override;
@@ -74,7 +75,9 @@ class RocksDbStore final : public Store {
   Result<void> open_keys();
   Result<void> open_database();
   Result<void> bring_up_to_date(unsigned format);
-  Result<void> open_once();
+  Result<void> open_once(bool read_only);
+  Result<void> check_log_first();
+  std::uint64_t missing_changes() const;
   Result<void> mend(const std::string& because);
   Error refused(const std::string& because) const;
   std::uint64_t room_now() const;
@@ -88,6 +91,7 @@ class RocksDbStore final : public Store {
   mutable std::shared_mutex
       exchange_;                     ///< held shared while db_ is used, alone while it is replaced
   std::unique_ptr<rocksdb::DB> db_;  ///< null: the last reopen() failed
+  SyncedMark synced_;
   std::uint64_t written_ = 0;        ///< since the last sync
   /// Something that was read does not verify; mended by the next reopen().
   std::atomic<bool> damaged_{false};

@@ -2,12 +2,15 @@
 
 import json
 import os
-import random
 import socket
 import socketserver
 import subprocess
+import sys
 import threading
 import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
+from ports import free_port  # noqa: E402
 
 BENCH = os.environ["TWINMQ_BENCH"]
 BROKER = os.environ["TWINMQ_BROKER"]
@@ -39,6 +42,7 @@ class Broker(socketserver.ThreadingTCPServer):
         self.lock = threading.Lock()
         self.subscribers = {}
         self.retained = {}
+        self.connects = []  # whether clean, and the client identifier
         self.delivered = 0
         self.held = None
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -90,6 +94,7 @@ class Client(socketserver.BaseRequestHandler):
         kind = first >> 4
         if kind == 1:
             self.v5 = body[6] == 5
+            self.server.connects.append((bool(body[7] & 2), body[body.rindex(b"bench"):]))
             self.request.sendall(packet(0x20, b"\0\0" + (b"\0" if self.v5 else b"")))
         elif kind == 3:
             self.on_publish(first, body)
@@ -196,6 +201,15 @@ class Correctness(unittest.TestCase):
         status, report = pubsub("garble")
         self.assertEqual((status, report["loss"], report["duplicates"]), (1, 1, 1))
 
+    def test_persistent_subscribers_have_sessions_that_end_with_the_run(self):
+        with Broker() as broker:
+            status, report = measured(broker, "pubsub", "--publishers", "2", "--subscribers", "2", "--messages",
+                                      "200", "--qos", "1", "--persistent")
+        self.assertEqual((status, report["parameters"]["persistent"]), (0, True))
+        lasting = [client for clean, client in broker.connects if not clean]
+        self.assertEqual(len(lasting), 2)
+        self.assertEqual([clean for clean, client in broker.connects if client in lasting], [False, False, True, True])
+
     def test_the_open_loop_keeps_its_rate(self):
         status, report = pubsub("none", "--rate", "1000")
         self.assertEqual(status, 0)
@@ -224,17 +238,6 @@ class Connections(unittest.TestCase):
             run = bench("connect", "--port", str(nobody.getsockname()[1]), "--json")
         self.assertEqual(run.returncode, 1)
         self.assertIsNotNone(json.loads(run.stdout)["failure"])
-
-
-def free_port():
-    """Of those that the system hands to nobody by itself, so that it stays free."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-            return port
-        except OSError:
-            pass
 
 
 class Kills(unittest.TestCase):

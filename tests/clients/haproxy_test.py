@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "daemon"))
+from absence import absent  # noqa: E402
 from programs import PATIENCE, Daemon, read_exactly  # noqa: E402
 
 HAPROXY = shutil.which("haproxy") or "/usr/sbin/haproxy"
@@ -90,7 +91,6 @@ def connect(connection, client_id, user=None):
     return read_exactly(connection, head[1])[1]
 
 
-@unittest.skipUnless(os.path.exists(HAPROXY), "haproxy is not installed")
 class BehindHaProxy(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -172,4 +172,6 @@ class BehindHaProxy(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    if not os.path.exists(HAPROXY):
+        absent("HAProxy", "it is not installed")
     unittest.main()

@@ -145,5 +145,11 @@ class MosquittoClientsOverUnixSockets(MosquittoClients):
         return ("--unix", cls.broker.socket)
 
 
+class MosquittoClientsOverTls(MosquittoClients):
+    @classmethod
+    def way_in(cls):
+        return ("-h", "localhost", "-p", str(cls.broker.tls_port), "--cafile", cls.broker.authority)
+
+
 if __name__ == "__main__":
     unittest.main()

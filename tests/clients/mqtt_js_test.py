@@ -14,8 +14,10 @@ def main():
     folder = sys.argv[1]
     npm_packages.install("mqtt.js", HERE, folder)
     with Broker() as broker:
-        for url in (f"mqtt://127.0.0.1:{broker.port}", broker.websocket, "mqtt+unix://" + broker.socket):
-            done = subprocess.run(["node", os.path.join(HERE, "mqtt_js_test.mjs"), url], cwd=folder, timeout=120)
+        for url in (f"mqtt://127.0.0.1:{broker.port}", broker.websocket, "mqtt+unix://" + broker.socket,
+                    f"mqtts://127.0.0.1:{broker.tls_port}", broker.secure_websocket):
+            done = subprocess.run(["node", os.path.join(HERE, "mqtt_js_test.mjs"), url], cwd=folder, timeout=120,
+                                  env={**os.environ, "NODE_EXTRA_CA_CERTS": broker.authority})
             if done.returncode != 0:
                 sys.exit(f"mqtt.js failed over {url}")
 

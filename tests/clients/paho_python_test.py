@@ -19,6 +19,8 @@ class Client:
     """A connected client; what it gets waits in `messages`."""
 
     transport = "tcp"
+    authority = None  # over TLS: the file with the certificate of who signed the broker's
+    path = None       # of a Unix socket, in the place of a port
 
     def __init__(self, port, version, client_id, will=None, clean=True, expiry=0):
         self.messages = queue.Queue()
@@ -29,6 +31,10 @@ class Client:
         self.client.on_message = lambda client, data, message: self.messages.put(message)
         self.client.on_connect = lambda client, data, flags, *rest: self.events.put(("connected", flags, rest[0]))
         self.client.on_subscribe = lambda client, data, mid, *rest: self.events.put(("subscribed", mid, None))
+        if self.authority:
+            self.client.tls_set(self.authority)
+        if self.path:
+            self.client._create_socket_connection = self.dial  # paho 1.6 has no option for it
         if will:
             self.client.will_set(**will)
         properties = None
@@ -41,6 +47,11 @@ class Client:
         self.client.loop_start()
         _, self.flags, code = self.event("connected")
         assert (code if isinstance(code, int) else code.value) == 0, code
+
+    def dial(self):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self.path)
+        return connection
 
     def event(self, name):
         got = self.events.get(timeout=PATIENCE)
@@ -75,7 +86,7 @@ class Client:
 class PahoPython(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        Client.transport = "tcp"
+        Client.transport, Client.authority, Client.path = "tcp", None, None
         cls.broker = Broker().__enter__()
         cls.port = cls.broker.port
 
@@ -175,6 +186,29 @@ class PahoPythonOverWebSocket(PahoPython):
         super().setUpClass()
         Client.transport = "websockets"  # paho's path is /mqtt
         cls.port = int(re.search(r":(\d+)/", cls.broker.websocket)[1])
+
+
+class PahoPythonOverTls(PahoPython):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        Client.authority = cls.broker.authority
+        cls.port = cls.broker.tls_port
+
+
+class PahoPythonOverSecureWebSocket(PahoPython):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        Client.transport, Client.authority = "websockets", cls.broker.authority
+        cls.port = int(re.search(r":(\d+)/", cls.broker.secure_websocket)[1])
+
+
+class PahoPythonOverUnixSocket(PahoPython):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        Client.path = cls.broker.socket
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #pragma once
 // What every chapter needs. Tags: [v5-3.1] chapter of MQTT 5.0, [v311-3] of MQTT 3.1.1, [memory]
-// needs the virtual clock or doors of its own, [slow] waits for real time over TCP.
+// needs the virtual clock or doors of its own, [daemon] a configuration that only the daemon has, [websocket] a stream of
+// frames, [slow] waits for real time over TCP.
 
 #include <algorithm>
 #include <map>

@@ -190,6 +190,48 @@ class Subscriber(Actor):
         client.disconnect()
 
 
+class Mourned(Actor):
+    """Clients that are connected when the broker dies, each with a will that waits for a moment."""
+
+    DELAY = 1  # seconds
+
+    def __init__(self, name, ledger):
+        super().__init__(name, ledger)
+        self.number = 0
+
+    def run(self, port, stop):
+        clients = []
+        try:
+            while not stop.is_set():
+                self.number += 1
+                clients.append(Client(port, f"mourned-{self.number}", will=("w", str(self.number), 1, self.DELAY)))
+                self.ledger.wills_promised.add(self.number)
+                stop.wait(STEP)
+        except (Closed, OSError, AssertionError):
+            pass
+
+
+class Heir(Actor):
+    """Subscribes once in its life to all wills."""
+
+    def __init__(self, name, ledger):
+        super().__init__(name, ledger)
+        self.subscribed = False
+
+    def forget(self):
+        self.subscribed = False
+
+    def resume(self, client):
+        if not self.subscribed:
+            client.subscribe("w", 1)
+            self.subscribed = True
+
+    def act(self, client):
+        message = client.receive(STEP)
+        if message is not None:
+            self.ledger.wills_seen.add(int(message[1]))
+
+
 class Visitors(Actor):
     """Sessions that end soon after their connection, and sessions that do not."""
 

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 
-from actors import Client, Closed, Publisher, Reader, Retainer, Subscriber, Visitors
+from actors import Client, Closed, Heir, Mourned, Publisher, Reader, Retainer, Subscriber, Visitors
 from ledger import Ledger
 
 PATIENCE = 30
@@ -107,7 +107,7 @@ def round_of(broker, chance, actors, absent, ledger):
         thread.join()
 
 
-def settle(broker, publishers, readers, ledger):
+def settle(broker, publishers, readers, heir, ledger):
     """The broker lives; everything open is brought to an end, then everything is looked at."""
     broker.start()
     started = time.monotonic()
@@ -115,11 +115,12 @@ def settle(broker, publishers, readers, ledger):
     for publisher in publishers:
         publisher.finishing = True
     stop = threading.Event()
-    threads = play([*publishers, *readers], port, stop)
+    threads = play([*publishers, *readers, heir], port, stop)
     least, until = None, time.monotonic() + DRAIN_PATIENCE
     while time.monotonic() < until:
         left = (sum(ledger.missing(reader.name) for reader in readers)
-                + sum(len(publisher.open) for publisher in publishers) + sum(len(each.received) for each in readers))
+                + sum(len(publisher.open) for publisher in publishers) + sum(len(each.received) for each in readers)
+                + len(ledger.wills_promised - ledger.wills_seen))
         if left == 0:
             break
         if least is None or left < least:
@@ -150,15 +151,16 @@ def main():
     publishers = [Publisher("publisher-1", ledger, 1), Publisher("publisher-2", ledger, 2)]
     # Two of three share a shard.
     readers = [Reader(name, ledger) for name in ("reader", "sleeper", "dreamer")]
-    actors = [*publishers, *readers, Retainer("retainer", ledger), Subscriber("subscriber", ledger),
-              Visitors("visitors", ledger)]
+    heir = Heir("heir", ledger)
+    actors = [*publishers, *readers, heir, Mourned("mourned", ledger), Retainer("retainer", ledger),
+              Subscriber("subscriber", ledger), Visitors("visitors", ledger)]
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="twinmq-crash-") as folder:
         broker = (TwinMQ if options.broker == "twinmq" else Mosquitto)(folder, options)
         try:
             broker.start()
             port = broker.port()
-            for reader in readers:  # they are owed every message from the first one on
+            for reader in (*readers, heir):  # they are owed every message from the first one on
                 client = Client(port, reader.name)
                 reader.resume(client)
                 reader.welcomed = True
@@ -166,7 +168,7 @@ def main():
             broker.kill()
             for number in range(options.rounds):
                 round_of(broker, chance, actors, readers[1:] if number % 4 else [], ledger)
-            settle(broker, publishers, readers, ledger)
+            settle(broker, publishers, readers, heir, ledger)
         except Closed:
             raise SystemExit("the broker closed a connection while everything was quiet") from None
         finally:

@@ -15,6 +15,8 @@ class Ledger:
         self.unsubscribed = set()                 # filters whose UNSUBACK came
         self.lasting = set()                      # sessions that must be there
         self.passing = set()                      # sessions that must be gone in the end
+        self.wills_promised = set()               # wills of clients whose CONNACK came and that the broker took along
+        self.wills_seen = set()
         self.sessions_lost = 0
         self.retained_stale = 0
         self.retained_missing = 0
@@ -38,6 +40,7 @@ class Ledger:
                 len(self.acknowledged[qos] - seen[qos].keys()) for seen in self.readers.values())
         found["QoS 2 duplicates"] = sum(
             count - 1 for seen in self.readers.values() for count in seen[2].values() if count > 1)
+        found["wills that were never published"] = len(self.wills_promised - self.wills_seen)
         found["stale retained messages"] = self.retained_stale
         found["missing retained messages"] = self.retained_missing
         found["lost sessions"] = self.sessions_lost
@@ -50,4 +53,4 @@ class Ledger:
         deliveries = sum(sum(counts.values()) for seen in self.readers.values() for counts in seen.values())
         return (f"acknowledged: {len(self.acknowledged[1])} QoS 1, {len(self.acknowledged[2])} QoS 2, "
                 f"{sum(self.retained_acknowledged.values())} retained, {len(self.subscribed)} subscriptions, "
-                f"{len(self.lasting)} sessions; delivered: {deliveries}")
+                f"{len(self.lasting)} sessions, {len(self.wills_promised)} wills; delivered: {deliveries}")

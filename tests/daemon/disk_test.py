@@ -44,11 +44,10 @@ class Disk(unittest.TestCase):
                       "storage.profile=gateway", *options)
 
     def fill_disk(self):
-        with open(os.path.join(self.disk.path, "ballast"), "wb") as file:
+        with open(os.path.join(self.disk.path, "ballast"), "wb", buffering=0) as file:
             try:
                 while True:
                     file.write(bytes(65536))
-                    file.flush()
             except OSError:
                 pass
 

@@ -118,11 +118,11 @@ class Identity(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         name = lambda file: os.path.join(cls.folder.name, file)
-        assert run("twinmq", "passwd", "--scram", "-b", "secret", name("scram"), "alice")[0] == 0
+        assert run("twinmq", "passwd", "--scram", "-b", name("scram"), "alice", "secret")[0] == 0
         code, cls.token, _ = run("twinmq", "token", name("tokens"), "robot")
         assert code == 0
         cls.token = cls.token.strip()
-        run("twinmq", "passwd", "-b", "pw", name("users"), "bob")
+        run("twinmq", "passwd", "-b", name("users"), "bob", "pw")
         with open(name("acl"), "w") as acl:
             acl.write("user robot\ntopic readwrite robot/#\nuser " + getpass.getuser() + "\ntopic readwrite local/#\n")
         cls.socket = name("s")

@@ -3,10 +3,11 @@
 import json
 import os
 import socket
+import subprocess
 import tempfile
 import unittest
 
-from programs import PATIENCE, Daemon, connect, read_exactly, run
+from programs import BIN, PATIENCE, Daemon, connect, read_exactly, run
 
 LOOPBACK = ("--listen", "mqtt://127.0.0.1:0", "--data-dir", "")
 
@@ -72,12 +73,43 @@ class Life(unittest.TestCase):
                 self.assertFalse(line.startswith("forged"), line)
 
 
+class NoMoreThreads(unittest.TestCase):
+    """A thread's stack takes so much of the process's allowance that no more than a known number begin."""
+
+    STACK_KILOBYTES = 1 << 20
+    OTHERS_KILOBYTES = 700 << 10  # for everything but threads
+
+    def test_whichever_thread_cannot_be_started_the_end_is_an_error_and_exit_code_1(self):
+        limited = ("sh", "-c", 'ulimit -s "$1" && ulimit -v "$2" && shift 2 && exec "$@"', "sh", str(self.STACK_KILOBYTES))
+        probe = subprocess.run([*limited, str(self.OTHERS_KILOBYTES), os.path.join(BIN, "twinmqd"), "--version"],
+                               capture_output=True)
+        if probe.returncode != 0:
+            self.skipTest("the programs of this build do not run in so little address space")
+        refused = 0
+        for threads in range(40):
+            allowed = str(self.OTHERS_KILOBYTES + threads * self.STACK_KILOBYTES)
+            with self.subTest(threads=threads), tempfile.TemporaryDirectory() as folder:
+                with Daemon("--listen", "mqtt://127.0.0.1:0", "--data-dir", folder, "--set", "node.shards=3",
+                            through=(*limited, allowed)) as daemon:
+                    while (line := daemon.lines.get(timeout=PATIENCE)) is not None and " ready" not in line:
+                        daemon.seen.append(line)
+                    if line is not None:
+                        daemon.signal("TERM")
+                        self.assertEqual(daemon.exit_code(), 0)
+                        break
+                    self.assertEqual(daemon.exit_code(), 1, daemon.seen)
+                    self.assertTrue(daemon.seen[-1].startswith("twinmqd: "), daemon.seen)
+                    refused += 1
+        self.assertGreaterEqual(refused, 3 + 3)  # log, watchdog, storage and the shards
+        self.assertIsNotNone(line, "never enough")
+
+
 class Reload(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
         self.users = os.path.join(self.folder.name, "users")
         self.path = os.path.join(self.folder.name, "t.toml")
-        self.assertEqual(run("twinmq", "passwd", "-b", "first", self.users, "alice")[0], 0)
+        self.assertEqual(run("twinmq", "passwd", "-b", self.users, "alice", "first")[0], 0)
         self.write("")
 
     def tearDown(self):
@@ -97,7 +129,7 @@ class Reload(unittest.TestCase):
         with Daemon("--config", self.path) as daemon:
             port = daemon.ports()[0]
             self.assertEqual(self.connect(port, b"first"), 0)
-            self.assertEqual(run("twinmq", "passwd", "-b", "second", self.users, "alice")[0], 0)
+            self.assertEqual(run("twinmq", "passwd", "-b", self.users, "alice", "second")[0], 0)
             daemon.signal("HUP")
             daemon.wait_for_line(r"\breloaded\b")
             self.assertNotEqual(self.connect(port, b"first"), 0)

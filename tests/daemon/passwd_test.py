@@ -23,7 +23,7 @@ class Passwd(unittest.TestCase):
             return file.read()
 
     def test_an_entry_is_made_in_a_file_that_only_its_owner_reads(self):
-        self.assertEqual(run("twinmq", "passwd", "-b", "secret", self.path, "alice"), (0, "", ""))
+        self.assertEqual(run("twinmq", "passwd", "-b", self.path, "alice", "secret"), (0, "", ""))
         self.assertRegex(self.text(), r"^alice:\$7\$\d+\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+\n$")
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
 
@@ -37,16 +37,23 @@ class Passwd(unittest.TestCase):
         with open(self.path, "w") as file:
             file.write("# staff\nalice:$6$old$old\nbob:$6$x$y\n")
         os.chmod(self.path, 0o640)
-        self.assertEqual(run("twinmq", "passwd", "-b", "secret", self.path, "alice")[0], 0)
+        self.assertEqual(run("twinmq", "passwd", "-b", self.path, "alice", "secret")[0], 0)
         lines = self.text().splitlines()
         self.assertEqual((lines[0], lines[2]), ("# staff", "bob:$6$x$y"))
         self.assertTrue(lines[1].startswith("alice:$7$"))
         self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o640)
         self.assertEqual(os.listdir(self.folder.name), ["users"])
 
+    def test_mosquitto_passwd_and_this_take_the_same_command_line(self):
+        folder = self.folder.name
+        code, _, err = run("twinmq", "passwd", "-b", self.path, "alice", "secret")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(os.listdir(folder), ["users"])
+        self.assertTrue(self.text().startswith("alice:"))
+
     def test_a_user_is_removed_once(self):
-        run("twinmq", "passwd", "-b", "a", self.path, "alice")
-        run("twinmq", "passwd", "-b", "b", self.path, "bob")
+        run("twinmq", "passwd", "-b", self.path, "alice", "a")
+        run("twinmq", "passwd", "-b", self.path, "bob", "b")
         self.assertEqual(run("twinmq", "passwd", "-D", self.path, "alice")[0], 0)
         self.assertRegex(self.text(), r"^bob:[^\n]*\n$")
         code, _, err = run("twinmq", "passwd", "-D", self.path, "alice")
@@ -54,8 +61,9 @@ class Passwd(unittest.TestCase):
         self.assertIn("alice", err)
 
     def test_wrong_usage_exits_with_2(self):
-        for arguments in ([], [self.path], [self.path, "a:b", "-b", "x"], [self.path, "", "-b", "x"],
-                          [self.path, "#a", "-b", "x"], ["-D", "-b", "x", self.path, "a"], ["-b", "", self.path, "a"]):
+        for arguments in ([], [self.path], ["-b", self.path, "a:b", "x"], ["-b", self.path, "", "x"],
+                          ["-b", self.path, "#a", "x"], ["-D", "-b", self.path, "a", "x"], ["-b", self.path, "a", ""],
+                          ["-b", self.path, "a"], [self.path, "a", "x"], ["-b", self.path, "a", "x", "y"]):
             self.assertEqual(run("twinmq", "passwd", *arguments)[0], 2, arguments)
         self.assertEqual(run("twinmq")[0], 2)
         self.assertFalse(os.path.exists(self.path))

@@ -2,7 +2,6 @@
 
 import os
 import queue
-import random
 import re
 import resource
 import signal
@@ -67,17 +66,6 @@ class Daemon:
 
     def exit_code(self):
         return self.process.wait(timeout=PATIENCE)
-
-
-def free_port():
-    """Of those that the system hands to nobody by itself, so that it stays free."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-            return port
-        except OSError:
-            pass
 
 
 def descriptors(wanted):

@@ -1,6 +1,7 @@
 """TLS as clients and operators meet it: mosquitto's clients, openssl's, renewal under load, attacks."""
 
 import http.client
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,8 @@ import time
 import unittest
 
 import mqtt
-from programs import PATIENCE, SOURCE, Daemon, descriptors, free_port, run
+from ports import free_port
+from programs import PATIENCE, SOURCE, Daemon, descriptors, run
 
 KEPT = os.path.join(os.path.dirname(os.environ["TWINMQ_BIN"]), "tests", "certificates")
 
@@ -154,6 +156,19 @@ class Clients(unittest.TestCase):
             look("-tls1_2", "-sess_out", saved)
             self.assertIn("Reused, TLSv1.2", look("-tls1_2", "-sess_in", saved))
             self.assertIn("no peer certificate available", look("-tls1_1"))
+
+    def test_protocols_and_ciphersuites_are_those_configured(self):
+        with Broker("--set", "listener.tls.protocols=own/1,mqtt", "--set",
+                    "listener.tls.ciphersuites=TLS_CHACHA20_POLY1305_SHA256") as broker:
+            def look(*options):
+                done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{broker.port}", "-CAfile",
+                                       broker.file("ca.pem"), *options],
+                                      input="", capture_output=True, text=True, timeout=PATIENCE)
+                return done.stdout + done.stderr
+            self.assertIn("Cipher is TLS_CHACHA20_POLY1305_SHA256", look("-tls1_3"))
+            self.assertIn("handshake failure", look("-tls1_3", "-ciphersuites", "TLS_AES_256_GCM_SHA384"))
+            self.assertIn("ALPN protocol: own/1", look("-alpn", "own/1"))
+            self.assertIn("no application protocol", look("-alpn", "x-amzn-mqtt-ca"))
 
     def test_the_certificate_is_the_user_of_the_access_rules(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -324,6 +339,16 @@ class Renewal(unittest.TestCase):
             broker.wait_for_line("reload refused.*tls.certificate")
             self.assertEqual(self.certificate_of(broker), "next")
 
+    def test_when_the_first_certificate_expires_is_a_metric(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "s")
+            with Broker("--set", f"admin.socket={path}") as broker:
+                broker.wait_for_line("admin socket")
+                end = subprocess.run(["openssl", "x509", "-noout", "-enddate", "-in", broker.file("server.pem")],
+                                     check=True, capture_output=True, text=True).stdout.strip().removeprefix("notAfter=")
+                told = json.loads(run("twinmq", "stats", "--json", "--socket", path)[1])["metrics"]
+                self.assertEqual(told["twinmq_certificate_expiry_timestamp_seconds"]["value"], ssl.cert_time_to_seconds(end))
+
     def test_a_certificate_that_expires_soon_is_told(self):
         with Broker() as broker:
             told = [line for line in broker.seen if "certificate expires soon" in line]
@@ -359,6 +384,28 @@ class Attacks(unittest.TestCase):
             client.ping()
             for one in flood:
                 one.close()
+
+    def test_no_more_handshakes_are_under_way_than_allowed_however_many_shards_accept(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "s")
+            with Broker("--set", "limits.handshakes_max=10", "--set", "limits.handshake_timeout_seconds=60",
+                        "--set", "node.shards=4", "--set", f"admin.socket={path}") as broker:
+                broker.wait_for_line("admin socket")
+                client = Client(broker.port, "c", context())
+                flood = [socket.create_connection(("127.0.0.1", broker.port), timeout=PATIENCE) for _ in range(100)]
+
+                def handshakes():
+                    told = json.loads(run("twinmq", "stats", "--json", "--socket", path)[1])
+                    return told["metrics"]["twinmq_handshakes_open"]["value"]
+                while (now := handshakes()) < 10:
+                    client.ping()
+                # Whatever still wakes up because of those that wait, there are never more.
+                for _ in range(10):
+                    self.assertEqual(now, 10)
+                    now = handshakes()
+                client.ping()
+                for one in flood:
+                    one.close()
 
     def test_renegotiation_is_refused(self):
         with Broker() as broker:

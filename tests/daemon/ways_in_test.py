@@ -106,6 +106,19 @@ class WebSocket(unittest.TestCase):
         ):
             self.assertEqual(self.status(request), expected, request)
 
+    def test_a_request_may_be_as_long_as_configured(self):
+        with Daemon("--listen", "ws://127.0.0.1:0/mqtt", *COMMON, "--set", "listener.websocket.request_bytes_max=1024") as daemon:
+            port = int(daemon.wait_for_line(r"\bready\b").split("ws://127.0.0.1:")[1].split("/")[0])
+            fits = b"Sec-WebSocket-Protocol: mqtt\r\nX-Fill: "
+            fits += b"x" * (1024 - len(OPENING + fits) - 4) + b"\r\n"
+            connection, answer = open_websocket(port, fits)
+            self.assertIn(b" 101 ", answer)
+            connection.close()
+            connection, answer = open_websocket(port, fits.replace(b"X-Fill: ", b"X-Fill: x"))
+            self.assertNotIn(b" 101 ", answer)
+            self.assertIn(b"HTTP/1.1 4", answer)
+            connection.close()
+
     def test_a_megabyte_of_headers_is_not_read(self):
         self.assertIn(self.status(OPENING + b"X: " + b"x" * 1_000_000), (b"431", b""))
 
@@ -259,9 +272,11 @@ class Patience(unittest.TestCase):
             good, _ = connect(port, client_id=b"good")
             crowd = [dial(port) for _ in range(200)]
             daemon.wait_for_line("accepting paused")
-            before = time.process_time(), self.cpu(daemon)
-            for _ in range(50):
+            before = self.cpu(daemon), time.monotonic()
+            for _ in range(20):
                 self.assertTrue(ping(good))
+                time.sleep(0.05)  # what spins uses this time, what waits does not
+            self.assertLess(self.cpu(daemon) - before[0], (time.monotonic() - before[1]) / 4)
             for each in crowd:
                 each.close()
             daemon.wait_for_line("accepting again")
@@ -269,8 +284,6 @@ class Patience(unittest.TestCase):
             self.assertEqual(code, 0)
             late.close()
             good.close()
-            # Nothing spun meanwhile: seconds, not a core's whole time.
-            self.assertLess(self.cpu(daemon) - before[1], 5)
 
     def cpu(self, daemon):
         with open(f"/proc/{daemon.process.pid}/stat") as stat:

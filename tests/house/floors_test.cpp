@@ -18,7 +18,7 @@ const std::map<std::string, std::set<std::string>> kFloors = {
     {"records", {"base"}},
     {"storage", {"base"}},
     {"net", {"base"}},
-    {"sinks", {"base", "records"}},
+    {"sinks", {"base", "json", "records"}},
     {"core", {"base", "mqtt"}},
     {"modules/sessions", {"base", "mqtt", "records", "core"}},
     {"modules/retained", {"base", "mqtt", "records", "core"}},

@@ -11,6 +11,7 @@ namespace {
 
 // The files in which threads meet, and why.
 const std::map<std::string, std::string_view> kThreadFiles = {
+    {"src/base/start_thread.hpp", "every thread begins here"},
     {"src/base/mailbox.hpp", "batches of letters change hands between shards"},
     {"src/base/counters.hpp", "one shard writes, anybody reads"},
     {"src/base/message.cpp", "free memory is kept per thread"},
@@ -62,13 +63,18 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/app/presence_table.cpp", "every shard tells and asks who is connected"},
     {"src/app/broker.hpp", "every member may be called from any thread"},
     {"src/app/broker.cpp", "every member may be called from any thread"},
+    {"src/app/broker_doors.cpp", "a shard for each core is the default"},
+    {"src/app/way_to_shards.hpp", "plugins and queues leave errands for shards"},
     {"src/app/rule_book.hpp", "administrators change rules while shards run them"},
     {"src/app/rule_book.cpp", "administrators change rules while shards run them"},
+    {"src/app/rule_sinks.hpp", "queues ask what is allowed while a reload changes it"},
+    {"src/app/rule_sinks.cpp", "queues ask what is allowed while a reload changes it"},
     {"src/app/rule_secrets.hpp", "queues ask for secrets while a reload changes where they are"},
     {"src/app/rule_secrets.cpp", "queues ask for secrets while a reload changes where they are"},
     {"src/app/log.cpp", "every thread logs"},
     {"src/app/log_writer.hpp", "one thread writes what every thread logs"},
     {"src/app/log_writer.cpp", "one thread writes what every thread logs"},
+    {"broker/twinmqd.cpp", "a shard for each core is the default"},
     {"broker/examples/gateway.cpp", "the host waits for its broker to do something"},
     {"src/modules/access/hash_worker.hpp", "password hashing takes a thread of its own"},
     {"src/modules/access/hash_worker.cpp", "password hashing takes a thread of its own"},
@@ -125,6 +131,28 @@ TEST_CASE("nothing is left to do in a comment", "[house]") {
       if (!house::has_word(file.text, mark)) continue;
       FAIL_CHECK(house::place(file, file.text.find(mark)) << " says " << mark << ". What is left to do is an issue; "
                                                           << "code says what is.");
+    }
+  }
+}
+
+TEST_CASE("no name of a case has a semicolon", "[house]") {
+  for (const house::SourceFile& file : house::files_below({"tests"}, {"_test.cpp"})) {
+    for (std::size_t at = 0; (at = file.text.find("\nTEST_CASE(", at)) != std::string::npos; ++at) {
+      // The name, over several literals or not, ends with the comma of the tags or with the bracket.
+      std::string name;
+      bool quoted = false;
+      for (std::size_t i = at + 11; i < file.text.size(); ++i) {
+        const char byte = file.text[i];
+        if (byte == '"') {
+          quoted = !quoted;
+        } else if (quoted) {
+          name += byte;
+        } else if (byte == ',' || byte == ')') {
+          break;
+        }
+      }
+      INFO(house::place(file, at + 1) << ": CMake cuts names apart at semicolons, and the case would not run.");
+      CHECK(name.find(';') == std::string::npos);
     }
   }
 }

@@ -24,7 +24,7 @@ namespace {
 using namespace twinmq;
 
 TEST_CASE(
-    "E6: a broker starts, stops and starts again in one process; stopping twice is one stop") {
+    "E6: a broker starts, stops and starts again in one process, and stopping twice is one stop") {
   const auto broker = make_broker();
   CHECK(broker->listeners().empty());
   for (int round = 0; round < 3; ++round) {

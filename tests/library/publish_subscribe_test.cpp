@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 #include <future>
 #include <set>
 #include <string>
@@ -62,6 +64,27 @@ TEST_CASE("E1: the host publishes without a socket and is told how many took it"
   CHECK(publish(*broker, {.topic = "nobody/listens", .payload = "", .qos = QoS::AtLeastOnce})
             .matched == 0);
   CHECK(publish(*broker, {.topic = "bad/#", .payload = ""}).code == ReasonCode::TopicNameInvalid);
+}
+
+TEST_CASE("E1: the host is told what the completion of its publish promises") {
+  char folder[] = "/tmp/twinmq-library-XXXXXX";
+  REQUIRE(::mkdtemp(folder) != nullptr);
+  for (const Durability level : {Durability::None, Durability::OperatingSystem, Durability::Fsync}) {
+    const auto broker = start_broker([&](Config& config) {
+      config.data_dir = folder;
+      config.storage.durability = level;
+      if (level != Durability::None) config.storage.fsync_filters = {"safe/#"};
+    });
+    const auto told = [&](std::string topic, QoS qos) {
+      return publish(*broker, {.topic = std::move(topic), .payload = "x", .qos = qos}).durability;
+    };
+    CHECK(told("a", QoS::AtLeastOnce) == level);
+    CHECK(told("a", QoS::ExactlyOnce) == level);
+    CHECK(told("a", QoS::AtMostOnce) == Durability::None);
+    if (level != Durability::None) CHECK(told("safe/a", QoS::AtLeastOnce) == Durability::Fsync);
+    CHECK(told("bad/#", QoS::AtLeastOnce) == Durability::None);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("E1: a retained message of the host waits for later subscribers") {

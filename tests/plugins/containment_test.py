@@ -2,11 +2,12 @@
 
 import json
 import os
-import tempfile
+import time
 import unittest
 
-from mqtt import Client
-from programs import Daemon, connect, run
+from configured import Configured
+from mqtt import Client, Closed
+from programs import connect, run
 
 SAMPLES = os.environ["TWINMQ_SAMPLES"]
 
@@ -60,11 +61,33 @@ topic = "out/hanging"
 qos = 1
 
 [[rule]]
+name = "stuck"
+sql = "SELECT fast_hang() AS never FROM 'stuck'"
+[[rule.action]]
+type = "log"
+
+[[rule]]
+name = "crashing"
+sql = "SELECT crash() AS never FROM 'crash'"
+[[rule.action]]
+type = "republish"
+topic = "out/crash"
+qos = 1
+
+[[rule]]
 name = "window"
 sql = "SELECT range_of(n) AS spread FROM 'window' GROUP BY COUNT(3)"
 [[rule.action]]
 type = "republish"
 topic = "out/window"
+qos = 1
+
+[[rule]]
+name = "slow_window"
+sql = "SELECT sum(slow_twice(n)) AS doubled FROM 'slow_window' WHERE slow_twice(n) > 2 GROUP BY COUNT(3)"
+[[rule.action]]
+type = "republish"
+topic = "out/slow_window"
 qos = 1
 
 [[rule]]
@@ -76,23 +99,14 @@ plugin = {{ name = "lines", path = "{folder}/lines.txt" }}
 """
 
 
-class Plugins(unittest.TestCase):
+class Plugins(Configured):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.config = os.path.join(self.folder.name, "plugins.toml")
+        super().setUp()
         self.write(2000)
-
-    def tearDown(self):
-        self.folder.cleanup()
 
     def write(self, deadline):
         rules = RULES.replace("${topic(2)}", "${{topic(2)}}").format(folder=self.folder.name)
-        with open(self.config, "w") as file:
-            file.write(PLUGIN.format(samples=SAMPLES, deadline=deadline) + rules)
-
-    def daemon(self, *more):
-        return Daemon("--config", self.config, "--listen", "mqtt://127.0.0.1:0", "--data-dir",
-                      os.path.join(self.folder.name, "data"), *more)
+        self.configure(PLUGIN.format(samples=SAMPLES, deadline=deadline) + rules)
 
     def clients(self, daemon):
         port = daemon.ports()[0]
@@ -112,27 +126,33 @@ class Plugins(unittest.TestCase):
                 wanted = {"n": 4 * n, "twice": 2 * n} if n % 3 == 0 else {"n": 2 * n}
                 self.assertEqual(self.payload(receiver), wanted)
 
+    def test_a_window_gathers_what_slow_functions_answer_wherever_its_home_is(self):
+        for shards in (1, 2, 4):
+            with self.daemon("--set", f"node.shards={shards}") as daemon:
+                receiver, device = self.clients(daemon)
+                for n in range(1, 8):
+                    device.publish("slow_window", json.dumps({"n": n}))
+                self.assertEqual([self.payload(receiver) for _ in range(2)], [{"doubled": 18}, {"doubled": 36}])
+
     def test_a_statement_is_tried_with_the_functions_of_a_daemons_plugins(self):
         code, output, error = run("twinmq", "rule", "test", "--config", self.config, "--values", "--sql",
                                   "SELECT twice(n) AS fast, slow_twice(n) AS slow FROM 't'", "--topic", "t", "--payload", '{"n":2}')
         self.assertEqual((code, output), (0, 'n is 2\ntwice(n) is 4\nslow_twice(n) is 4\nmatch\n{"fast":4,"slow":4}\n'), error)
 
     def test_a_stored_rule_does_not_run_without_the_plugin_it_needs(self):
-        socket = os.path.join(self.folder.name, "data", "twinmq.sock")
         with self.daemon() as daemon:
             receiver, device = self.clients(daemon)
             daemon.wait_for_line("admin socket")
             definition = "sql = \"SELECT twice(n) AS n FROM 'new'\"\n[[action]]\ntype = \"republish\"\ntopic = \"out/new\"\nqos = 1\n"
-            self.assertEqual(run("twinmq", "rule", "create", "new", "--socket", socket, text=definition)[0], 0)
+            self.assertEqual(run("twinmq", "rule", "create", "new", "--socket", self.socket, text=definition)[0], 0)
             device.publish_acknowledged("new", '{"n":2}')
             self.assertEqual(self.payload(receiver), {"n": 4})
-        with open(self.config, "w"):
-            pass
+        self.configure("")
         with self.daemon() as daemon:
             daemon.wait_for_line("stored rule does not run.*there is no function twice")
             receiver, device = self.clients(daemon)
             daemon.wait_for_line("admin socket")
-            self.assertIn("new                      faulty", run("twinmq", "rule", "list", "--socket", socket)[1])
+            self.assertIn("new                      faulty", run("twinmq", "rule", "list", "--socket", self.socket)[1])
             device.publish_acknowledged("new", '{"n":2}')
             device.publish_acknowledged("out/next", '{"n":0}')
             self.assertEqual(self.payload(receiver), {"n": 0})
@@ -142,7 +162,7 @@ class Plugins(unittest.TestCase):
             receiver, device = self.clients(daemon)
             self.assertIn(device.publish_acknowledged("failing", '{"n":1}'), (0, 16))
             self.assertEqual(self.payload(receiver), {"n": 1})
-            code, out, err = run("twinmq", "plugins", "--socket", os.path.join(self.folder.name, "data", "twinmq.sock"))
+            code, out, err = run("twinmq", "plugins", "--socket", self.socket)
             self.assertEqual((code, err), (0, ""))
             self.assertRegex(out, r"^sample calls=\d+ errors=4 timeouts=0\n$")
             daemon.wait_for_line(r'plugin failed.*call=fail reason="it \\"broke\\""')
@@ -162,6 +182,41 @@ class Plugins(unittest.TestCase):
             daemon.wait_for_line("plugin counted plugin=sample .*timeouts=2 disabled=true")
             self.assertEqual(daemon.exit_code(), 0)
 
+    def test_what_promised_to_be_fast_and_hangs_is_named(self):
+        with self.daemon("--set", "node.shards=1", "--set", "limits.callback_warning_milliseconds=50") as daemon:
+            device = Client(daemon.ports()[0], "device", clean=True, expiry=0)
+            device.publish("stuck", "{}")
+            line = daemon.wait_for_line("is slow")
+            self.assertRegex(line, r'callback="plugin function fast_hang" milliseconds=\d+')
+
+    def test_after_a_plugin_crashed_nothing_acknowledged_is_missing(self):
+        path = self.path("lines.txt")
+        for life in range(2):
+            with self.daemon("--set", "node.shards=2") as daemon:
+                port = daemon.ports()[0]
+                receiver = Client(port, "receiver")
+                if life == 0:
+                    receiver.subscribe("out/#", 1)
+                    receiver.disconnect()
+                device = Client(port, "device", clean=True, expiry=0)
+                for n in range(life * 50, life * 50 + 50):
+                    self.assertIn(device.publish_acknowledged("fast/x", json.dumps({"n": n})), (0, 16))
+                    self.assertIn(device.publish_acknowledged("sink", json.dumps({"n": n})), (0, 16))
+                if life == 0:
+                    device.publish("crash", "{}")
+                    self.assertNotEqual(daemon.exit_code(), 0)
+                    with self.assertRaises(Closed):
+                        device.next()
+                    continue
+                self.assertTrue(receiver.session_present)
+                self.assertEqual([self.payload(receiver)["n"] for _ in range(100)], [2 * n for n in range(100)])
+                end = time.monotonic() + 60
+                numbers = []
+                while set(numbers) != set(range(100)) and time.monotonic() < end:
+                    with open(path) as file:
+                        numbers = [int(line.split()[2]) for line in file if line.endswith("\n")]
+                self.assertEqual(sorted(set(numbers)), list(range(100)))
+
     def test_an_aggregate_and_a_sink(self):
         with self.daemon() as daemon:
             receiver, device = self.clients(daemon)
@@ -176,7 +231,7 @@ class Plugins(unittest.TestCase):
         with self.daemon() as daemon:  # whatever was left is delivered by the next start
             receiver, device = self.clients(daemon)
             device.publish_acknowledged("sink", '{"n":20}')
-            path = os.path.join(self.folder.name, "lines.txt")
+            path = self.path("lines.txt")
             while True:
                 lines = []
                 if os.path.exists(path):
@@ -221,11 +276,10 @@ class Plugins(unittest.TestCase):
                                     (SAMPLES + "/no_symbol.so", "{}", "has no twinmq_plugin_abi()"),
                                     (__file__, "{}", "cannot be loaded"),
                                     (SAMPLES + "/sample.so", '{ fail = "bad option" }', 'did not open: "bad option"')):
-            with open(self.config, "w") as file:
-                file.write(f'data_dir = "{self.folder.name}/data"\n\n[[plugin]]\nname = "x"\npath = "{path}"\noptions = {options}\n')
+            self.configure(f'data_dir = "{self.folder.name}/data"\n\n[[plugin]]\nname = "x"\npath = "{path}"\noptions = {options}\n')
             code, _, err = run("twinmqd", "--config", self.config, "--check")
             self.assertEqual(code, 2, err)
-            self.assertIn('plugins.toml:3:1: plugin "x": ', err)
+            self.assertIn('broker.toml:3:1: plugin "x": ', err)
             self.assertIn(what, err)
 
     def test_rules_are_checked_against_the_plugins(self):
@@ -233,8 +287,7 @@ class Plugins(unittest.TestCase):
                           ("SELECT range_of(n) AS n FROM 'a'", "is an aggregate"),
                           ("SELECT slow_twice(n) AS n, lag(n) AS b FROM 'a'", "not declared fast"),
                           ("SELECT twice(n) AS n FROM 'a' GROUP BY COUNT(2)", "is no aggregate")):
-            with open(self.config, "w") as file:
-                file.write(PLUGIN.format(samples=SAMPLES, deadline=100) + f'[[rule]]\nname = "r"\nsql = "{sql}"\n')
+            self.configure(PLUGIN.format(samples=SAMPLES, deadline=100) + f'[[rule]]\nname = "r"\nsql = "{sql}"\n')
             code, _, err = run("twinmqd", "--config", self.config, "--check")
             self.assertEqual(code, 2, err)
             self.assertIn(what, err)
@@ -244,8 +297,7 @@ class Plugins(unittest.TestCase):
         self.assertEqual(code, 0, err)
         self.assertIn('options = { "greeting" = "hello", "list" = [ 1, 2.5, { "a" = true } ] }', out)
         self.assertIn('plugin = { name = "lines", "path" =', out)
-        with open(self.config, "w") as file:
-            file.write(out)
+        self.configure(out)
         again = run("twinmqd", "--config", self.config, "--print-config")[1]
         self.assertEqual(again[again.index("[[rule]]"):], out[out.index("[[rule]]"):])
 

@@ -94,6 +94,54 @@ class RulesOverHttp(unittest.TestCase):
         self.assertEqual(self.ask("DELETE", "/rules/hot"), (200, None, {}))
         self.assertEqual(self.ask("GET", "/rules/hot")[:2], (401, "UnauthorizedException"))
 
+    def test_the_actions_of_aws_keep_what_they_say(self):
+        port = "127.0.0.1:9"
+        self.start_with_administrator()
+        republish = {"roleArn": "arn:aws:iam::000000000000:role/twinmq", "topic": "out/x", "qos": 0, "headers": {
+            "payloadFormatIndicator": "UTF8_DATA", "contentType": "application/json", "responseTopic": "answers",
+            "correlationData": base64.b64encode(b"id").decode(), "messageExpiry": "${expiry}",
+            "userProperties": [{"key": "k", "value": "v"}]}}
+        self.assertEqual(self.ask("POST", "/rules/r", {**PAYLOAD, "actions": [{"republish": republish}]}), (200, None, {}))
+        self.assertEqual(self.ask("GET", "/rules/r")[2]["rule"]["actions"], [{"republish": republish}])
+        watcher = Client(self.mqtt, "watcher", clean=True, expiry=0)
+        watcher.subscribe("out/#", 0)
+        device = Client(self.mqtt, "device", clean=True, expiry=0)
+        device.publish_acknowledged("in/x", '{"t":60,"expiry":"soon"}')  # the action fails
+        device.publish_acknowledged("in/x", '{"t":61,"expiry":60}')
+        body = watcher.next().body
+        self.assertTrue(body.endswith(b'{"t":61}'), body)
+        self.assertIn(b"\x01\x01", body)
+        self.assertRegex(body, rb"\x02\x00\x00\x00[\x3b\x3c]")
+        for part in (b"application/json", b"answers", b"\x00\x02id", b"\x00\x01k\x00\x01v"):
+            self.assertIn(part, body)
+        for key, value in (("messageExpiry", "soon"), ("payloadFormatIndicator", "TEXT")):
+            headers = {"roleArn": "r", "topic": "out", "headers": {key: value}}
+            self.assertEqual(self.ask("POST", "/rules/x", {**PAYLOAD, "actions": [{"republish": headers}]})[:2],
+                             (400, "InvalidRequestException"))
+        # Batches, and addresses that depend on the message.
+        self.start("--set", f"access.password_file={self.passwords}", "--set", "access.anonymous=true", "--set",
+                   "admin.principals=root", "--set", f"rules.http_targets=http://{port}/in/", data="other")
+        http = {"url": f"http://{port}/in/${{topic(2)}}", "headers": [{"key": "X-Device", "value": "${clientid()}"}],
+                "enableBatching": True, "batchConfig": {"maxBatchOpenMs": 50, "maxBatchSize": 5, "maxBatchSizeBytes": 1000,
+                                                        "batchAcrossTopics": False}}
+        self.assertEqual(self.ask("POST", "/rules/h", {**PAYLOAD, "actions": [{"http": http}]}), (200, None, {}))
+        self.assertEqual(self.ask("GET", "/rules/h")[2]["rule"]["actions"], [{"http": http}])
+        action = self.ask("GET", "/api/v1/rules/h")[2]["rule"]["action"][0]
+        self.assertEqual((action["body"], action["batch_max"], action["batch_bytes_max"], action["linger_milliseconds"]),
+                         ("array", 5, 1000, 50))
+        del http["batchConfig"]
+        self.assertEqual(self.ask("POST", "/rules/d", {**PAYLOAD, "actions": [{"http": http}]}), (200, None, {}))
+        self.assertEqual(self.ask("GET", "/rules/d")[2]["rule"]["actions"][0]["http"]["batchConfig"],
+                         {"maxBatchOpenMs": 20, "maxBatchSize": 10, "maxBatchSizeBytes": 5120, "batchAcrossTopics": False})
+        for actions, what in (({"actions": [{"http": {**http, "auth": {"sigv4": {}}}}]}, "auth is not offered here"),
+                              ({"errorAction": {"http": http}}, "enableBatching is not offered there"),
+                              ({"actions": [{"http": {**http, "batchConfig": {"foo": 1}}}]}, "batchConfig.foo"),
+                              ({"actions": [{"http": {**http, "url": f"http://{port}/in/../admin"}}]}, "has a segment"),
+                              ({"actions": [{"http": {**http, "url": f"http://{port}/out/${{topic(2)}}"}}]}, "http_targets")):
+            status, name, answer = self.ask("POST", "/rules/x", {**PAYLOAD, **actions})
+            self.assertEqual((status, name), (400, "InvalidRequestException"))
+            self.assertIn(what, answer["message"])
+
     def test_errors_have_the_names_of_aws(self):
         self.start_with_administrator()
         self.assertEqual(self.ask("POST", "/rules/hot", PAYLOAD)[0], 200)

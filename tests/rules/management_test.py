@@ -2,11 +2,11 @@
 
 import json
 import os
-import tempfile
 import unittest
 
+from configured import Configured
 from mqtt import Client
-from programs import Daemon, run
+from programs import run
 
 CONFIG = """
 [[rule]]
@@ -26,36 +26,22 @@ qos = 1
 """
 
 
-class Management(unittest.TestCase):
+class Management(Configured):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.config = self.file("rules.toml", CONFIG)
-
-    def tearDown(self):
-        self.folder.cleanup()
-
-    def file(self, name, text):
-        path = os.path.join(self.folder.name, name)
-        with open(path, "w") as file:
-            file.write(text)
-        return path
+        super().setUp()
+        self.configure(CONFIG)
 
     def daemon(self, shards=2, *more):
-        return Daemon("--config", self.config, "--listen", "mqtt://127.0.0.1:0", "--data-dir",
-                      os.path.join(self.folder.name, "data"), "--set", f"node.shards={shards}", *more)
+        return super().daemon("--set", f"node.shards={shards}", *more)
 
     def twinmq(self, *arguments, text=None):
         """Words of a command; the socket comes behind them."""
-        return run("twinmq", *arguments, "--socket", os.path.join(self.folder.name, "data", "twinmq.sock"), text=text)
+        return run("twinmq", *arguments, "--socket", self.socket, text=text)
 
     def must(self, *arguments, text=None):
         code, output, error = self.twinmq(*arguments, text=text)
         self.assertEqual((code, error), (0, ""))
         return output
-
-    def receive(self, client):
-        topic, payload, *_ = client.receive(patience=20)
-        return topic, json.loads(payload)
 
     def test_a_rule_is_in_force_on_every_shard_when_the_answer_comes(self):
         for shards in (1, 4):
@@ -86,6 +72,25 @@ class Management(unittest.TestCase):
                     device.publish_acknowledged("in/x", '{"t":99}')
                     device.publish_acknowledged("out/y", '{"t":0}')
                     self.assertEqual(self.receive(watcher), ("out/y", {"t": 0}))
+
+    def test_what_surely_is_a_mistake_is_told_wherever_a_rule_is_made(self):
+        loop = "sql = \"SELECT * FROM 'loop/+' WHERE a = undefined\"\n[[action]]\ntype = \"republish\"\ntopic = \"loop/${topic(2)}\"\n"
+        compared = "line 1, column 32: a comparison with Undefined is always Undefined: use isUndefined()"
+        covered = 'FROM may cover "loop/${topic(2)}", where an action publishes: the rule sees what it made itself, until limits.hops_max ends that'
+        self.configure(CONFIG + "[[rule]]\nname = \"looping\"\n" + loop.replace("[[action]]", "[[rule.action]]"))
+        code, output, error = run("twinmqd", "--config", self.config, "--check")
+        self.assertEqual((code, output), (0, "configuration is sound\n"))
+        for sentence in (compared, covered.replace('"', '\\"')):
+            self.assertIn(f'rule warning rule=looping warning="{sentence}"', error)
+        with self.daemon() as daemon:
+            daemon.wait_for_line("rule warning rule=looping warning=")
+            daemon.wait_for_line("admin socket")
+            for operation in ("create", "replace"):
+                self.assertEqual(self.twinmq("rule", operation, "again", text=loop),
+                                 (0, "again is enabled\n", f"warning: {compared}\nwarning: {covered}\n"))
+                daemon.wait_for_line("rule warning rule=again warning=")
+            self.assertIn(f"# warning: {covered}\n", self.must("rule", "show", "again"))
+            self.must("rule", "create", "hot", text=HOT.format(limit=50))
 
     def test_stored_rules_survive_a_kill_and_deleted_ones_stay_deleted(self):
         with self.daemon(2) as daemon:
@@ -152,12 +157,12 @@ class Management(unittest.TestCase):
                 self.assertEqual((code, error), (1, 'twinmq: there is no rule "nobody"\n'))
             daemon.signal("TERM")
             self.assertEqual(daemon.exit_code(), 0)
-        self.file("rules.toml", CONFIG.replace("fixed\"\nsql", "hot\"\nsql"))
+        self.configure(CONFIG.replace("fixed\"\nsql", "hot\"\nsql"))
         with self.daemon() as daemon:
             self.assertNotEqual(daemon.exit_code(), 0)
             line = daemon.wait_for_line("stands in")
             self.assertIn('the rule "hot" stands in the configuration (rule[0]) and in the store (key uhot)', line)
-        self.file("rules.toml", CONFIG)
+        self.configure(CONFIG)
         with self.daemon() as daemon:
             daemon.wait_for_line("admin socket")
             self.must("rule", "delete", "hot")
@@ -240,11 +245,11 @@ class Management(unittest.TestCase):
             return f'[[rule]]\nname = "{name}"\nsql = "{sql}"\n[[rule.action]]\ntype = "republish"\ntopic = "{topic}"\n'
 
         def reload(text, line):
-            self.file("rules.toml", text)
+            self.configure(text)
             daemon.signal("HUP")
             return daemon.wait_for_line(line)
 
-        self.file("rules.toml", republish("a", "SELECT lag(v) AS before FROM 'in'", "one") + republish("b", "SELECT * FROM 'in'", "two"))
+        self.configure(republish("a", "SELECT lag(v) AS before FROM 'in'", "one") + republish("b", "SELECT * FROM 'in'", "two"))
         with self.daemon(3) as daemon:
             port = daemon.ports()[0]
             daemon.wait_for_line("admin socket")
@@ -277,23 +282,23 @@ class Management(unittest.TestCase):
             self.assertEqual(heard(3), {("four", None)})
 
     def test_a_stored_rule_stops_when_the_file_no_longer_lets_it_write_where_it_does(self):
-        out = os.path.join(self.folder.name, "out")
+        out = self.path("out")
         os.mkdir(out)
         allowed = f'[rules]\nfile_directories = ["{out}"]\n'
-        self.file("rules.toml", allowed)
+        self.configure(allowed)
         with self.daemon() as daemon:
             port = daemon.ports()[0]
             daemon.wait_for_line("admin socket")
             device = Client(port, "device", clean=True, expiry=0)
             self.must("rule", "create", "kept", text=f"sql = \"SELECT n FROM 'in'\"\n[[action]]\ntype = \"file\"\npath = \"{out}/lines\"\n")
-            self.file("rules.toml", "")
+            self.configure("")
             daemon.signal("HUP")
             daemon.wait_for_line("stored rule does not run")
             daemon.wait_for_line("reloaded")
             device.publish_acknowledged("in", '{"n":1}')
             self.assertIn("faulty", self.must("rule", "list"))
             self.assertIn("is not below any of rules.file_directories", self.must("rule", "show", "kept"))
-            self.file("rules.toml", allowed)
+            self.configure(allowed)
             daemon.signal("HUP")
             daemon.wait_for_line("reloaded")
             device.publish_acknowledged("in", '{"n":2}')
@@ -303,7 +308,7 @@ class Management(unittest.TestCase):
                 self.assertEqual(file.read(), '{"n":2}\n')
 
     def test_counts_are_told_by_rule_and_as_metrics(self):
-        self.file("rules.toml", CONFIG + "[rules]\nsteps_max = 1000\n")
+        self.configure(CONFIG + "[rules]\nsteps_max = 1000\n")
         with self.daemon(2) as daemon:
             port = daemon.ports()[0]
             daemon.wait_for_line("admin socket")

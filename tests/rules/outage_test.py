@@ -174,8 +174,8 @@ def outage(seconds, payload, pause, growth_max):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2, help="how long the server is down")
-    parser.add_argument("--payload", type=int, default=500, help="bytes of a message")
+    parser.add_argument("--payload", type=int, default=8000, help="bytes of a message")
     parser.add_argument("--pause", type=float, default=0.04, help="of a device, between its bursts of messages")
-    parser.add_argument("--growth-max", type=int, default=1 << 20, help="MiB that the resident set may grow by, of a life")
+    parser.add_argument("--growth-max", type=int, default=24, help="MiB that the resident set may grow by, of a life")
     options = parser.parse_args()
     sys.exit(0 if outage(options.seconds, options.payload, options.pause, options.growth_max) else 1)

@@ -3,11 +3,11 @@
 import base64
 import json
 import os
-import tempfile
 import unittest
 
+from configured import Configured
 from mqtt import Client
-from programs import Daemon, run
+from programs import run
 from receiver import Receiver
 
 CONFIG = """
@@ -54,42 +54,31 @@ def reading_types():
     return field(1, field(1, b"plant.proto") + field(2, b"plant") + field(4, message) + field(12, b"proto3"))
 
 
-class Outside(unittest.TestCase):
+class Outside(Configured):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        os.makedirs(os.path.join(self.folder.name, "tables", "plant"))
-        os.mkdir(os.path.join(self.folder.name, "types"))
+        super().setUp()
+        os.makedirs(self.path("tables/plant"))
+        os.mkdir(self.path("types"))
         self.receiver = Receiver()
         self.table("device,room\nd1,hall\n")
-        self.write("types/plant.desc", reading_types())
-        self.write("token", b"s3cr3t-one\n")
-        self.write("rules.toml", CONFIG.format(folder=self.folder.name, port=self.receiver.port).encode())
+        self.file("types/plant.desc", reading_types())
+        self.file("token", b"s3cr3t-one\n")
+        self.configure(CONFIG.format(folder=self.folder.name, port=self.receiver.port))
 
     def tearDown(self):
         self.receiver.end()
-        self.folder.cleanup()
-
-    def path(self, name):
-        return os.path.join(self.folder.name, name)
-
-    def write(self, name, content):
-        with open(self.path(name), "wb") as file:
-            file.write(content)
+        super().tearDown()
 
     def table(self, text):
         """Replaced at once, as editors do."""
-        self.write("tables/plant/.new", text.encode())
+        self.file("tables/plant/.new", text)
         os.replace(self.path("tables/plant/.new"), self.path("tables/plant/rooms.csv"))
 
     def options(self):
-        return ("--config", self.path("rules.toml"), "--listen", "mqtt://127.0.0.1:0", "--data-dir", self.path("data"))
+        return ("--config", self.config, "--listen", "mqtt://127.0.0.1:0", "--data-dir", self.path("data"))
 
     def daemon(self, *more):
-        return Daemon(*self.options(), *more, env={"TWINMQ_TEST_PLANT": "north"})
-
-    def receive(self, client):
-        topic, payload, *_ = client.receive(patience=20)
-        return topic, json.loads(payload)
+        return super().daemon(*more, env={"TWINMQ_TEST_PLANT": "north"})
 
     def test_tables_are_looked_into_and_read_again_when_they_change(self):
         with self.daemon("--set", "node.shards=2") as daemon:
@@ -115,9 +104,9 @@ class Outside(unittest.TestCase):
             # A new file in a new folder, and a whole reload.
             os.mkdir(self.path("tables/more"))
             daemon.wait_for_line("rule files renewed")
-            self.write("tables/more/empty.json", b"{}")
+            self.file("tables/more/empty.json", b"{}")
             self.assertIn("tables=2", daemon.wait_for_line("rule files renewed"))
-            self.write("tables/more/empty.json", b"{")
+            self.file("tables/more/empty.json", b"{")
             daemon.wait_for_line("rule files kept")
             daemon.signal("HUP")
             daemon.wait_for_line("empty.json: line 1")
@@ -126,13 +115,13 @@ class Outside(unittest.TestCase):
             daemon.wait_for_line("tables=1")
 
     def test_a_start_is_refused_for_a_table_that_is_none_or_lies_elsewhere(self):
-        self.write("elsewhere.csv", b"a,b\n1,2\n")
+        self.file("elsewhere.csv", b"a,b\n1,2\n")
         os.symlink(self.path("elsewhere.csv"), self.path("tables/link.csv"))
         code, _, error = run("twinmqd", *self.options(), env={"TWINMQ_TEST_PLANT": "north"})
         self.assertNotEqual(code, 0)
         self.assertIn("tables/link.csv: this link leads out of the directory", error)
         os.remove(self.path("tables/link.csv"))
-        self.write("types/bad.desc", b"no descriptor")
+        self.file("types/bad.desc", b"no descriptor")
         code, _, error = run("twinmqd", *self.options(), env={"TWINMQ_TEST_PLANT": "north"})
         self.assertNotEqual(code, 0)
         self.assertIn("types/bad.desc: this is no FileDescriptorSet", error)
@@ -153,12 +142,12 @@ class Outside(unittest.TestCase):
             self.assertEqual(self.receive(watcher)[1], {"t": 21})
             device.publish_acknowledged("packed", b"\x08")
             self.assertEqual(self.receive(watcher)[1], None)
-            code, told, _ = run("twinmq", "rule", "stats", "packed", "--json", "--socket", self.path("data/twinmq.sock"))
+            code, told, _ = run("twinmq", "rule", "stats", "packed", "--json", "--socket", self.socket)
             self.assertEqual((code, json.loads(told)["undecodable"]), (0, 1))
 
     def test_a_statement_is_tried_with_tables_and_types(self):
         env = {"TWINMQ_TEST_PLANT": "north"}
-        code, told, error = run("twinmq", "rule", "test", "--config", self.path("rules.toml"), "--json", "--topic", "t", "--sql",
+        code, told, error = run("twinmq", "rule", "test", "--config", self.config, "--json", "--topic", "t", "--sql",
                                 "SELECT lookup('plant/rooms', d).room AS room, decode(p, 'proto', 'plant.desc', 'Reading').t AS t FROM 't'",
                                 "--payload", json.dumps({"d": "d1", "p": base64.b64encode(b"\x08\x15").decode()}), env=env)
         self.assertEqual((code, error), (0, ""))
@@ -176,7 +165,7 @@ class Outside(unittest.TestCase):
             self.assertEqual(self.receiver.headers["Authorization"], "Bearer s3cr3t-one")
             self.assertEqual(self.receiver.headers["X-Plant"], "north!")
             # A new secret counts at once.
-            self.write("token", b"s3cr3t-two")
+            self.file("token", b"s3cr3t-two")
             device.publish_acknowledged("data/d1", '{"n": 2}')
             self.assertTrue(self.receiver.wait_for({2}))
             self.assertEqual(self.receiver.headers["Authorization"], "Bearer s3cr3t-two")
@@ -186,7 +175,7 @@ class Outside(unittest.TestCase):
             daemon.wait_for_line("sink fails")
             os.rename(self.path("gone"), self.path("token"))
             self.assertTrue(self.receiver.wait_for({3}))
-            socket = ("--socket", self.path("data/twinmq.sock"))
+            socket = ("--socket", self.socket)
             for command in (("rule", "show", "sent"), ("rule", "show", "sent", "--json"), ("rule", "list", "--json"),
                             ("rule", "explain", "sent"), ("rule", "stats", "sent", "--json"), ("sink", "list")):
                 code, told, error = run("twinmq", *command, *socket)
@@ -194,11 +183,12 @@ class Outside(unittest.TestCase):
                 shown.append(told)
             unknown = "sql = \"SELECT n FROM 'x'\"\n[[action]]\ntype = \"http\"\nurl = \"http://127.0.0.1:%d/\"\nheaders = [\"A: %s\"]\n"
             for header, fault in (("${get_secret('nothing')}", 'the secret "nothing" is none of rules.secrets'),
-                                  ("${topic()}", "a header may hold ${get_secret('NAME')} and no other expression")):
+                                  ("${get_secret('token')} ${topic()}",
+                                   "a header that names a secret holds ${get_secret('NAME')} and no other expression")):
                 code, _, error = run("twinmq", "rule", "create", "r", *socket, text=unknown % (self.receiver.port, header))
                 self.assertNotEqual(code, 0)
                 self.assertIn(fault, error)
-        code, printed, _ = run("twinmqd", "--config", self.path("rules.toml"), "--print-config", env={"TWINMQ_TEST_PLANT": "north"})
+        code, printed, _ = run("twinmqd", "--config", self.config, "--print-config", env={"TWINMQ_TEST_PLANT": "north"})
         self.assertEqual(code, 0)
         self.assertIn("get_secret('token')", printed)
         self.assertNotIn("s3cr3t", "".join([*shown, printed, *daemon.seen]))

@@ -20,6 +20,7 @@ class Receiver:
         self.lines = []
         self.first_of = {}  # by Idempotency-Key, what the request began with; a repeat begins the same
         self.headers = None
+        self.requests = []  # path and headers of each
         self.mistaken = False  # two results came under one identifier
         self.status = 204
         self.changed = threading.Condition()
@@ -45,6 +46,7 @@ class Receiver:
                     return
                 with receiver.changed:
                     receiver.headers = self.headers
+                    receiver.requests.append((self.path, self.headers))
                     if receiver.status == 204:
                         entries = [json.loads(line) for line in body.splitlines()]
                         first = receiver.first_of.setdefault(self.headers["Idempotency-Key"], entries[0])
@@ -52,6 +54,8 @@ class Receiver:
                         receiver.lines += entries
                     receiver.changed.notify_all()
                 self.send_response(receiver.status)
+                if receiver.status // 100 == 3:
+                    self.send_header("Location", "/elsewhere")
                 if receiver.status != 204:
                     self.send_header("Content-Length", "0")
                 self.end_headers()

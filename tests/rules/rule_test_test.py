@@ -46,7 +46,8 @@ def shown(line):
 
 
 class RuleTest(unittest.TestCase):
-    def test_every_vector_that_is_documented_or_inferred_passes(self):
+    def test_every_vector_that_is_documented_or_inferred_passes_and_others_are_reported(self):
+        deviations = []
         with open(VECTORS) as file:
             vectors = json.load(file, parse_float=Decimal, parse_int=Decimal)["vectors"]
         with open(VECTORS) as file:
@@ -56,9 +57,14 @@ class RuleTest(unittest.TestCase):
                 code, output, error = run("twinmq", *arguments_of(vector, folder))
                 with self.subTest(vector["id"], sql=vector["sql"]):
                     if vector["confidence"] == "doubtful":
+                        found = shown(output) if code == 0 else error.strip()
+                        if found != exact["expected"]:
+                            deviations.append(f"{vector['id']}: {vector['sql']} is {found}, expected {exact['expected']}: {vector.get('note', '')}")
                         continue
                     self.assertEqual(code, 0, error)
                     self.assertEqual(shown(output), exact["expected"])
+        doubtful = [vector["id"] for vector in plain if vector["confidence"] == "doubtful"]
+        print(f"doubtful vectors ({' '.join(doubtful)}): {len(deviations)} deviations", *deviations, sep="\n  ")
 
     def test_a_person_reads_the_result_or_the_reason(self):
         self.assertEqual(run("twinmq", "rule", "test", "--sql", "SELECT a FROM 't' WHERE a > 1", "--topic", "t", "--payload", '{"a":2}'),
@@ -86,6 +92,19 @@ class RuleTest(unittest.TestCase):
         self.assertEqual((code, output), (2, ""))
         self.assertEqual(error, "twinmq: line 1, column 10: expected FROM, WHERE or the end of the statement, found 'FORM'\n"
                                 "  SELECT a FORM 't'\n           ^\n")
+
+    def test_a_function_that_nobody_has_is_refused_as_when_a_rule_is_made(self):
+        config = os.path.join(SOURCE, "conf", "twinmq.toml")
+        for more in ((), ("--config", config)):
+            code, output, error = run("twinmq", "rule", "test", "--sql", "SELECT absx(a) AS b FROM 't'", "--topic", "t", "--payload", '{"a":1}', *more)
+            self.assertEqual((code, output), (2, ""))
+            self.assertEqual(error, "twinmq: line 1, column 8: there is no function absx(): neither SQL nor a plugin has it; did you mean abs()?\n"
+                                    "  SELECT absx(a) AS b FROM 't'\n         ^\n")
+        code, _, error = run("twinmq", "rule", "test", "--sql", "SELECT stddev(a) AS b FROM 't'", "--topic", "t", "--payload", '{"a":1}')
+        self.assertEqual(code, 2)
+        self.assertIn("column 8: there is no function stddev() of a single message: it is an aggregate, and needs GROUP BY", error)
+        code, output, _ = run("twinmq", "rule", "test", "--sql", "SELECT get_or_default(aws_lambda('f', 1), 2) AS b FROM 't'", "--topic", "t", "--payload", "{}")
+        self.assertEqual((code, output), (0, 'match\n{"b":2}\n'))
 
     def test_wrong_usage_ends_with_2(self):
         for arguments in ([], ["--sql", "SELECT a FROM 't'", "--topic", "t"],

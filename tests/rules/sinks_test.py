@@ -2,12 +2,12 @@
 
 import json
 import os
-import tempfile
 import time
 import unittest
 
+from configured import Configured
 from mqtt import Client
-from programs import Daemon, run
+from programs import run
 from receiver import Receiver, first_ones
 
 CONFIG = """
@@ -29,25 +29,19 @@ headers = ["X-Plant: north"]
 """
 
 
-class Sinks(unittest.TestCase):
+class Sinks(Configured):
     def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        os.mkdir(os.path.join(self.folder.name, "out"))
+        super().setUp()
+        os.mkdir(self.path("out"))
         self.receiver = Receiver()
-        self.config = os.path.join(self.folder.name, "rules.toml")
-        with open(self.config, "w") as file:
-            file.write(CONFIG.format(folder=self.folder.name, port=self.receiver.port))
+        self.configure(CONFIG.format(folder=self.folder.name, port=self.receiver.port))
 
     def tearDown(self):
         self.receiver.end()
-        self.folder.cleanup()
-
-    def daemon(self, *more):
-        return Daemon("--config", self.config, "--listen", "mqtt://127.0.0.1:0", "--data-dir",
-                      os.path.join(self.folder.name, "data"), *more)
+        super().tearDown()
 
     def file_entries(self):
-        with open(os.path.join(self.folder.name, "out", "kept.jsonl")) as file:
+        with open(self.path("out/kept.jsonl")) as file:
             return [json.loads(line) for line in file if line.endswith("\n")]
 
     def wait_for_file(self, wanted):
@@ -100,14 +94,12 @@ class Sinks(unittest.TestCase):
             self.assertEqual(codes[-1], 0x97)
 
     def test_a_rule_that_is_replaced_or_deleted_takes_its_queues_along(self):
-        socket = os.path.join(self.folder.name, "data", "twinmq.sock")
-        with open(self.config, "w") as file:
-            file.write(f'[rules]\nhttp_targets = ["http://127.0.0.1:{self.receiver.port}/"]\n')
+        self.configure(f'[rules]\nhttp_targets = ["http://127.0.0.1:{self.receiver.port}/"]\n')
         definition = ("sql = \"SELECT n FROM 'data/+'\"\n[[action]]\ntype = \"http\"\nbody = \"lines\"\n"
                       f"url = \"http://127.0.0.1:{self.receiver.port}/%s\"\n")
 
         def twinmq(*arguments, text=None):
-            code, output, error = run("twinmq", *arguments, "--socket", socket, text=text)
+            code, output, error = run("twinmq", *arguments, "--socket", self.socket, text=text)
             self.assertEqual((code, error), (0, ""))
             return output
 
@@ -138,21 +130,113 @@ class Sinks(unittest.TestCase):
             self.receiver.status = 204
             self.assertEqual(twinmq("sink", "replay", "kept/0"), "1 dead letters are back in the queue of kept/0\n")
             self.assertTrue(self.receiver.wait_for({30}))
-            self.assertEqual(run("twinmq", "sink", "replay", "nobody", "--socket", socket)[0], 1)
+            self.assertEqual(run("twinmq", "sink", "replay", "nobody", "--socket", self.socket)[0], 1)
+
+    def test_redirects_are_not_followed(self):
+        self.receiver.begin()
+        with self.daemon("--set", "node.shards=1") as daemon:
+            device = Client(daemon.ports()[0], "device", clean=True, expiry=0)
+            for n, status in enumerate((301, 307)):
+                self.receiver.status = status
+                device.publish_acknowledged("data/d1", json.dumps({"n": n}))
+                daemon.wait_for_line(f"entry refused by its sink.*HTTP {status}")
+            self.receiver.status = 204
+            device.publish_acknowledged("data/d1", '{"n":2}')
+            self.assertTrue(self.receiver.wait_for({2}))
+        self.assertEqual({path for path, _ in self.receiver.requests}, {"/in"})
+
+    def test_addresses_and_headers_may_depend_on_the_message(self):
+        text = CONFIG.format(folder=self.folder.name, port=self.receiver.port)
+        self.configure(text.replace('/"]', '/in/"]').replace('/in"', '/in/${topic(2)}?n=${n}"')
+                       .replace("X-Plant: north", "X-Plant: ${topic(2)}-${missing}"))
+        with self.daemon("--set", "node.shards=1") as daemon:
+            device = Client(daemon.ports()[0], "device", clean=True, expiry=0)
+            for n, name in enumerate(("a", "a/b", "b", "..", "%2e%2e", "b@evil", "c")):
+                self.assertIn(device.publish_acknowledged(f"data/{name}", json.dumps({"n": n})), (0, 16))
+            daemon.wait_for_line("sink fails")
+        self.receiver.begin()
+        with self.daemon("--set", "node.shards=1") as daemon:  # addresses are kept with what waits
+            for _ in range(2):
+                daemon.wait_for_line("entry refused by its sink.*has a segment")
+            self.assertTrue(self.receiver.wait_for({6}))
+        self.assertEqual([(path, headers["X-Plant"]) for path, headers in self.receiver.requests],
+                         [("/in/a?n=0", "a-"), ("/in/b?n=2", "b-"), ("/in/b@evil?n=5", "b@evil-"), ("/in/c?n=6", "c-")])
+
+    def test_a_reload_changes_where_results_may_go_at_once(self):
+        text = CONFIG.format(folder=self.folder.name, port=self.receiver.port).replace('/in"', '/${topic(2)}/in"')
+        root = f'"http://127.0.0.1:{self.receiver.port}/'
+        both, one = (text.replace(f'[{root}"]', f"[{targets}]") for targets in (f'{root}a/", {root}b/"', f'{root}a/"'))
+        self.configure(both)
+        self.receiver.begin()
+        with self.daemon("--set", "node.shards=1") as daemon:
+            device = Client(daemon.ports()[0], "device", clean=True, expiry=0)
+            device.publish_acknowledged("data/b", '{"n":1}')
+            self.assertTrue(self.receiver.wait_for({1}))
+            self.configure(one)
+            daemon.signal("HUP")
+            daemon.wait_for_line("reloaded")
+            device.publish_acknowledged("data/b", '{"n":2}')
+            daemon.wait_for_line("entry refused by its sink.*begins with none of rules.http_targets")
+            device.publish_acknowledged("data/a", '{"n":3}')
+            self.assertTrue(self.receiver.wait_for({3}))
+        self.assertEqual([path for path, _ in self.receiver.requests], ["/b/in", "/a/in"])
+
+    def test_a_file_of_csv(self):
+        text = CONFIG.format(folder=self.folder.name, port=self.receiver.port)
+        self.configure(text.replace('kept.jsonl"', 'kept.csv"\nformat = "csv"\ncolumns = ["device", "n", "more"]')
+                       .replace("SELECT n,", "SELECT n, more,"))
+        with self.daemon("--set", "node.shards=1") as daemon:
+            device = Client(daemon.ports()[0], "device", clean=True, expiry=0)
+            device.publish_acknowledged("data/d1", '{"n":1,"more":"a,b"}')
+            device.publish_acknowledged("data/d2", '{"n":2.50,"more":{"x":[1]}}')
+            device.publish_acknowledged("data/d3", '{"n":"last"}')
+            wanted = 'device,n,more\nd1,1,"a,b"\nd2,2.5,"{""x"":[1]}"\nd3,last,\n'
+            end = time.monotonic() + 60
+            found = ""
+            while found != wanted and time.monotonic() < end:
+                with open(self.path("out/kept.csv"), newline="") as file:
+                    found = file.read()
+            self.assertEqual(found, wanted)
+        self.configure(text.replace('kept.jsonl"', 'kept.csv"\nformat = "csv"'))
+        self.assertIn("needs columns", run("twinmqd", "--config", self.config, "--check")[2])
 
     def test_rules_reach_only_what_the_administrator_allows(self):
+        os.mkdir(self.path("outside"))
+        os.symlink(self.path("outside"), self.path("out/away"))
+        os.symlink(self.path("outside/file"), self.path("out/link"))
         for old, new, what in (("/out/kept.jsonl", "/out/../../etc/x", "is not below any of rules.file_directories"),
+                               ("/out/kept.jsonl", "/out/away/x", "leads by a link out of rules.file_directories"),
+                               ("/out/kept.jsonl", "/out/link", "is a link"),
+                               ("/in\"", "/in/../admin\"", "has a segment"),
+                               ("/in\"", "/in/%2e%2e/admin\"", "has a segment"),
+                               ("/in\"", "/in/..\\\\admin\"", "backslash"),
+                               ("url = \"http://", "url = \"http://me@", "names a user"),
+                               ('/"]', '/in/"]', "begins with none of rules.http_targets"),
+                               ('/"]', '/../"]', "rules.http_targets"),
+                               ("url = \"http://127.0.0.1", "url = \"http://evil.example/${n}", "begins with none of rules.http_targets"),
                                ("/in\"", "/in\"", None),
                                ("url = \"http://127.0.0.1", "url = \"http://evil.example", "begins with none of rules.http_targets")):
             text = CONFIG.format(folder=self.folder.name, port=self.receiver.port).replace(old, new)
-            with open(self.config, "w") as file:
-                file.write(text)
+            self.configure(text)
             code, out, err = run("twinmqd", "--config", self.config, "--check")
             if what is None:
                 self.assertEqual((code, err), (0, ""))
             else:
-                self.assertEqual(code, 2)
+                self.assertEqual(code, 2, new)
                 self.assertIn(what, err)
+        # The same for rules that are made at run time.
+        port = self.receiver.port
+        self.configure(f'[rules]\nfile_directories = ["{self.path("out")}"]\nhttp_targets = ["http://127.0.0.1:{port}/in/"]\n')
+        with self.daemon() as daemon:
+            daemon.wait_for_line("admin socket")
+            for action, what in ((f'"http"\nurl = "http://127.0.0.1:{port}/in/../admin"', "has a segment"),
+                                 (f'"file"\npath = "{self.path("out/away/x")}"', "leads by a link"),
+                                 (f'"file"\npath = "{self.path("out/link")}"', "is a link")):
+                code, _, err = run("twinmq", "rule", "create", "r", "--socket", self.socket,
+                                   text=f"sql = \"SELECT * FROM 'a'\"\n[[action]]\ntype = {action}\n")
+                self.assertNotEqual(code, 0)
+                self.assertIn(what, err)
+        self.assertEqual(os.listdir(self.path("outside")), [])
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ class Host {
  public:
   virtual ~Host() = default;
   virtual std::unique_ptr<Stream> open() = 0;
+  /// What WebSocket runs on, without its handshake and its frames; none in memory.
+  virtual std::unique_ptr<Stream> open_below_websocket() { return nullptr; }
   /// Lets time pass: at once in memory, really over TCP.
   virtual void advance(Milliseconds time) = 0;
   /// Connections the broker holds now; over TCP unknown: 0.
@@ -59,6 +61,7 @@ class Broker {
   explicit Broker(Setup setup = {});
 
   std::unique_ptr<Stream> open() { return host_->open(); }
+  std::unique_ptr<Stream> open_below_websocket() { return host_->open_below_websocket(); }
   void advance(Milliseconds time) { host_->advance(time); }
   std::size_t links() const { return host_->links(); }
   std::uint64_t metric(Metric metric) const { return host_->metric(metric); }

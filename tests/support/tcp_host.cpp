@@ -190,11 +190,16 @@ int try_connect(std::uint16_t port) {
 class TcpHost : public Host {
  public:
   std::unique_ptr<Stream> open() override {
+    std::unique_ptr<Stream> stream = open_below_websocket();
+    if (websocket_) stream = std::make_unique<WebSocketStream>(std::move(stream));
+    return stream;
+  }
+
+  std::unique_ptr<Stream> open_below_websocket() override {
     const int fd = path_.empty() ? try_connect(port_) : try_connect(path_);
     if (fd < 0) throw std::runtime_error("nobody listens on " + path_ + std::to_string(port_));
     std::unique_ptr<Stream> stream = std::make_unique<TcpStream>(fd);
     if (encrypted_) stream = make_tls_stream(std::move(stream));
-    if (websocket_) stream = std::make_unique<WebSocketStream>(std::move(stream));
     return stream;
   }
 

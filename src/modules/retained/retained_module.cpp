@@ -1,5 +1,8 @@
 #include "modules/retained/retained_module.hpp"
 
+#include <algorithm>
+
+#include "core/reserved_topics.hpp"
 #include "records/retained_record.hpp"
 
 namespace twinmq::retained {
@@ -18,7 +21,8 @@ RetainedMessages::Stored RetainedModule::set(const MessageRef& message, Now now,
   if (!fits(*message)) expire(now, kExpiredForRoom, batch);
   if (!fits(*message)) return Stored::Full;
   keep(message);
-  batch.put(key_of(message->topic()), records::encode_retained(*message, now));
+  if (!core::is_of_this_run_only(message->topic()))
+    batch.put(key_of(message->topic()), records::encode_retained(*message, now));
   return Stored::Stored;
 }
 
@@ -44,8 +48,14 @@ Result<void> RetainedModule::restore(Store& store, Now now,
                                      const std::function<bool(std::string_view topic)>& mine) {
   const std::string from(1, records::kRetainedPrefix);
   const std::string to(1, records::kRetainedPrefix + 1);
-  return store.scan(from, to, [&](std::string_view key, std::string_view value) {
+  Batch stale;
+  const auto scanned = store.scan(from, to, [&](std::string_view key, std::string_view value) {
     const std::string_view topic = key.substr(1);
+    // Earlier versions stored them.
+    if (core::is_of_this_run_only(topic)) {
+      stale.erase(key);
+      return true;
+    }
     if (!mine(topic)) return true;
     const auto message = records::decode_retained(key, value, now);
     if (!message) {
@@ -56,6 +66,8 @@ Result<void> RetainedModule::restore(Store& store, Now now,
     keep(*message);
     return true;
   });
+  if (!scanned || stale.empty()) return scanned;
+  return store.commit(stale, std::min(Durability::OperatingSystem, store.durability_max()));
 }
 
 bool RetainedModule::fits(const Message& message) const {
@@ -75,7 +87,7 @@ bool RetainedModule::remove(std::string_view topic, Batch& batch) {
   const MessageRef removed = index_.take(topic);
   if (!removed) return false;
   bytes_ -= removed->footprint();
-  batch.erase(key_of(removed->topic()));
+  if (!core::is_of_this_run_only(removed->topic())) batch.erase(key_of(removed->topic()));
   return true;
 }
 

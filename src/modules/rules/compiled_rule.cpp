@@ -1,6 +1,11 @@
 #include "modules/rules/compiled_rule.hpp"
 
 #include <algorithm>
+#include <charconv>
+
+#include "sql/aggregate.hpp"
+#include "sql/functions.hpp"
+#include "sql/linter.hpp"
 
 namespace twinmq::rules {
 namespace {
@@ -30,9 +35,41 @@ std::string fault_of_sink(const RuleActionConfig& config) {
   if (!is_one_of(config.queue_full, {"reject", "drop_oldest", "drop_newest"}))
     return "queue_full is \"reject\", \"drop_oldest\" or \"drop_newest\"";
   for (const std::string& header : config.headers)
-    if (header.find(':') == std::string::npos) return "headers: \"" + header + "\" is not Name: value";
+    if (header.find(':') == std::string::npos || header.starts_with(':')) return "headers: \"" + header + "\" is not Name: value";
+  if (config.kind != RuleActionKind::File) return {};
+  if (!is_one_of(config.format, {"json", "csv"})) return "format is \"json\" or \"csv\"";
+  if (config.format == "csv" && config.columns.empty()) return "format = \"csv\" needs columns = [\"NAME\", …]";
+  if (config.format == "json" && !config.columns.empty()) return "columns belong to format = \"csv\"";
   return {};
 }
+
+}  // namespace
+
+std::optional<std::optional<std::uint32_t>> seconds_of(std::string_view text) {
+  if (text.empty()) return std::optional<std::uint32_t>();
+  std::uint32_t seconds = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return std::optional(seconds);
+}
+
+std::optional<bool> is_text_of(std::string_view text) {
+  if (text == "UTF8_DATA") return true;
+  if (text.empty() || text == "UNSPECIFIED_BYTES") return false;
+  return std::nullopt;
+}
+
+bool depends_on_message(std::string_view header) {
+  return header.find("${") != std::string_view::npos && header.find("get_secret") == std::string_view::npos;
+}
+
+std::pair<std::string, std::string> header_parts(const std::string& header) {
+  const std::size_t colon = header.find(':');
+  const std::size_t value = header.find_first_not_of(' ', colon + 1);
+  return {header.substr(0, colon), value == std::string::npos ? std::string() : header.substr(value)};
+}
+
+namespace {
 
 // Compiles the templates of one rule; the first fault stays.
 class ActionCompiler {
@@ -60,6 +97,18 @@ class ActionCompiler {
     action.content_type = read(config.content_type, "content_type");
     action.response_topic = read(config.response_topic, "response_topic");
     action.correlation_data = read(config.correlation_data, "correlation_data");
+    action.message_expiry = read(config.message_expiry, "message_expiry");
+    action.payload_format = read(config.payload_format, "payload_format");
+    if (action.message_expiry.constant() && !seconds_of(config.message_expiry))
+      return wrong(rule_, "message_expiry is a number of seconds, 0 to 4294967295");
+    if (action.payload_format.constant() && !is_text_of(config.payload_format))
+      return wrong(rule_, "payload_format is \"UTF8_DATA\" or \"UNSPECIFIED_BYTES\"");
+    if (config.url.find("${") != std::string::npos) action.url = read(config.url, "url");
+    for (const std::string& header : config.headers)
+      if (depends_on_message(header)) {
+        auto [name, value] = header_parts(header);
+        action.headers.emplace_back(std::move(name), read(value, "headers"));
+      }
     for (const std::string& property : config.user_properties) {
       const std::size_t equal = property.find('=');
       if (equal == std::string::npos) return wrong(rule_, "user_properties: \"" + property + "\" is not name=value");
@@ -89,12 +138,18 @@ OutsideKind kind_of(const sql::OutsideCall& call, const sql::OutsideFunctions& o
   return call.name == sql::kThingShadow ? OutsideKind::Pooled : outside.kind_of(call.name);
 }
 
+std::string unknown(const std::string& name) {
+  const std::string none = "there is no function " + name + "()";
+  if (sql::aggregate_of(name)) return none + " of a single message: it is an aggregate, and needs GROUP BY";
+  const std::string_view nearest = sql::nearest_function(name, true);
+  return none + ": neither SQL nor a plugin has it" + (nearest.empty() ? "" : "; did you mean " + std::string(nearest) + "()?");
+}
+
 // Empty: the call may be made there. `unwaited`: where nobody can wait for an answer; empty: somebody waits.
 std::string fault_of(const sql::OutsideCall& call, OutsideKind kind, std::string_view unwaited) {
   const std::string name = call.name + "()";
-  if (kind == OutsideKind::None)
-    return call.quoted ? std::string() : "there is no function " + name + ": neither SQL nor a plugin has it";
-  if (call.aggregate && kind != OutsideKind::Aggregate) return name + " of a plugin is no aggregate";
+  if (kind == OutsideKind::None) return call.quoted ? std::string() : unknown(call.name);
+  if (call.aggregate && kind != OutsideKind::Aggregate && kind != OutsideKind::Pooled) return name + " of a plugin is no aggregate";
   if (!call.aggregate && kind == OutsideKind::Aggregate) return name + " is an aggregate: it belongs into SELECT with GROUP BY";
   if (kind != OutsideKind::Pooled || unwaited.empty()) return {};
   return name + (call.name == sql::kThingShadow ? " reads the store" : " of a plugin is not declared fast") + " and cannot be used in " +
@@ -108,19 +163,16 @@ std::vector<sql::OutsideCall> calls_of(const std::vector<CompiledAction>& action
   return calls;
 }
 
+// Where nobody can wait for an answer; empty: somebody waits.
+std::string unwaited_in(const sql::Statement& statement) {
+  if (statement.program().group) return "a statement with GROUP BY";
+  return statement.program().state_slots > 0 ? "a statement beside functions that remember" : "";
+}
+
 // Functions that answer later are asked before a message is evaluated, which must not depend on earlier messages.
-Result<bool> check_outside(const CompiledRule& rule, const sql::OutsideFunctions& outside) {
-  const sql::Program& program = rule.statement().program();
-  const std::string unwaited = rule.windowed()    ? "a statement with GROUP BY"
-                               : rule.remembers() ? "a statement beside functions that remember"
-                                                  : "";
-  bool asks = program.outside_by_name && unwaited.empty();
-  for (const sql::OutsideCall& call : program.outside) {
-    const OutsideKind kind = kind_of(call, outside);
-    if (const std::string fault = fault_of(call, kind, unwaited); !fault.empty())
-      return wrong(rule.config(), "sql: " + sql::describe(rule.config().sql, {call.offset, fault}));
-    asks = asks || kind == OutsideKind::Pooled;
-  }
+Result<bool> check_texts(const CompiledRule& rule, const sql::OutsideFunctions& outside) {
+  bool asks = false;
+  const std::string unwaited = unwaited_in(rule.statement());
   const std::string beside = unwaited.empty() ? "" : "a template of " + unwaited;
   for (const sql::OutsideCall& call : calls_of(rule.actions())) {
     const OutsideKind kind = kind_of(call, outside);
@@ -140,12 +192,45 @@ Result<bool> check_outside(const CompiledRule& rule, const sql::OutsideFunctions
 
 }  // namespace
 
+Result<bool, sql::SyntaxFault> check_outside(const sql::Statement& statement, const sql::OutsideFunctions& outside) {
+  const sql::Program& program = statement.program();
+  const std::string unwaited = unwaited_in(statement);
+  const bool waits_for_messages = unwaited.empty() || (program.group && program.state_slots == 0);
+  bool asks = program.outside_by_name && waits_for_messages;
+  for (const sql::OutsideCall& call : program.outside) {
+    const OutsideKind kind = kind_of(call, outside);
+    const bool closing = call.closing || (call.aggregate && kind == OutsideKind::Pooled);
+    const std::string where = closing              ? "what a window yields; inside an aggregate, WHERE or GROUP BY it can"
+                              : waits_for_messages ? ""
+                                                   : unwaited;
+    if (std::string fault = fault_of(call, kind, where); !fault.empty()) return sql::SyntaxFault{call.offset, std::move(fault)};
+    asks = asks || kind == OutsideKind::Pooled;
+  }
+  return asks;
+}
+
 bool leaves_process(RuleActionKind kind) {
   return kind == RuleActionKind::File || kind == RuleActionKind::Http || kind == RuleActionKind::Plugin;
 }
 
 std::string sink_name(std::string_view rule, bool error_action, std::size_t place) {
   return std::string(rule) + (error_action ? "/error" : "/" + std::to_string(place));
+}
+
+std::vector<std::string> CompiledRule::warnings() const {
+  std::vector<std::string> all = sql::warnings(*statement_);
+  for (const auto* actions : {&config_.actions, &config_.error_actions})
+    for (const RuleActionConfig& action : *actions) {
+      std::string topic = action.topic;
+      if (action.kind == RuleActionKind::Shadow)
+        topic = "$aws/things/" + action.thing + "/shadow/" + (action.shadow.empty() ? "" : "name/" + action.shadow + "/") + "update";
+      else if (action.kind != RuleActionKind::Republish)
+        continue;
+      if (!sql::may_cover(*statement_, topic)) continue;
+      all.push_back("FROM " + std::string(topic.find("${") == topic.npos ? "covers" : "may cover") + " \"" + topic +
+                    "\", where an action publishes: the rule sees what it made itself, until limits.hops_max ends that");
+    }
+  return all;
 }
 
 Result<CompiledRule> CompiledRule::compile(const RuleConfig& config, const sql::OutsideFunctions* outside) {
@@ -176,9 +261,11 @@ Result<CompiledRule> CompiledRule::compile(const RuleConfig& config, const sql::
     }
   }
   if (outside != nullptr) {
-    const auto asks = check_outside(rule, *outside);
-    if (!asks) return asks.error();
-    rule.asks_ = *asks;
+    const auto asks = check_outside(*rule.statement_, *outside);
+    if (!asks) return wrong(config, "sql: " + sql::describe(config.sql, asks.error()));
+    const auto texts_ask = check_texts(rule, *outside);
+    if (!texts_ask) return texts_ask.error();
+    rule.asks_ = *asks || *texts_ask;
   }
   return rule;
 }

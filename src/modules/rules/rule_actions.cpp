@@ -8,6 +8,7 @@
 #include "mqtt/properties.hpp"
 #include "mqtt/topic.hpp"
 #include "sql/base64.hpp"
+#include "sql/functions.hpp"
 
 namespace twinmq::rules {
 namespace {
@@ -108,6 +109,14 @@ bool RuleActions::hand_over(RunningRule& rule, const CompiledAction& action, See
     return fail("content_type could not be evaluated");
   if (file)  // an entry is a line
     std::replace_if(entry.payload.begin(), entry.payload.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  const auto render = [&](const sql::Template& from, std::string& to) {
+    return from.render(seen.event, seen.payload, &world_, scratch_, budget_, to);
+  };
+  if (!render(action.url, entry.url)) return fail("url could not be evaluated");
+  for (const auto& [name, value] : action.headers) {
+    entry.headers.emplace_back(name, std::string());
+    if (!render(value, entry.headers.back().second)) return fail("headers could not be evaluated");
+  }
   entry.topic = seen.event.topic;
   entry.at = host_->now().wall;
   entry.id = rule.compiled().name();
@@ -130,6 +139,11 @@ std::string RuleActions::encoded_properties(const CompiledAction& action, SeenMe
   render(action.content_type, properties.content_type);
   render(action.response_topic, properties.response_topic);
   render(action.correlation_data, properties.correlation_data);
+  std::string format;
+  render(action.payload_format, format);
+  const auto is_text = is_text_of(format);
+  properties.payload_is_text = is_text.value_or(false);
+  sound = sound && is_text;
   for (const auto& [name, value] : action.user_properties) {
     properties.user_properties.emplace_back(name, std::string());
     render(value, properties.user_properties.back().second);
@@ -158,11 +172,15 @@ bool RuleActions::publish(RunningRule& rule, const CompiledAction& action, SeenM
     result = payload;
   }
   const std::string properties = encoded_properties(action, seen, sound);
+  std::string expiry;
+  sound = sound && action.message_expiry.render(seen.event, seen.payload, &world_, scratch_, budget_, expiry);
+  const auto seconds = seconds_of(expiry);
   const auto fail = [&](std::string_view why) {
     failure = failure_of(kind, topic, why);
     return false;
   };
   if (!sound) return fail("a template could not be evaluated");
+  if (!seconds) return fail("message_expiry is no number of seconds");
   if (const std::string_view fault = fault_of_target(topic); !fault.empty()) return fail(fault);
   if (!host_->may(rule.identity, Action::Publish, topic, action.qos, action.retain))
     return fail("rule:" + rule.compiled().name() + " may not publish there");
@@ -172,6 +190,7 @@ bool RuleActions::publish(RunningRule& rule, const CompiledAction& action, SeenM
   parts.properties = properties;
   parts.qos = action.qos;
   parts.retain = action.retain;
+  if (*seconds) parts.expires_at = host_->now().steady + Seconds(**seconds);
   reaction.publish(parts);
   return true;
 }
@@ -184,6 +203,8 @@ void RuleActions::report(RunningRule& rule, SeenMessage& seen, const std::string
   json::write_text(rule.compiled().name(), text);
   text += ",\"topic\":";
   json::write_text(seen.event.topic, text);
+  text += ",\"cloudwatchTraceId\":";
+  json::write_text(sql::trace_id_of(seen.event, &world_), text);
   text += ",\"clientId\":";
   json::write_text(seen.event.client_id, text);
   text += ",\"sourceIp\":";

@@ -10,7 +10,7 @@ namespace twinmq::rules {
 
 void RuleWorld::look_up_in(WaitingMessage* waiting) {
   waiting_ = waiting;
-  chance_ = base::Prng(waiting == nullptr ? 0 : waiting->seed);
+  chance_ = base::Prng(waiting == nullptr ? 0 : waiting->answers.seed);
 }
 
 std::optional<json::Value> RuleWorld::call(std::string_view function, std::span<const json::Value> arguments,
@@ -26,8 +26,8 @@ std::optional<json::Value> RuleWorld::call(std::string_view function, std::span<
 
 const std::string* RuleWorld::answer_to(std::string question) {
   if (waiting_ == nullptr || !waiting_->question.empty()) return nullptr;
-  const auto found = waiting_->answers.find(question);
-  if (found != waiting_->answers.end()) return &found->second;
+  const auto found = waiting_->answers.by_call.find(question);
+  if (found != waiting_->answers.by_call.end()) return &found->second;
   waiting_->question = std::move(question);
   return nullptr;
 }

@@ -7,13 +7,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <twinmq/service.hpp>
 
 #include "base/prng.hpp"
+#include "modules/rules/envelope.hpp"
 #include "modules/rules/running_rule.hpp"
 #include "sql/known_files.hpp"
 #include "sql/outside.hpp"
@@ -30,12 +30,11 @@ struct WaitingMessage {
   std::string topic;  ///< as statements see it
   std::vector<RunningRule*> due;
   std::int64_t now = 0;
-  std::uint64_t seed = 0;
   std::uint64_t ticket = 0;
   unsigned rounds = 0;
   bool ready = false;
-  std::string question;                                  ///< the call that has no answer yet
-  std::unordered_map<std::string, std::string> answers;  ///< JSON by call; empty: Undefined
+  std::string question;  ///< the call that has no answer yet
+  Answers answers;
 };
 
 class RuleWorld final : public sql::World {
@@ -50,6 +49,8 @@ class RuleWorld final : public sql::World {
   /// Until the next call functions that answer later are looked up there, and asked for there, by the rule that
   /// acts_as() names.
   void look_up_in(WaitingMessage* waiting);
+  /// What is looked up there, as write_answers() writes it; empty: nothing is.
+  std::string answers() const { return waiting_ == nullptr ? std::string() : write_answers(waiting_->answers); }
   void acts_as(std::string_view rule) { rule_ = rule; }
 
   /// What look_up() and protobuf_types() answer from; nothing of the earlier one may be in use.

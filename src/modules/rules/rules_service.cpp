@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "json/read.hpp"
+#include "modules/rules/drop_events.hpp"
+#include "sql/functions.hpp"
 
 namespace twinmq::rules {
 namespace {
@@ -43,6 +45,7 @@ void RulesService::set_limits(const RulesConfig& config) {
   budget_.steps = config.steps_max;
   budget_.memory = config.memory_bytes_max;
   cells_max_ = config.state_cells_max;
+  account_id_ = config.account_id;
   actions_.set_budget(budget_);
 }
 
@@ -214,7 +217,7 @@ void RulesService::on_message(const ServiceMessage& message, Reaction& reaction)
 void RulesService::run_due(const Envelope& envelope, std::string_view topic, Reaction& reaction) {
   if (due_.empty()) return;
   if (must_wait(envelope.publisher)) return wait(envelope, topic, reaction);
-  SeenMessage seen(envelope, topic, host_->now().wall.time_since_epoch().count(), document_);
+  SeenMessage seen(envelope, topic, host_->now().wall.time_since_epoch().count(), account_id_, document_);
   for (RunningRule* rule : due_) run(*rule, seen, reaction);
 }
 
@@ -248,11 +251,15 @@ void RulesService::wait(const Envelope& envelope, std::string_view topic, Reacti
   auto waiting = std::make_unique<WaitingMessage>();
   waiting->transaction = reaction.hold();
   waiting->publisher = envelope.publisher;
-  waiting->envelope = write_envelope(envelope);
+  // Every evaluation to come sees the same one.
+  const std::string trace_id = sql::new_uuid(&world_);
+  Envelope traced = envelope;
+  traced.trace_id = trace_id;
+  waiting->envelope = write_envelope(traced);
   waiting->topic = topic;
   waiting->due = due_;
   waiting->now = host_->now().wall.time_since_epoch().count();
-  waiting->seed = host_->random();
+  waiting->answers.seed = host_->random();
   waiting->ticket = ++tickets_;
   WaitingMessage& at = *waiting;
   ++waiting_count_;
@@ -288,13 +295,17 @@ void RulesService::rehearse(RunningRule& rule, WaitingMessage& waiting) {
   const auto envelope = read_envelope(waiting.envelope);
   document_.reset();
   scratch_.reset();
-  SeenMessage seen(*envelope, waiting.topic, waiting.now, document_);
+  SeenMessage seen(*envelope, waiting.topic, waiting.now, account_id_, document_);
   sql::State nothing;
   world_.look_up_in(&waiting);
   world_.acts_as(rule.compiled().name());
-  const sql::Evaluated result =
-      rule.compiled().statement().evaluate(seen.event, seen.payload, &world_, nothing, scratch_, budget_);
-  if (result.outcome == sql::Outcome::Match) actions_.rehearse(rule, seen);
+  if (rule.program->group) {
+    sql::GroupInput input;
+    sql::evaluate_group_input(*rule.program, seen.event, seen.payload, &world_, nothing, scratch_, budget_, input);
+  } else if (sql::evaluate(*rule.program, seen.event, seen.payload, &world_, nothing, scratch_, budget_).outcome ==
+             sql::Outcome::Match) {
+    actions_.rehearse(rule, seen);
+  }
   world_.look_up_in(nullptr);
   world_.take_undecodable();  // counted when it counts
 }
@@ -321,7 +332,7 @@ void RulesService::on_answer(std::uint64_t ticket, std::string answer) {
   if (found == asked_.end()) return;
   WaitingMessage& waiting = *found->second;
   if (!waiting.ready) {
-    waiting.answers.emplace(std::exchange(waiting.question, {}), std::move(answer));
+    waiting.answers.by_call.emplace(std::exchange(waiting.question, {}), std::move(answer));
     return ask(waiting);
   }
   const std::string publisher = waiting.publisher;
@@ -339,7 +350,7 @@ void RulesService::go_on(const std::string& publisher) {
     host_->resume(waiting->transaction, [&](Reaction& reaction) {
       document_.reset();
       const auto envelope = read_envelope(waiting->envelope);
-      SeenMessage seen(*envelope, waiting->topic, waiting->now, document_);
+      SeenMessage seen(*envelope, waiting->topic, waiting->now, account_id_, document_);
       for (RunningRule* rule : waiting->due) {
         world_.look_up_in(rule->compiled().asks() ? waiting.get() : nullptr);
         world_.acts_as(rule->compiled().name());
@@ -356,20 +367,36 @@ void RulesService::remembered(const ServiceMessage& message, Reaction& reaction)
   const auto envelope = read_envelope(message.parts.payload);
   const auto found = rules_.find(std::string(home_key(message.parts.topic)));
   if (!envelope || found == rules_.end()) return;
-  SeenMessage seen(*envelope, envelope->topic, host_->now().wall.time_since_epoch().count(), document_);
-  run(*found->second, seen, reaction);
+  SeenMessage seen(*envelope, envelope->topic, host_->now().wall.time_since_epoch().count(), account_id_, document_);
+  RunningRule& rule = *found->second;
+  auto answers = read_answers(envelope->answers);
+  if (!answers) return run(rule, seen, reaction);
+  // It was asked for where the message entered.
+  WaitingMessage answered;
+  answered.answers = std::move(*answers);
+  world_.look_up_in(&answered);
+  world_.acts_as(rule.compiled().name());
+  run(rule, seen, reaction);
+  world_.look_up_in(nullptr);
+}
+
+// To the shard where the rule remembers.
+void RulesService::forward(RunningRule& rule, SeenMessage& seen, Reaction& reaction) {
+  const std::string topic = std::string(kStatePrefix) + rule.compiled().name();
+  const std::string answers = world_.answers();
+  Envelope envelope = seen.envelope;
+  envelope.answers = answers;
+  envelope.trace_id = sql::trace_id_of(seen.event, &world_);
+  const std::string bytes = write_envelope(envelope);
+  MessageParts parts;
+  parts.topic = topic;
+  parts.payload = bytes;
+  parts.qos = static_cast<QoS>(seen.envelope.qos);
+  reaction.publish(parts);
 }
 
 void RulesService::run(RunningRule& rule, SeenMessage& seen, Reaction& reaction) {
-  if (rule.remembers && !host_->is_home(rule.compiled().name())) {
-    const std::string topic = std::string(kStatePrefix) + rule.compiled().name();
-    const std::string bytes = write_envelope(seen.envelope);
-    MessageParts parts;
-    parts.topic = topic;
-    parts.payload = bytes;
-    parts.qos = static_cast<QoS>(seen.envelope.qos);
-    return reaction.publish(parts);
-  }
+  if (rule.remembers && !host_->is_home(rule.compiled().name())) return forward(rule, seen, reaction);
   scratch_.reset();
   if (rule.program->group) return gather(rule, seen, reaction);
   const sql::Evaluated result =
@@ -420,15 +447,36 @@ void RulesService::gather(RunningRule& rule, SeenMessage& seen, Reaction& reacti
 
 // No message stands behind a window: expressions of the actions see the window's result.
 void RulesService::act_on_closed(RunningRule& rule, Reaction& reaction) {
+  // The message at hand goes on to other rules: its document stays.
   for (const std::string& text : std::exchange(closed_, {})) {
-    document_.reset();
+    closed_document_.reset();
     scratch_.reset();
     Envelope envelope;
     envelope.payload = text;
-    SeenMessage seen(envelope, {}, host_->now().wall.time_since_epoch().count(), document_);
+    SeenMessage seen(envelope, {}, host_->now().wall.time_since_epoch().count(), account_id_, closed_document_);
     sql::Evaluated result;
     result.value = seen.payload.json().value;
     actions_.act(rule, seen, result, reaction);
+  }
+  tell_closings(rule, reaction);
+}
+
+// Built only where somebody hears it.
+void RulesService::tell_closings(RunningRule& rule, Reaction& reaction) {
+  const auto closings = rule.windows->take_closings();
+  if (closings.empty()) return;
+  const std::string topic = std::string(kEventTopics) + "window/" + rule.compiled().name();
+  if (!host_->has_receivers(topic)) return;
+  const std::string now = std::to_string(host_->now().wall.time_since_epoch().count());
+  for (const sql::Windows::Closing& each : closings) {
+    const std::string payload = "{\"rule\":\"" + rule.compiled().name() + "\",\"windowStart\":" + std::to_string(each.begin) +
+                                ",\"windowEnd\":" + std::to_string(each.end) + ",\"groups\":" + std::to_string(each.groups) +
+                                ",\"timestamp\":" + now + "}";
+    MessageParts parts;
+    parts.topic = topic;
+    parts.payload = payload;
+    parts.qos = QoS::AtLeastOnce;
+    reaction.publish(parts);
   }
 }
 

@@ -82,6 +82,7 @@ class RulesService final : public Service {
   void unsubscribe(RunningRule& rule);
   void ingest(const ServiceMessage& message, Reaction& reaction);
   void remembered(const ServiceMessage& message, Reaction& reaction);
+  void forward(RunningRule& rule, SeenMessage& seen, Reaction& reaction);
   void run(RunningRule& rule, SeenMessage& seen, Reaction& reaction);
   void run_due(const Envelope& envelope, std::string_view topic, Reaction& reaction);
   bool may_receive(RunningRule& rule, const MessageParts& message);
@@ -89,6 +90,7 @@ class RulesService final : public Service {
   void keep(RunningRule& rule, Reaction& reaction);
   void gather(RunningRule& rule, SeenMessage& seen, Reaction& reaction);
   void act_on_closed(RunningRule& rule, Reaction& reaction);
+  void tell_closings(RunningRule& rule, Reaction& reaction);
 
   bool must_wait(std::string_view publisher) const;
   void wait(const Envelope& envelope, std::string_view topic, Reaction& reaction);
@@ -109,7 +111,9 @@ class RulesService final : public Service {
   Outside outside_;
   sql::Budget budget_;
   std::size_t cells_max_ = 0;
-  json::Arena document_;
+  std::string account_id_;
+  json::Arena document_;         ///< of the message at hand, for all its rules
+  json::Arena closed_document_;  ///< of the result of a window
   sql::Scratch scratch_;
   RuleWorld world_;
   RuleActions actions_;

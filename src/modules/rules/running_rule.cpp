@@ -1,5 +1,6 @@
 #include "modules/rules/running_rule.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace twinmq::rules {
@@ -48,6 +49,10 @@ RunningRule::RunningRule(const PlacedRule& from, std::size_t cells_max)
   windows_of = rule->shared_statement();
   windows = std::make_unique<sql::Windows>(*windows_of);
   if (rule->config().persist) windows->track();
+  // One that listens to such events makes none: otherwise they would go on for ever.
+  const auto& filters = rule->statement().filters();
+  if (std::none_of(filters.begin(), filters.end(), [](const std::string& filter) { return filter.starts_with("$twinmq/"); }))
+    windows->note_closings();
 }
 
 void RunningRule::become(const PlacedRule& other) {

@@ -13,8 +13,11 @@ std::string_view without_port(std::string_view peer) {
 
 }  // namespace
 
-SeenMessage::SeenMessage(const Envelope& from, std::string_view topic, std::int64_t now, json::Arena& document)
-    : envelope(from), payload(bytes_of(from.payload), document) {
+SeenMessage::SeenMessage(const Envelope& from, std::string_view topic, std::int64_t now, std::string_view account,
+                         json::Arena& document)
+    : envelope(from), payload(bytes_of(from.payload), document), trace_id(from.trace_id) {
+  event.trace_id = &trace_id;
+  event.account_id = account;
   event.topic = topic;
   event.now = now;
   if (!from.publisher.empty()) event.client_id = from.publisher;

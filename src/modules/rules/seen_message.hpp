@@ -12,9 +12,9 @@
 
 namespace twinmq::rules {
 
-/// Views into the envelope and the topic, which outlive it; what is read of the payload lies in `document`.
+/// Views into the envelope, the topic and the account, which outlive it; what is read of the payload lies in `document`.
 struct SeenMessage {
-  SeenMessage(const Envelope& from, std::string_view topic, std::int64_t now, json::Arena& document);
+  SeenMessage(const Envelope& from, std::string_view topic, std::int64_t now, std::string_view account, json::Arena& document);
   SeenMessage(const SeenMessage&) = delete;
   SeenMessage& operator=(const SeenMessage&) = delete;
 
@@ -23,6 +23,7 @@ struct SeenMessage {
   sql::Payload payload;
   MessageProperties properties;
   std::vector<sql::UserProperty> user_properties;
+  std::string trace_id;  ///< empty until somebody asks
 
  private:
   void read_properties();

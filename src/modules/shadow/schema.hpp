@@ -24,8 +24,8 @@ class Schema {
   /// that leads nowhere or outside.
   static Result<std::unique_ptr<const Schema>> compile(std::string text);
 
-  /// Where the value breaks the schema, and why: "/desired/dim: above the maximum of 100". Empty: it
-  /// does not. The work is bounded; a value that takes more breaks the schema.
+  /// Where the value breaks the schema, and why: "/desired/dim: above the maximum of 100". Empty:
+  /// it does not. The work is bounded; a value that takes more breaks the schema.
   std::string fault_of(const Node& value) const;
 
  private:
@@ -35,8 +35,9 @@ class Schema {
   std::string text_;
   Arena arena_;
   Node root_;
-  std::map<std::string_view, sql::Pattern, std::less<>> patterns_;  ///< of pattern, patternProperties
-  std::map<std::string_view, const Node*, std::less<>> targets_;    ///< of $ref
+  std::map<std::string_view, sql::Pattern, std::less<>>
+      patterns_;                                                  ///< of pattern, patternProperties
+  std::map<std::string_view, const Node*, std::less<>> targets_;  ///< of $ref
 };
 
 /// What a configuration asks of documents.
@@ -46,7 +47,8 @@ class SchemaSet {
   static Result<std::shared_ptr<const SchemaSet>> compile(
       const std::vector<ShadowSchemaConfig>& schemas);
 
-  /// Holds the document against every schema of that shadow; a sentence, empty when it keeps to all.
+  /// Holds the document against every schema of that shadow; a sentence, empty when it keeps to
+  /// all.
   std::string fault_of(const ShadowName& shadow, const Document& document, Arena& arena) const;
 
  private:

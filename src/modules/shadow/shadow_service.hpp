@@ -45,7 +45,8 @@ class ShadowService final : public Service {
   void on_message(const ServiceMessage& message, Reaction& reaction) override;
   bool wants_client_events() const override { return queries_.enabled(); }
   bool wants_client_event(const ClientEvent& event) const override {
-    return event.kind == ClientEvent::Kind::Connected || event.kind == ClientEvent::Kind::Disconnected;
+    return event.kind == ClientEvent::Kind::Connected ||
+           event.kind == ClientEvent::Kind::Disconnected;
   }
   void on_client_event(const ClientEvent& event, Reaction&) override {
     queries_.on_client_event(event);
@@ -60,13 +61,13 @@ class ShadowService final : public Service {
            std::function<void(const DirectAnswer&)> done, const Author& author = {},
            bool extended = false);
 
-  /// The answer to a get of the shadow as it is now, changes that are not yet safe included: it waits for no
-  /// commit, and may therefore be asked for within a transaction that is held. On the shard's thread, at
-  /// the thing's home; `done` is called once; never, if the shard ends.
+  /// The answer to a get of the shadow as it is now, changes that are not yet safe included: it
+  /// waits for no commit, and may therefore be asked for within a transaction that is held. On the
+  /// shard's thread, at the thing's home; `done` is called once; never, if the shard ends.
   void peek(const ShadowName& shadow, std::function<void(const DirectAnswer&)> done);
 
-  /// The versions that the shadow had, or the difference of two. `done` is called once; never, if the
-  /// shard ends.
+  /// The versions that the shadow had, or the difference of two. `done` is called once; never, if
+  /// the shard ends.
   void history(const ShadowName& shadow, const HistoryRequest& request,
                std::function<void(const DirectAnswer&)> done);
 
@@ -133,13 +134,13 @@ class ShadowService final : public Service {
                 HeldTransaction held, Done done, bool peeks = false);
   void on_read(const std::string& key, const Result<StoreEntries>& found);
   /// Carries out a request, or refuses it for its number.
-  void serve(Documents::value_type& document, const ShadowRequest& request,
-             const Author& author, Reaction& reaction, const Done& done);
-  void tell_present(Documents::value_type& document, const ShadowRequest& request, Reaction& reaction,
-                    const Done& done);
+  void serve(Documents::value_type& document, const ShadowRequest& request, const Author& author,
+             Reaction& reaction, const Done& done);
+  void tell_present(Documents::value_type& document, const ShadowRequest& request,
+                    Reaction& reaction, const Done& done);
   /// Carries out a request about a document that is at hand.
-  void perform(Documents::value_type& document, const ShadowRequest& request,
-               const Author& author, Reaction& reaction, const Done& done);
+  void perform(Documents::value_type& document, const ShadowRequest& request, const Author& author,
+               Reaction& reaction, const Done& done);
   void change(Documents::value_type& document, const Outcome& outcome, const Author& author,
               std::string_view operation, Reaction& reaction);
   void answer_history(const ShadowName& shadow, std::string_view payload, Reaction& reaction);
@@ -148,6 +149,9 @@ class ShadowService final : public Service {
   void expire(Documents::value_type& document, const ShadowName& shadow, Reaction& reaction);
   void note_expiry(const std::string& key, const Outcome& outcome, Reaction& reaction);
   void expire_due(Reaction& reaction);
+  /// What remains of a shadow, for its time; and when another of that name comes before.
+  void bury(const std::string& key, EpochSeconds deleted, Reaction& reaction);
+  void raise(const std::string& key, EpochSeconds deleted, Reaction& reaction);
   bool too_many(Document& document, EpochSeconds now);
   bool enter(std::string_view publisher, std::string_view thing);
   void leave(const std::string& place);

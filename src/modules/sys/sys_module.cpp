@@ -73,6 +73,7 @@ void SysModule::publish(const Statistics& statistics, Now now, const Publish& pu
   const double minutes =
       started_ ? std::chrono::duration<double, std::ratio<60>>(now.steady - last_).count() : 0.0;
   for (const Named& named : kLoads) tell_load(publish, named.topic, statistics[named.metric], minutes);
+  tell_load(publish, "publish/dropped", dropped(statistics), minutes);
   for (const MetricDescription& metric : metric_table())
     tell(publish, "$SYS/broker/metrics/" + std::string(metric.name), std::to_string(statistics[metric.metric]));
   last_ = now.steady;

@@ -228,6 +228,16 @@ TEST_CASE(
   client.expect_closed();
 }
 
+TEST_CASE("[MQTT-3.1.2-24] silence closes a 3.1.1 connection, in real time", "[v311-3][slow]") {
+  Broker broker;
+  Client client(broker, k4);
+  client.connect({.keep_alive = 1});
+  broker.advance(Milliseconds(1000));
+  client.ping();
+  broker.advance(Milliseconds(1600));
+  client.expect_closed();
+}
+
 TEST_CASE(
     "[MQTT-3.1.3-1] [MQTT-3.1.3-3] a CONNECT of 3.1.1 cut short at any byte closes without CONNACK",
     "[v311-3]") {

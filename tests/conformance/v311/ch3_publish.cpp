@@ -1,5 +1,6 @@
 // MQTT 3.1.1, sections 3.3 to 3.14: everything after CONNECT.
 
+#include "conformance/access_files.hpp"
 #include "conformance/cases.hpp"
 
 namespace twinmq::testing {
@@ -178,6 +179,24 @@ TEST_CASE(
     "delivered",
     "[v311-3][memory]") {
   Broker broker{{.authorizer = std::make_shared<NoForbidden>()}};
+  Client watcher(broker, k4);
+  watcher.connect();
+  watcher.subscribe("#", 2);
+  for (unsigned qos = 1; qos < 3; ++qos) {
+    Client client(broker, k4);
+    client.connect();
+    client.send_publish({.topic = "forbidden", .qos = qos, .id = 1});
+    const std::vector<Packet> got = client.everything();
+    CHECK(got.size() <= 1);
+  }
+  watcher.expect_nothing();
+}
+
+TEST_CASE("[MQTT-3.3.5-2] what the rules forbid is acknowledged or closed in 3.1.1, and not delivered",
+          "[v311-3][daemon]") {
+  const FileOfCase rules("topic readwrite #\ntopic deny forbidden\n");
+  Broker broker{
+      {.settings = {{"access.acl_file", rules.path()}, {"access.anonymous", "true"}}}};
   Client watcher(broker, k4);
   watcher.connect();
   watcher.subscribe("#", 2);

@@ -157,6 +157,22 @@ TEST_CASE("[MQTT-3.2.2-22] without Server Keep Alive the client's counts", "[v5-
   client.expect_closed(kKeepAliveTimeout);
 }
 
+TEST_CASE("[MQTT-3.2.2-21] Server Keep Alive counts instead of the client's, in real time", "[v5-3.2][slow]") {
+  Broker broker{{.settings = {{"mqtt.keep_alive_max", "1"}}}};
+  Client client(broker);
+  CHECK(client.connect({.keep_alive = 100}).properties.number(Prop::ServerKeepAlive) == 1U);
+  broker.advance(Milliseconds(1600));
+  client.expect_closed(kKeepAliveTimeout);
+}
+
+TEST_CASE("[MQTT-3.2.2-22] without Server Keep Alive the client's counts, in real time", "[v5-3.2][slow]") {
+  Broker broker{{.settings = {{"mqtt.keep_alive_max", "20"}}}};
+  Client client(broker);
+  CHECK_FALSE(client.connect({.keep_alive = 1}).properties.has(Prop::ServerKeepAlive));
+  broker.advance(Milliseconds(1600));
+  client.expect_closed(kKeepAliveTimeout);
+}
+
 TEST_CASE("CONNACK announces the server's limits", "[v5-3.2]") {
   Broker broker{{.settings = {{"mqtt.receive_maximum", "7"},
                               {"mqtt.topic_alias_maximum", "5"},

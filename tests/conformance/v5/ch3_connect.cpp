@@ -537,6 +537,26 @@ TEST_CASE("[MQTT-3.1.3-9] a reconnect within the Will delay keeps the Will from 
   watcher.expect_nothing();
 }
 
+TEST_CASE("[MQTT-3.1.2-8] [MQTT-3.1.3-9] a Will waits for its delay, and a reconnect keeps it, in real time",
+          "[v5-3.1][slow]") {
+  Broker broker;
+  Client watcher(broker);
+  watcher.connect();
+  watcher.subscribe("will/#", 0);
+  for (const char* id : {"back", "gone"}) {
+    Client client(broker);
+    client.connect({.client_id = id,
+                    .properties = {lasting()},
+                    .will = will("will/"s + id, 0, false, {{Prop::WillDelay, 1}})});
+    client.cut();
+  }
+  Client again(broker);
+  again.connect({.client_id = "back", .clean = false, .properties = {lasting()}});
+  broker.advance(Milliseconds(1600));
+  CHECK(watcher.receive().topic == "will/gone");
+  watcher.expect_nothing();
+}
+
 TEST_CASE("[MQTT-3.1.3-11] [MQTT-3.1.3-12] Will topic and user name must be UTF-8", "[v5-3.1]") {
   Broker broker;
   for (const std::string& text : bad_texts()) {

@@ -64,6 +64,27 @@ TEST_CASE("[MQTT-4.1.0-2] expiry 0xFFFFFFFF never comes", "[v5-4][memory]") {
   CHECK(client.connect({.client_id = "a", .clean = false}).session_present);
 }
 
+TEST_CASE("[MQTT-4.1.0-1] [MQTT-4.1.0-2] sessions live as long as their connection and their expiry, in real time",
+          "[v5-4][slow]") {
+  Broker broker{{.settings = {{"mqtt.session_expiry_max", "4294967295"}}}};
+  for (const auto& [id, expiry] : {std::pair{"short", 1U}, std::pair{"long", 0xFFFFFFFFU}}) {
+    Client client(broker);
+    client.connect({.client_id = id, .properties = {lasting(expiry)}});
+    client.subscribe("t/"s + id, 1);
+    broker.advance(Milliseconds(1600));
+    client.publish("t/"s + id, "x", 1);
+    client.receive("t/"s + id, "x");
+    client.disconnect();
+  }
+  broker.advance(Milliseconds(2100));
+  Client kept(broker);
+  CHECK(kept.connect({.client_id = "long", .clean = false}).session_present);
+  kept.send_publish({.topic = "t/short", .qos = 1, .id = 9});
+  CHECK(kept.expect<Puback>().code == kNoMatchingSubscribers);
+  Client client(broker);
+  CHECK_FALSE(client.connect({.client_id = "short", .clean = false}).session_present);
+}
+
 TEST_CASE("[MQTT-4.2.0-1] a large stream arrives whole and in order", "[v5-4]") {
   Broker broker;
   Client subscriber(broker);
@@ -200,6 +221,25 @@ TEST_CASE("[MQTT-4.3.3-7] [MQTT-4.3.3-13] a message that was sent does not expir
   client = receiver(broker, false);
   CHECK(client->expect_publish("t").id == id);
   broker.advance(Seconds(60));
+  client->send_ack(AckType::Pubrec, id);
+  CHECK(client->expect<Pubrel>().id == id);
+  client->send_ack(AckType::Pubcomp, id);
+  client->expect_nothing();
+}
+
+TEST_CASE("[MQTT-4.3.3-7] [MQTT-4.3.3-13] a message that was sent does not expire, in real time",
+          "[v5-4][slow]") {
+  Broker broker;
+  auto client = receiver(broker, true);
+  Client publisher(broker);
+  publisher.connect();
+  publisher.publish(
+      {.topic = "t", .payload = "x", .qos = 2, .properties = {{Prop::MessageExpiry, 1}}});
+  const std::uint16_t id = client->expect_publish("t").id;
+  broker.advance(Milliseconds(2100));
+  client->cut();
+  client = receiver(broker, false);
+  CHECK(client->expect_publish("t").id == id);
   client->send_ack(AckType::Pubrec, id);
   CHECK(client->expect<Pubrel>().id == id);
   client->send_ack(AckType::Pubcomp, id);

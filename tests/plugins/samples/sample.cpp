@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <thread>
 
@@ -65,6 +66,16 @@ TWINMQ_PLUGIN(host) {
     while (for_ever) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return {};
   });
+
+  host.function("fast_hang", [](Arguments) -> Value {
+    static std::atomic<bool> for_ever{true};
+    while (for_ever) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return {};
+  }, kFast);
+  host.function("crash", [](Arguments) -> Value {
+    std::raise(SIGSEGV);
+    return {};
+  }, kFast);
 
   host.aggregate("range_of", [] { return std::make_unique<Range>(); });
   host.action("lines", [](View options) { return std::make_unique<Lines>(std::string(options["path"].text())); });

@@ -39,6 +39,25 @@ class FirstWord final : public PublishFilter {
 
 }  // namespace
 
+TEST_CASE("more messages than Receive Maximum close the client, or are told and served", "[core]") {
+  WorldOptions options;
+  options.mqtt.receive_maximum = 2;
+  options.mqtt.receive_maximum_enforced = GENERATE(true, false);
+  World world(options);
+  Peer& from = world.client("from");
+  for (std::uint16_t id = 1; id <= 3; ++id) from.publish("a", "x", 2, id);
+  const Words words = from.said();
+  REQUIRE(words.size() >= 4);
+  CHECK(Words(words.begin(), words.begin() + 3) ==
+        Words{"CONNACK 0x00", "PUBREC 1 0x10", "PUBREC 2 0x10"});
+  if (options.mqtt.receive_maximum_enforced) {
+    CHECK(Words(words.begin() + 3, words.end()) == Words{"DISCONNECT 0x93", "closed"});
+  } else {
+    CHECK(Words(words.begin() + 3, words.end()) == Words{"PUBREC 3 0x10"});
+    CHECK(world.log.find("receive maximum exceeded") != std::string::npos);
+  }
+}
+
 TEST_CASE("the host's filter has the first word on what a client publishes", "[core]") {
   FirstWord filter;
   World world({.publish_filter = &filter});

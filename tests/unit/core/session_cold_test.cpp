@@ -4,7 +4,6 @@
 
 using namespace twinmq;
 using namespace twinmq::core::testing;
-using mqtt::PacketType;
 
 namespace {
 
@@ -24,27 +23,6 @@ void fill(World& world, int qos, int messages, int from_number = 0) {
   for (int i = from_number; i < from_number + messages; ++i)
     from.publish("a", std::to_string(i), qos, static_cast<std::uint16_t>(i + 1));
   from.said();
-}
-
-/// Everything the peer gets while it acknowledges, as payloads.
-std::vector<std::string> drain(World& world, Peer& peer) {
-  std::vector<std::string> got;
-  for (;;) {
-    const Words words = peer.said();
-    if (words.empty()) return got;
-    for (const std::string& word : words) {
-      const std::size_t id_at = word.find(" id");
-      if (word.starts_with("PUBLISH")) {
-        const auto id = static_cast<std::uint16_t>(std::stoi(word.substr(id_at + 3)));
-        got.push_back(word.substr(word.find('=') + 1, word.find(" q") - word.find('=') - 1) +
-                      (word.ends_with(" dup") ? " dup" : ""));
-        peer.ack(word.find(" q2") == std::string::npos ? PacketType::Puback : PacketType::Pubrec, id);
-      } else if (word.starts_with("PUBREL ")) {
-        peer.ack(PacketType::Pubcomp, static_cast<std::uint16_t>(std::stoi(word.substr(7))));
-      }
-    }
-    world.run();
-  }
 }
 
 std::vector<std::string> numbers(int from, int to) {
@@ -69,7 +47,7 @@ TEST_CASE("a queue beyond the budget waits on disk and comes back whole and in o
   packet.session_expiry_seconds = 1000;
   packet.receive_maximum = 7;
   to.connect(packet);
-  CHECK(drain(world, to) == numbers(0, 300));
+  CHECK(to.drain() == numbers(0, 300));
   CHECK(world.metric(Metric::QueueReads) > 10);
   CHECK(world.metric(Metric::QueuedMessages) == 0);
   CHECK(world.metric(Metric::QueuedBytes) == 0);
@@ -85,19 +63,21 @@ TEST_CASE("what comes while a queue is read back follows behind it", "[core]") {
   Peer& to = world.client("to", false, 1000);
   CHECK(to.said() == Words{"CONNACK 0x00 present"});
   Peer& from = world.client("again");
-  for (int i = 50; i < 60; ++i) from.publish("a", std::to_string(i), 1, static_cast<std::uint16_t>(i));
+  for (int i = 50; i < 60; ++i)
+    from.publish("a", std::to_string(i), 1, static_cast<std::uint16_t>(i));
   from.said();
   CHECK(to.said().empty());
   std::vector<std::string> got;
   while (!world.reads.empty()) {
     world.answer_reads();
-    const std::vector<std::string> some = drain(world, to);
+    const std::vector<std::string> some = to.drain();
     got.insert(got.end(), some.begin(), some.end());
   }
   CHECK(got == numbers(0, 60));
 }
 
-TEST_CASE("a client that leaves while its queue is being read finds it complete the next time", "[core]") {
+TEST_CASE("a client that leaves while its queue is being read finds it complete the next time",
+          "[core]") {
   WorldOptions options = no_memory();
   options.hold_reads = true;
   World world(options);
@@ -110,7 +90,7 @@ TEST_CASE("a client that leaves while its queue is being read finds it complete 
   Peer& second = world.client("to", false, 1000);
   second.said();
   world.answer_reads();
-  CHECK(drain(world, second) == numbers(0, 50));
+  CHECK(second.drain() == numbers(0, 50));
 }
 
 TEST_CASE("what was sent before it went to disk comes again with DUP, the rest without", "[core]") {
@@ -129,7 +109,7 @@ TEST_CASE("what was sent before it went to disk comes again with DUP, the rest w
   Peer& second = world.client("to", false, 1000);
   std::vector<std::string> wanted = numbers(0, 40);
   for (std::size_t i = 0; i < 3; ++i) wanted[i] += " dup";
-  CHECK(drain(world, second) == wanted);
+  CHECK(second.drain() == wanted);
 }
 
 TEST_CASE("a session that ends leaves nothing of its queue", "[core]") {
@@ -158,7 +138,7 @@ TEST_CASE("within the budget nothing is ever read", "[core]") {
   fill(world, 1, 100);
   CHECK(world.metric(Metric::QueuedOnDisk) == 0);
   Peer& to = world.client("to", false, 1000);
-  CHECK(drain(world, to) == numbers(0, 100));
+  CHECK(to.drain() == numbers(0, 100));
   CHECK(world.metric(Metric::QueueReads) == 0);
 }
 
@@ -171,12 +151,13 @@ TEST_CASE("a record that cannot be read is left out, and the rest delivered", "[
   Peer& to = world.client("to", false, 1000);
   std::vector<std::string> wanted = numbers(0, 20);
   wanted.erase(wanted.begin() + 5);
-  CHECK(drain(world, to) == wanted);
+  CHECK(to.drain() == wanted);
   CHECK(world.metric(Metric::QueuedMessages) == 0);
   CHECK(world.metric(Metric::QueuedBytes) == 0);
 }
 
-TEST_CASE("what a share group gave goes to disk, too, and to another member when the session ends", "[core]") {
+TEST_CASE("what a share group gave goes to disk, too, and to another member when the session ends",
+          "[core]") {
   const int qos = GENERATE(1, 2);
   const bool restart = GENERATE(false, true);
   auto store = std::make_shared<PlainStore>();
@@ -189,7 +170,8 @@ TEST_CASE("what a share group gave goes to disk, too, and to another member when
     first.said();
     first.cut();
     Peer& from = world.client("from");
-    for (int i = 0; i < 400; ++i) from.publish("a", std::to_string(i), qos, static_cast<std::uint16_t>(i + 1));
+    for (int i = 0; i < 400; ++i)
+      from.publish("a", std::to_string(i), qos, static_cast<std::uint16_t>(i + 1));
     from.said();
     CHECK(world.metric(Metric::QueuedOnDisk) == 400);
     Peer& second = world.client("second", false, 1000);
@@ -201,7 +183,7 @@ TEST_CASE("what a share group gave goes to disk, too, and to another member when
       CHECK(world.metric(Metric::DroppedSessionEnd) == 0);
       CHECK(world.metric(Metric::QueuedMessages) == 400);
       Peer& heir = world.client("second", false, 1000);
-      CHECK(drain(world, heir) == numbers(0, 400));
+      CHECK(heir.drain() == numbers(0, 400));
       CHECK(world.store().count("first/2/") == 0);
       CHECK(world.store().count("owed/") == 0);
       return;
@@ -213,11 +195,11 @@ TEST_CASE("what a share group gave goes to disk, too, and to another member when
     world.client("first").said();
     Peer& heir = world.client("second", false, 1000);
     std::vector<std::string> wanted = numbers(0, 400);
-    CHECK(drain(world, heir) == wanted);
+    CHECK(heir.drain() == wanted);
   } else {
     // Perhaps they were sent before the restart: then they are nobody else's [MQTT-4.8.2-4].
     Peer& back = world.client("first", false, 1000);
-    CHECK(drain(world, back).size() == 400);
+    CHECK(back.drain().size() == 400);
   }
 }
 

@@ -66,6 +66,45 @@ TEST_CASE("what was not acknowledged comes again in order with DUP, then what wa
   CHECK(again.said() == Words{"PUBLISH a=3 q1 id3"});
 }
 
+TEST_CASE("no more is sent unacknowledged than the broker allows itself, in any version", "[core]") {
+  WorldOptions options;
+  options.mqtt.inflight_max = 2;
+  World world(options);
+  mqtt::Connect packet;
+  packet.version = GENERATE(mqtt::Version::V31, mqtt::Version::V311, mqtt::Version::V5);
+  packet.client_id = "to";
+  Peer& to = world.open().connect(packet);
+  to.subscribe(1, "a", 1);
+  CHECK(to.said() == Words{"CONNACK 0x00", "SUBACK 1 0x01"});
+  Peer& from = world.client("from");
+  for (std::uint16_t i = 1; i <= 4; ++i) from.publish("a", std::to_string(i), 1, i);
+  CHECK(to.said() == Words{"PUBLISH a=1 q1 id1", "PUBLISH a=2 q1 id2"});
+  to.puback(1);
+  CHECK(to.said() == Words{"PUBLISH a=3 q1 id3"});
+}
+
+TEST_CASE("a queue is full by its bytes, too: one session's, and all together", "[core]") {
+  WorldOptions options;
+  const bool together = GENERATE(true, false);
+  (together ? options.limits.queue_bytes_total_max : options.limits.queue_bytes_max) = 5000;
+  World world(options);
+  for (const char* name : {"one", "two"}) {
+    Peer& to = world.client(name, false, 100);
+    to.subscribe(1, std::string("to/") + name, 1);
+    to.said();
+    to.cut();
+  }
+  Peer& from = world.client("from");
+  from.said();
+  const std::string large(2000, 'x');
+  from.publish("to/one", large, 1, 1);
+  from.publish("to/one", large, 1, 2);
+  from.publish("to/one", large, 1, 3);
+  from.publish("to/two", large, 1, 4);
+  CHECK(from.said() == Words{"PUBACK 1", "PUBACK 2", "PUBACK 3 0x97",
+                             together ? "PUBACK 4 0x97" : "PUBACK 4"});
+}
+
 TEST_CASE("a full queue is told to the publisher", "[core]") {
   WorldOptions options;
   options.limits.queue_messages_max = 1;
@@ -116,12 +155,36 @@ TEST_CASE("a full queue makes room for messages whose topic says so, or drops th
                              "PUBACK 6 0x97", "PUBACK 7"});
   CHECK(world.metric(Metric::DroppedQueueFull) == 3);
   CHECK(world.metric(Metric::QueuedMessages) == 3);
+  CHECK(world.log.find("queue full client=to dropped=newest\n") != std::string::npos);
+  CHECK(world.log.find("queue full client=to dropped=oldest\n") != std::string::npos);
   Peer& back = world.client("to", false, 100);
   const Words words = back.said();
   REQUIRE(words.size() == 4);
   CHECK(words[1].starts_with("PUBLISH old/a=3 q1"));
   CHECK(words[2].starts_with("PUBLISH old/a=5 q1"));
   CHECK(words[3].starts_with("PUBLISH old/a=7 q1"));
+}
+
+TEST_CASE("dropped messages are logged so often and no more, and what was left out is counted", "[core]") {
+  WorldOptions options;
+  options.limits.queue_messages_max = 1;
+  options.limits.queue_drop_newest = {"#"};
+  options.limits.log_repeats_max = 2;
+  World world(options);
+  Peer& to = world.client("to", false, 100);
+  to.subscribe(1, "#", 1);
+  to.said();
+  to.cut();
+  Peer& from = world.client("from");
+  for (std::uint16_t i = 1; i <= 6; ++i) from.publish("a", "x", 1, i);
+  from.said();
+  const std::string line = "queue full client=to dropped=newest";
+  CHECK(world.log.find(line + "\n" + line + "\n") != std::string::npos);
+  CHECK(world.log.find(line) + 2 * (line.size() + 1) == world.log.size());
+  world.pass(std::chrono::seconds(11));
+  from.publish("a", "x", 1, 7);
+  from.said();
+  CHECK(world.log.ends_with(line + " left_out=3\n"));
 }
 
 TEST_CASE("a publisher under back pressure is answered when the full queue has room again", "[core]") {

@@ -110,9 +110,11 @@ namespace {
 class Rights final : public Authorizer {
  public:
   bool may(const Identity&, Action action, std::string_view, QoS, bool) override {
+    if (action == Action::Publish) return publish;
     return action != Action::Receive || receive;
   }
   std::uint64_t epoch() const override { return epoch_now; }
+  bool publish = true;
   bool receive = true;
   std::uint64_t epoch_now = 1;
 };
@@ -135,6 +137,25 @@ TEST_CASE("what waited for a client is judged by the rights it has when it retur
   CHECK(again.said() == Words{"CONNACK 0x00 present"});
   CHECK(world.metric(Metric::DroppedNotAuthorized) == 1);
   CHECK(world.metric(Metric::QueuedMessages) == 0);
+}
+
+TEST_CASE("a will is judged again by the rights there are when it is published", "[core]") {
+  Rights rights;
+  World world({.authorizer = &rights});
+  Peer& watcher = world.client("watcher");
+  watcher.subscribe(1, "will");
+  watcher.said();
+  rights.publish = GENERATE(true, false);
+  const bool allowed = std::exchange(rights.publish, true);
+  Peer& c = world.open().connect(with_will("c", 10, 100));
+  CHECK(c.said() == Words{"CONNACK 0x00"});
+  rights.publish = allowed;
+  rights.epoch_now = 2;
+  c.cut();
+  world.pass(Milliseconds(11'000));
+  CHECK(watcher.said() == (allowed ? Words{"PUBLISH will=c q0"} : Words{}));
+  CHECK(world.metric(Metric::WillsPublished) == (allowed ? 1 : 0));
+  CHECK(world.metric(Metric::RefusedNotAuthorized) == (allowed ? 0 : 1));
 }
 
 TEST_CASE("what an earlier connection left unreleased does not count against Receive Maximum", "[core]") {

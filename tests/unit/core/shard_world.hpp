@@ -1,6 +1,6 @@
 #pragma once
-// Shard cores without a shell: turns are taken when a test says so, commits are answered when it says so, and what
-// clients get is read as words: "PUBLISH a=1 q1 id1", "PUBACK 1", "closed".
+// Shard cores without a shell: turns are taken when a test says so, commits are answered when it
+// says so, and what clients get is read as words: "PUBLISH a=1 q1 id1", "PUBACK 1", "closed".
 
 #include <sys/uio.h>
 
@@ -38,7 +38,8 @@ inline std::string words_of(const mqtt::Packet& packet) {
   if (const auto* p = std::get_if<mqtt::Connack>(&packet))
     return "CONNACK " + code(p->code) + (p->session_present ? " present" : "");
   if (const auto* p = std::get_if<mqtt::Publish>(&packet)) {
-    std::string text = "PUBLISH " + std::string(p->topic) + "=" + std::string(p->payload.substr(0, 40)) + " q" +
+    std::string text = "PUBLISH " + std::string(p->topic) + "=" +
+                       std::string(p->payload.substr(0, 40)) + " q" +
                        std::to_string(static_cast<int>(p->qos));
     if (p->packet_id != 0) text += " id" + std::to_string(p->packet_id);
     if (p->topic_alias != 0) text += " alias" + std::to_string(p->topic_alias);
@@ -54,7 +55,8 @@ inline std::string words_of(const mqtt::Packet& packet) {
     for (const ReasonCode each : p->codes) text += " " + code(each);
     return text;
   }
-  if (const auto* p = std::get_if<mqtt::Unsuback>(&packet)) return "UNSUBACK " + std::to_string(p->packet_id);
+  if (const auto* p = std::get_if<mqtt::Unsuback>(&packet))
+    return "UNSUBACK " + std::to_string(p->packet_id);
   if (const auto* p = std::get_if<mqtt::Disconnect>(&packet)) return "DISCONNECT " + code(p->code);
   if (const auto* p = std::get_if<mqtt::Auth>(&packet))
     return "AUTH " + code(p->code) + " " + std::string(p->data.value_or(""));
@@ -71,6 +73,7 @@ struct WorldOptions {
   LimitsConfig limits = {};
   DurabilityLevels durability = {};
   std::optional<Durability> listener_durability = {};
+  bool client_id_bound = true;
   Authenticator* authenticator = nullptr;
   Authorizer* authorizer = nullptr;
   DeliveryFilter* delivery_filter = nullptr;
@@ -89,6 +92,9 @@ class Peer {
   Words said();
   /// What came, without running anything.
   Words came();
+  /// Acknowledges until nothing more comes; the payloads, those sent before with " dup" behind
+  /// them.
+  Words drain();
   void send(const std::string& bytes);
   void send_later(const std::string& bytes) { to_broker += bytes; }
 
@@ -117,7 +123,8 @@ class Peer {
 
 class World {
  public:
-  explicit World(WorldOptions wanted = {}, std::shared_ptr<PlainStore> store = std::make_shared<PlainStore>())
+  explicit World(WorldOptions wanted = {},
+                 std::shared_ptr<PlainStore> store = std::make_shared<PlainStore>())
       : options(wanted), store_(std::move(store)), mail_(wanted.shards) {
     now.steady = Instant(std::chrono::hours(1));
     now.wall = WallTime(std::chrono::hours(24 * 365 * 50));
@@ -130,6 +137,7 @@ class World {
       parts.limits = options.limits;
       parts.durability = options.durability;
       parts.mail = &mail_;
+      parts.client_id_bound = options.client_id_bound;
       parts.authenticator = options.authenticator;
       parts.authorizer = options.authorizer;
       parts.delivery_filter = options.delivery_filter;
@@ -141,7 +149,9 @@ class World {
       parts.post = [errands = place->errands](std::function<void(ShardCore&)> errand) {
         errands->push_back(std::move(errand));
       };
-      parts.log = [this](const LogLine& line) { log += std::string(line.event) + " " + std::string(line.detail) + "\n"; };
+      parts.log = [this](const LogLine& line) {
+        log += std::string(line.event) + " " + std::string(line.detail) + "\n";
+      };
       place->core = std::make_unique<ShardCore>(std::move(parts));
       places_.push_back(std::move(place));
     }
@@ -221,7 +231,8 @@ class World {
     return false;
   }
 
-  /// Writes (or fails) what is held and lets the shards go on, again and again until nothing is held.
+  /// Writes (or fails) what is held and lets the shards go on, again and again until nothing is
+  /// held.
   void answer_commits(bool durable = true) {
     run();
     while (!held.empty()) {
@@ -350,7 +361,8 @@ class World {
   std::vector<std::unique_ptr<Peer>> peers_;
 };
 
-// --- Peer --------------------------------------------------------------------------------------------------
+// --- Peer
+// --------------------------------------------------------------------------------------------------
 
 inline Words Peer::said() {
   world_.run();
@@ -369,6 +381,25 @@ inline Words Peer::came() {
   }
   if (ended) words.emplace_back("closed");
   return words;
+}
+
+inline Words Peer::drain() {
+  Words payloads;
+  for (Words words = said(); !words.empty(); words = said()) {
+    for (const std::string& word : words) {
+      if (word.starts_with("PUBLISH")) {
+        const std::size_t payload = word.find('=') + 1;
+        payloads.push_back(word.substr(payload, word.find(" q") - payload) +
+                           (word.ends_with(" dup") ? " dup" : ""));
+        ack(word.find(" q2") == std::string::npos ? mqtt::PacketType::Puback
+                                                  : mqtt::PacketType::Pubrec,
+            static_cast<std::uint16_t>(std::stoi(word.substr(word.find(" id") + 3))));
+      } else if (word.starts_with("PUBREL ")) {
+        ack(mqtt::PacketType::Pubcomp, static_cast<std::uint16_t>(std::stoi(word.substr(7))));
+      }
+    }
+  }
+  return payloads;
 }
 
 inline void Peer::send(const std::string& bytes) {
@@ -392,8 +423,8 @@ inline Peer& Peer::join(std::string_view id, bool clean, std::uint32_t expiry) {
   return connect(packet);
 }
 
-inline void Peer::publish(std::string_view topic, std::string_view payload, int qos, std::uint16_t id, bool retain,
-                          std::optional<std::uint32_t> expiry) {
+inline void Peer::publish(std::string_view topic, std::string_view payload, int qos,
+                          std::uint16_t id, bool retain, std::optional<std::uint32_t> expiry) {
   mqtt::Publish packet;
   packet.topic = topic;
   packet.payload = payload;

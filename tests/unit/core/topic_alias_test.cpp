@@ -16,12 +16,41 @@ TEST_CASE("a topic that comes again gets an alias, and then goes without its nam
   aliases.choose("b");
   CHECK(aliases.choose("b").alias == 2);
   CHECK(aliases.choose("b").known);
-  // A busier topic takes the place of the one used least, and is named first.
-  OutgoingAliases::Choice choice;
-  for (int i = 0; i < 10 && choice.alias == 0; ++i) choice = aliases.choose("c");
-  CHECK(choice.alias != 0);
+}
+
+TEST_CASE("a topic that gets busier takes the alias of the one used least", "[core]") {
+  OutgoingAliases aliases(2);
+  const auto use = [&](const char* topic, int times) {
+    OutgoingAliases::Choice last;
+    for (int i = 0; i < times; ++i) last = aliases.choose(topic);
+    return last;
+  };
+  CHECK(use("busy", 20).alias == 1);
+  CHECK(use("idle", 5).alias == 2);
+  // As long as it is used less than either, it goes without.
+  CHECK(use("new", 5).alias == 0);
+  const OutgoingAliases::Choice choice = use("new", 1);
+  CHECK(choice.alias == 2);
   CHECK_FALSE(choice.known);
-  CHECK(aliases.choose("c").known);
+  CHECK(use("new", 1).alias == 2);
+  CHECK(use("new", 1).known);
+  CHECK(use("busy", 1).alias == 1);
+  CHECK(use("busy", 1).known);
+  // The one that gave way has no alias any more.
+  CHECK(use("idle", 1).alias == 0);
+}
+
+TEST_CASE("a topic that was busy once gives way to one that is busy now", "[core]") {
+  OutgoingAliases aliases(2);
+  for (int i = 0; i < 3000; ++i) aliases.choose("yesterday");
+  for (int i = 0; i < 10; ++i) aliases.choose("sometimes");
+  OutgoingAliases::Choice choice;
+  for (int i = 0; i < 20'000 && choice.alias != 1; ++i) {
+    aliases.choose("sometimes");
+    choice = aliases.choose(i % 2 == 0 ? "today" : "tonight");
+  }
+  CHECK(choice.alias == 1);
+  CHECK_FALSE(choice.known);
 }
 
 TEST_CASE("a client that allows aliases gets each topic's name only until it knows it", "[core]") {

@@ -67,6 +67,8 @@ TEST_CASE("what its receiver acknowledged before it could be written is never wr
   world.answer_commits();
   CHECK(world.store().count("to/2/") == 0);
   CHECK_FALSE(world.store().ever_wrote("to/2/"));
+  CHECK(world.metric(Metric::QueueElided) == 1);
+  CHECK(world.metric(Metric::QueueStored) == 1);
 }
 
 TEST_CASE("a failed commit answers nothing, and nothing is answered or written after it", "[core]") {

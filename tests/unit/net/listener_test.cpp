@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,7 @@ struct Accepting {
     acceptor = std::make_unique<Acceptor>(
         *loop, total, handshakes, Tag{7},
         Acceptor::Hooks{[this](Descriptor socket, Listener&, Caller caller) {
+                          if (meanwhile) meanwhile();
                           sockets.push_back(std::move(socket));
                           peers.push_back(std::move(caller.address));
                           users.push_back(std::move(caller.user));
@@ -69,6 +71,7 @@ struct Accepting {
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<Listener> listener;
   std::unique_ptr<Acceptor> acceptor;
+  std::function<void()> meanwhile;  ///< while one is accepted
   std::vector<Descriptor> sockets;
   std::vector<std::string> peers;
   std::vector<std::string> users;
@@ -235,6 +238,35 @@ TEST_CASE("while as many handshakes are under way as may be, clients of filtered
   accepting.work();
   CHECK(accepting.sockets.size() == 1);
   CHECK(accepting.refused == 0);
+}
+
+TEST_CASE("the last place for a handshake is not given to two clients by two shards at once") {
+  Accepting accepting;
+  auto transport = std::make_shared<Transport>();
+  transport->tls = tls_server();
+  accepting.listener->set_transport(transport);
+  const Descriptor first = dial(accepting.listener->url());
+  const Descriptor second = dial(accepting.listener->url());
+  int other_accepted = 0;
+  Acceptor other(*accepting.loop, accepting.total, accepting.handshakes, Tag{1'000},
+                 {[&](Descriptor, Listener&, Caller) { ++other_accepted; },
+                  [](const Listener&) {}, [](bool, std::string_view) {}});
+  // As another shard would, between what the first one counts and what it does.
+  accepting.meanwhile = [&] {
+    other.start({accepting.listener.get()});
+    other.on_event(Tag{1'000});
+    accepting.handshakes.enter_anyway();  // the handshake begins
+  };
+  accepting.work();
+  CHECK(accepting.sockets.size() == 1);
+  CHECK(other_accepted == 0);
+  CHECK(accepting.handshakes.now() == 1);
+  accepting.handshakes.leave();
+  accepting.meanwhile = nullptr;
+  other.on_time(Instant(Milliseconds(100)));
+  other.on_event(Tag{1'000});
+  CHECK(other_accepted == 1);
+  CHECK(accepting.handshakes.now() == 0);
 }
 
 }  // namespace

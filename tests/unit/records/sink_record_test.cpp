@@ -23,6 +23,22 @@ TEST_CASE("no sink's entries lie among those of another") {
   CHECK_FALSE(sink_key(kSinkPrefix, "ab", 0, 0).starts_with(sink_prefix(kSinkPrefix, "a")));
 }
 
+TEST_CASE("an entry that knows where it goes reads back with address and headers") {
+  SinkEntry entry;
+  entry.payload = "p";
+  entry.url = "http://h/in/a";
+  entry.headers = {{"X-A", "1"}, {"X-B", ""}};
+  const std::string record = encode_sink_entry(entry);
+  const auto read = decode_sink_entry(record);
+  REQUIRE(read);
+  CHECK(read->payload == "p");
+  CHECK(read->url == entry.url);
+  CHECK(read->headers == entry.headers);
+  for (std::size_t size = 0; size < record.size(); ++size)
+    CHECK_FALSE(decode_sink_entry(std::string_view(record).substr(0, size)));
+  CHECK_FALSE(decode_sink_entry(record + "x"));
+}
+
 TEST_CASE("an entry reads back whole, and anything else is corrupt") {
   SinkEntry entry;
   entry.id = "id";

@@ -9,6 +9,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "records/retained_record.hpp"
+
 using namespace twinmq;
 using namespace std::chrono_literals;
 using retained::RetainedLimits;
@@ -356,6 +358,30 @@ TEST_CASE("What was stored comes back after a restart, for the shard it belongs 
   CHECK(replayed(retained, "#", at(30s)) == std::multiset<std::string>{"mine/1", "mine/2"});
   CHECK(retained.find("mine/1", at(30s).steady)->payload() == "mine/1");
   CHECK(retained.find("mine/1", at(30s).steady)->expires_at() == at(60s).steady);
+  CHECK(retained.corrupt_records() == 0);
+}
+
+TEST_CASE("What the broker tells of itself is kept in memory alone, and old records of it are erased") {
+  MapStore store;
+  {
+    RetainedModule retained({}, 1);
+    Batch batch;
+    CHECK(retained.set(message("$SYS/broker/uptime", "1"), at(0ms), batch) == Stored::Stored);
+    CHECK(retained.find("$SYS/broker/uptime", at(0ms).steady)->payload() == "1");
+    CHECK(retained.set(message("$SYS/broker/uptime", ""), at(0ms), batch) == Stored::Removed);
+    CHECK(batch.empty());
+    retained.set(message("$SYSTEM", "is somebody's own"), at(0ms), batch);
+    CHECK(batch.size() == 1);
+    REQUIRE(store.commit(batch, Durability::None).has_value());
+  }
+  // As it was written once.
+  store.entries[records::kRetainedPrefix + std::string("$SYS/broker/uptime")] =
+      store.entries.begin()->second;
+  RetainedModule retained({}, 1);
+  REQUIRE(retained.restore(store, at(0ms), everything).has_value());
+  CHECK(retained.messages() == 1);
+  CHECK(retained.find("$SYSTEM", at(0ms).steady));
+  CHECK(store.entries.size() == 1);
   CHECK(retained.corrupt_records() == 0);
 }
 

@@ -2,7 +2,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -13,71 +12,11 @@
 #include "modules/rules/running_rule.hpp"
 #include "modules/rules/seen_message.hpp"
 #include "mqtt/properties.hpp"
+#include "rules_world.hpp"
 #include "sql/statement.hpp"
 
 namespace twinmq::rules {
 namespace {
-
-struct Published {
-  std::string topic;
-  std::string payload;
-  std::string properties;
-  QoS qos = QoS::AtMostOnce;
-  bool retain = false;
-};
-
-class Collected final : public Reaction {
- public:
-  Batch& records() override { return batch; }
-  void publish(const MessageParts& message) override {
-    published.push_back({std::string(message.topic), std::string(message.payload), std::string(message.properties),
-                         message.qos, message.retain});
-  }
-  void publish_after_commit(const MessageParts&) override {}
-  void after_commit(std::function<void()>) override {}
-  void refuse() override {}
-  HeldTransaction hold() override { return ++held; }
-
-  Batch batch;
-  std::vector<Published> published;
-  HeldTransaction held = 0;
-};
-
-class Host final : public ServiceHost {
- public:
-  std::uint32_t shard() const override { return 0; }
-  std::uint32_t shards() const override { return home ? 1 : 2; }
-  bool is_home(std::string_view) const override { return home; }
-  Now now() const override { return {Instant{}, WallTime(Milliseconds(1'700'000'000'000))}; }
-  std::uint64_t random() override { return 42; }
-  void subscribe(std::string_view filter, std::uint32_t tag) override { filters[std::string(filter)] = tag; }
-  void unsubscribe(std::string_view filter) override { filters.erase(std::string(filter)); }
-  void react(const std::function<void(Reaction&)>& action) override {
-    Collected reaction;
-    action(reaction);
-    reacted.append(reaction.batch);
-  }
-  void read(StoreRange, std::function<void(Result<StoreEntries>)>) override {}
-  void resume(HeldTransaction, const std::function<void(Reaction&)>& action) override {
-    Collected reaction;
-    action(reaction);
-    for (Published& each : reaction.published) resumed.push_back(std::move(each));
-  }
-  bool may(const Identity& identity, Action, std::string_view topic, QoS, bool) const override {
-    return identity.principal.starts_with("rule:") && topic != "forbidden" && !topic.starts_with("$aws/things/secret/");
-  }
-  void log(LogLevel, std::string_view event, const std::string& detail) const override {
-    lines.push_back(std::string(event) + " " + detail);
-  }
-  void count(Metric metric, std::uint64_t amount) override { counted[metric] += amount; }
-
-  bool home = true;
-  std::vector<Published> resumed;
-  Batch reacted;
-  Statistics counted;
-  std::map<std::string, std::uint32_t> filters;
-  mutable std::vector<std::string> lines;
-};
 
 RuleConfig rule(std::string sql, std::vector<RuleActionConfig> actions, std::string name = "r") {
   RuleConfig config;
@@ -201,9 +140,67 @@ TEST_CASE("what an action may not do goes to the error action", "[rules]") {
   const auto published = rules.publish("a", "{\"to\":\"" + topic + "\"}");
   REQUIRE(published.size() == 1);
   CHECK(published[0].topic == "errors/a");
-  CHECK(published[0].payload.find(R"("ruleName":"r","topic":"a","clientId":"dev-1")") != std::string::npos);
+  CHECK(published[0].payload.find(R"("ruleName":"r","topic":"a","cloudwatchTraceId":"2a000000-0000-4000-aa00-000000000000","clientId":"dev-1")") != std::string::npos);
   CHECK(published[0].payload.find(R"("failedAction":"RepublishAction")") != std::string::npos);
   CHECK(rules.service.counters("r")->actions_failed == 1);
+}
+
+TEST_CASE("a message has one trace id for all its rules, made when the first of them asks", "[rules]") {
+  RuleConfig failing = rule("SELECT 1 AS one FROM 't'", {republish("forbidden")}, "failing");
+  failing.error_actions = {republish("errors")};
+  Rules rules({rule("SELECT VALUE traceid() FROM 't'", {republish("out/${traceid()}")}, "a"),
+               rule("SELECT VALUE traceid() FROM 't'", {republish("b")}, "b"), failing, rule("SELECT * FROM 'quiet'", {republish("q")}, "q")});
+  const int before = rules.host.drawn;
+  rules.publish("quiet", "{}");
+  CHECK(rules.host.drawn == before);
+  const auto first = rules.publish("t", "{}");
+  CHECK(rules.host.drawn == before + 2);
+  rules.host.chance = 43;
+  const auto second = rules.publish("t", "{}");
+  CHECK(first.at(0).payload == "\"2a000000-0000-4000-aa00-000000000000\"");
+  CHECK(first[0].topic == "out/2a000000-0000-4000-aa00-000000000000");
+  CHECK(first.at(1).payload == first[0].payload);
+  CHECK(first.at(2).payload.find(R"("cloudwatchTraceId":)" + first[0].payload) != std::string::npos);
+  CHECK(second.at(0).payload != first[0].payload);
+}
+
+TEST_CASE("the trace id travels with the message to the home of a rule that remembers", "[rules]") {
+  const RuleConfig stays = rule("SELECT VALUE traceid() FROM 't'", {republish("here")}, "stays");
+  const RuleConfig travels = rule("SELECT traceid() AS id, lag(x) AS x FROM 't'", {republish("there")}, "travels");
+  Rules away({travels, stays}, false);
+  const auto sent = away.publish("t", "{}");
+  REQUIRE(sent.size() == 2);
+  Rules home({travels});
+  home.host.chance = 7;
+  CHECK(home.publish(sent[0].topic, sent[0].payload).at(0).payload == R"({"id":)" + sent[1].payload + "}");
+}
+
+TEST_CASE("accountid() is what the configuration says", "[rules]") {
+  Rules rules({rule("SELECT VALUE accountid() FROM 't'", {republish("out")})});
+  CHECK(rules.publish("t", "{}").at(0).payload == R"("123456789012")");
+  RulesConfig other;
+  other.account_id = "000000000001";
+  rules.service.set_limits(other);
+  CHECK(rules.publish("t", "{}").at(0).payload == R"("000000000001")");
+}
+
+TEST_CASE("a rule is warned of when it sees what it publishes", "[rules]") {
+  const auto warnings = [](const RuleConfig& config) { return CompiledRule::compile(config)->warnings(); };
+  CHECK(warnings(rule("SELECT * FROM 'sensors/#' WHERE a = 1", {republish("alerts/${topic(2)}")})).empty());
+  CHECK(warnings(rule("SELECT * FROM 'loop'", {republish("out"), republish("loop")})) ==
+        std::vector<std::string>{"FROM covers \"loop\", where an action publishes: the rule sees what it made itself, until "
+                                 "limits.hops_max ends that"});
+  CHECK_THAT(warnings(rule("SELECT * FROM 'a/+'", {republish("a/${get(*, 'to')}")})).at(0), Catch::StartsWith("FROM may cover"));
+  RuleActionConfig shadow;
+  shadow.kind = RuleActionKind::Shadow;
+  shadow.thing = "${topic(3)}";
+  shadow.shadow = "s";
+  CHECK(warnings(rule("SELECT * FROM '$aws/things/+/shadow/name/s/update'", {shadow})).size() == 1);
+  CHECK(warnings(rule("SELECT * FROM '$aws/things/+/shadow/update'", {shadow})).empty());
+  RuleConfig failing = rule("SELECT * FROM 'errors/#'", {});
+  failing.error_actions = {republish("errors/r")};
+  CHECK(warnings(failing).size() == 1);
+  CHECK_THAT(warnings(rule("SELECT a FROM 't' WHERE a = undefined", {})).at(0), Catch::Contains("use isUndefined()"));
 }
 
 TEST_CASE("shadow and log actions do what they say", "[rules]") {
@@ -325,12 +322,24 @@ TEST_CASE("a rule that cannot be read names itself and the place", "[rules]") {
 }
 
 TEST_CASE("an envelope that was cut is none", "[rules]") {
-  const std::string bytes = write_envelope({"t", "p", "x", "c", "u", "a", 2, true});
+  const std::string bytes = write_envelope({"t", "p", "x", "c", "u", "a", 2, true, "i", "w"});
   const auto envelope = read_envelope(bytes);
   REQUIRE(envelope);
   CHECK(envelope->payload == "p");
   CHECK(envelope->peer == "a");
+  CHECK(envelope->trace_id == "i");
+  CHECK(envelope->answers == "w");
   for (std::size_t size = 0; size < bytes.size(); ++size) CHECK_FALSE(read_envelope(bytes.substr(0, size)));
+}
+
+TEST_CASE("answers that were cut are none", "[rules]") {
+  const std::string bytes = write_answers({5, {{"f[1]", "2"}}});
+  const auto answers = read_answers(bytes);
+  REQUIRE(answers);
+  CHECK(answers->seed == 5);
+  CHECK(answers->by_call.at("f[1]") == "2");
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    if (size != sizeof answers->seed) CHECK_FALSE(read_answers(bytes.substr(0, size)));
 }
 
 namespace {
@@ -434,7 +443,9 @@ TEST_CASE("rules are refused where nobody could wait for their functions", "[rul
   CHECK(fault("SELECT aws_lambda('arn:aws:lambda:x:1:function:slow', n) AS a FROM 't'").empty());
   CHECK_THAT(fault("SELECT nobody(n) AS a FROM 't'"), Catch::Contains("there is no function nobody()"));
   CHECK_THAT(fault("SELECT slow(n) AS a, lag(n) AS b FROM 't'"), Catch::Contains("slow() of a plugin is not declared fast"));
-  CHECK_THAT(fault("SELECT max(slow(n)) AS a FROM 't' GROUP BY COUNT(2)"), Catch::Contains("not declared fast"));
+  CHECK(fault("SELECT max(slow(n)) AS a FROM 't' WHERE slow(n) > 1 GROUP BY slow_too(n), COUNT(2)").empty());
+  CHECK_THAT(fault("SELECT slow(max(n)) AS a FROM 't' GROUP BY COUNT(2)"), Catch::Contains("cannot be used in what a window yields"));
+  CHECK_THAT(fault("SELECT max(n) AS a FROM 't' GROUP BY COUNT(2) HAVING slow(max(n)) > 1"), Catch::Contains("what a window yields"));
   CHECK_THAT(fault("SELECT fast(n) AS a FROM 't' GROUP BY COUNT(2)"), Catch::Contains("is no aggregate"));
   CHECK_THAT(fault("SELECT get_thing_shadow('x') AS a, lag(n) AS b FROM 't'"), Catch::Contains("get_thing_shadow() reads the store"));
   CHECK(fault("SELECT n FROM 't'", {republish("${fast(n)}")}).empty());
@@ -473,6 +484,119 @@ TEST_CASE("what decode() cannot read is counted for its rule", "[rules]") {
   CHECK(rules.publish("t", R"({"d":"zz"})").at(0).payload == R"({"d":null})");
   CHECK(rules.publish("t", R"({"d":"31"})").at(0).payload == R"({"d":1})");
   CHECK(rules.service.counters("r")->undecodable == 1);
+}
+
+TEST_CASE("a window gathers what functions that answer later said of each message", "[rules]") {
+  Waits waits({rule("SELECT sum(slow(n)) AS a, d FROM 't' WHERE slow_too(n) GROUP BY d, COUNT(2)", {republish("out")})});
+  for (const char* payload : {R"({"n":1,"d":"x"})", R"({"n":2,"d":"x"})", R"({"n":3,"d":"x"})"})
+    CHECK(waits.rules.publish("t", payload).empty());
+  waits.answer(0, "true");
+  waits.answer(1, "false");
+  waits.answer(2, "true");
+  REQUIRE(waits.functions->asked.size() == 5);
+  CHECK(waits.functions->asked[4].first == "slow[3]");
+  waits.answer(4, "30");
+  CHECK(waits.resumed().empty());
+  waits.answer(3, "10");
+  CHECK(waits.resumed() == std::vector<std::string>{R"({"a":40,"d":"x"})"});
+}
+
+TEST_CASE("answers travel with their message to the shard of its window", "[rules]") {
+  const RuleConfig windowed = rule("SELECT count(*) AS c, slow(n) AS g FROM 't' GROUP BY slow(n), COUNT(1)", {republish("out")});
+  Waits here({windowed});
+  here.rules.host.home = false;
+  CHECK(here.rules.publish("t", R"({"n":1})").empty());
+  here.answer(0, "7");
+  REQUIRE(here.rules.host.resumed.size() == 1);
+  const Published forwarded = here.rules.host.resumed[0];
+  Waits home({windowed});
+  const auto results = home.rules.publish(forwarded.topic, forwarded.payload);
+  REQUIRE(results.size() == 1);
+  CHECK(results[0].payload == R"({"c":1,"g":7})");
+  CHECK(home.functions->asked.empty());
+}
+
+TEST_CASE("a window that closes takes nothing from the rules that see the same message after it", "[rules]") {
+  const std::string large(3 << 20, 'x');  // beyond what an arena keeps when it is emptied
+  const std::vector<RuleConfig> all = {
+      rule("SELECT count(*) AS n FROM 't' GROUP BY COUNT(1)", {republish("w1")}, "w1"),
+      rule("SELECT d, t, name FROM 't'", {republish("plain")}, "plain"),
+      rule("SELECT d, sum(t) AS s FROM 't' GROUP BY d, COUNT(1)", {republish("w2/${get(*, 'd')}")}, "w2"),
+      rule("SELECT VALUE length(large) FROM 't'", {republish("large/${get(*, 'd')}")}, "large")};
+  Rules rules(all);
+  const auto published = rules.publish("t", R"({"d":"x\u0041","t":5,"name":"n\n","large":")" + large + "\"}");
+  REQUIRE(published.size() == 4);
+  CHECK(published[0].payload == R"({"n":1})");
+  CHECK(published[1].payload == R"({"d":"xA","t":5,"name":"n\n"})");
+  CHECK(published[2].topic == "w2/xA");
+  CHECK(published[2].payload == R"({"d":"xA","s":5})");
+  CHECK(published[3].topic == "large/xA");
+  CHECK(published[3].payload == std::to_string(large.size()));
+}
+
+TEST_CASE("a window that closes is an event, where somebody hears it", "[rules]") {
+  Rules rules({rule("SELECT count(*) AS n FROM 't' GROUP BY d, TUMBLING('10s')", {republish("out")}, "time"),
+               rule("SELECT count(*) AS n FROM 'c' GROUP BY d, COUNT(2)", {republish("out")}, "count"),
+               rule("SELECT count(*) AS n FROM '$twinmq/events/window/+' GROUP BY COUNT(1)", {republish("out")}, "listener")});
+  rules.host.heard = true;
+  rules.publish("t", R"({"d":1})");
+  rules.publish("t", R"({"d":2})");
+  const auto pass = [&](std::int64_t seconds) {
+    rules.host.at.steady += Seconds(seconds);
+    rules.host.at.wall += Seconds(seconds);
+    Collected reaction;
+    rules.service.on_time(reaction);
+    return reaction.published;
+  };
+  const auto closed = pass(10);
+  REQUIRE(closed.size() == 3);
+  CHECK(closed[2].topic == "$twinmq/events/window/time");
+  CHECK(closed[2].payload == R"({"rule":"time","windowStart":1700000000000,"windowEnd":1700000010000,"groups":2,"timestamp":1700000010000})");
+  CHECK(pass(10).empty());
+  CHECK(rules.publish("c", R"({"d":1})").empty());
+  const auto counted = rules.publish("c", R"({"d":1})");
+  REQUIRE(counted.size() == 2);
+  CHECK(counted[1].topic == "$twinmq/events/window/count");
+  // A rule that listens to such events makes none.
+  CHECK(rules.publish(counted[1].topic, counted[1].payload).size() == 1);
+  rules.host.heard = false;
+  rules.publish("c", R"({"d":1})");
+  CHECK(rules.publish("c", R"({"d":1})").size() == 1);
+  rules.host.heard = true;
+  rules.publish("c", R"({"d":1})");
+  CHECK(rules.publish("c", R"({"d":1})").size() == 2);
+}
+
+TEST_CASE("limits of the configuration hold for the evaluations to come", "[rules]") {
+  RulesConfig tight;
+  Rules rules({rule("SELECT VALUE length(replace(concat(a, a), 'y', 'z')) FROM 't'", {republish("out")}),
+               rule("SELECT VALUE once(a, '1h') FROM 'once'", {republish("once")}, "once")});
+  const std::string payload = "{\"a\":\"" + std::string(100'000, 'x') + "\"}";
+  CHECK(rules.publish("t", payload).at(0).payload == "200000");
+  tight.memory_bytes_max = 65'536;
+  rules.service.set_limits(tight);
+  CHECK(rules.publish("t", payload).empty());
+  CHECK(rules.service.counters("r")->memory_spent == 1);
+  tight = {};
+  tight.steps_max = 1000;
+  rules.service.set_limits(tight);
+  CHECK(rules.publish("t", payload).empty());
+  CHECK(rules.service.counters("r")->steps_spent == 1);
+  rules.service.set_limits({});
+  CHECK(rules.publish("t", payload).size() == 1);
+
+  // The memory of rules to come: the oldest identifier is forgotten.
+  tight = {};
+  tight.state_cells_max = 16;
+  rules.service.set_limits(tight);
+  rules.service.remove("once", true);
+  rules.put(rule("SELECT 1 AS fresh FROM 'once' WHERE once(a, '1h') OVER (PARTITION BY a)", {republish("once")}, "once"));
+  for (int i = 0; i < 17; ++i) {
+    rules.host.at.wall += Milliseconds(1);
+    CHECK(rules.publish("once", "{\"a\":" + std::to_string(i) + "}").size() == 1);
+  }
+  CHECK(rules.publish("once", R"({"a":16})").empty());
+  CHECK(rules.publish("once", R"({"a":0})").size() == 1);
 }
 
 TEST_CASE("a message waits for what the texts of its actions ask, unless the statement does not match", "[rules]") {

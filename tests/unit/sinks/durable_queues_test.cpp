@@ -8,48 +8,14 @@
 #include <mutex>
 #include <thread>
 
+#include "plain_store.hpp"
 #include "records/sink_record.hpp"
 
 using namespace twinmq;
 using namespace twinmq::sinks;
+using namespace twinmq::sinks::testing;
 
 namespace {
-
-// Ordered entries with a lock; commits at once.
-class SmallStore final : public Store {
- public:
-  Result<void> commit(const Batch& batch, Durability) override {
-    const std::scoped_lock lock(mutex_);
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const Batch::Change change = batch[i];
-      if (change.kind == Batch::Kind::Put) entries_[std::string(change.key)] = change.value;
-      if (change.kind == Batch::Kind::Erase) entries_.erase(std::string(change.key));
-      if (change.kind == Batch::Kind::EraseRange)
-        entries_.erase(entries_.lower_bound(std::string(change.key)), entries_.lower_bound(std::string(change.value)));
-    }
-    return {};
-  }
-  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) override {
-    std::map<std::string, std::string> copy;
-    {
-      const std::scoped_lock lock(mutex_);
-      copy = entries_;
-    }
-    for (auto at = copy.lower_bound(std::string(from)); at != copy.end() && (to.empty() || at->first < to); ++at)
-      if (!visit(at->first, at->second)) break;
-    return {};
-  }
-  Result<void> reopen() override { return {}; }
-  Durability durability_max() const override { return Durability::None; }
-  std::size_t size() const {
-    const std::scoped_lock lock(mutex_);
-    return entries_.size();
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::map<std::string, std::string> entries_;
-};
 
 // Takes what it is told to take, and remembers.
 struct Receiver {
@@ -62,7 +28,8 @@ struct Receiver {
 
   void wait_for(std::size_t count) {
     std::unique_lock lock(mutex);
-    REQUIRE(changed.wait_for(lock, std::chrono::seconds(60), [&] { return taken.size() >= count; }));
+    REQUIRE(
+        changed.wait_for(lock, std::chrono::seconds(60), [&] { return taken.size() >= count; }));
   }
   void set_down(bool value) {
     const std::scoped_lock lock(mutex);
@@ -94,26 +61,8 @@ class ScriptedSink final : public Sink {
   Receiver& receiver_;
 };
 
-class PlainReaction final : public Reaction {
- public:
-  Batch& records() override { return records_; }
-  void publish(const MessageParts&) override {}
-  void publish_after_commit(const MessageParts&) override {}
-  void after_commit(std::function<void()> action) override { actions_.push_back(std::move(action)); }
-  void refuse() override {}
-  HeldTransaction hold() override { return 0; }
-  void commit(Store& store) {
-    REQUIRE(store.commit(records_, Durability::None));
-    for (const auto& action : actions_) action();
-  }
-
- private:
-  Batch records_;
-  std::vector<std::function<void()>> actions_;
-};
-
 struct Bench {
-  SmallStore store;
+  PlainStore store;
   Receiver receiver;
   std::unique_ptr<DurableQueues> queues;
 
@@ -129,7 +78,7 @@ struct Bench {
     options.retry_min = Milliseconds(1);
     options.retry_max = Milliseconds(4);
     queues->add("s", std::make_unique<ScriptedSink>(receiver), options);
-    queues->begin();
+    REQUIRE(queues->begin().has_value());
   }
   bool put(const std::string& payload, std::uint32_t shard = 0) {
     PlainReaction reaction;
@@ -137,7 +86,7 @@ struct Bench {
     entry.id = "id-" + payload;
     entry.payload = payload;
     if (!queues->hand_over("s", shard, entry, reaction)) return false;
-    reaction.commit(store);
+    REQUIRE(reaction.commit(store));
     return true;
   }
   SinkStatistics figures() { return queues->statistics().front(); }
@@ -153,6 +102,20 @@ std::vector<std::string> numbers(int from, int to) {
 }
 
 }  // namespace
+
+TEST_CASE("a batch waits to be filled, and no longer than until it is") {
+  SinkOptions options;
+  options.linger = Milliseconds(10'000'000);
+  options.batch_entries_max = 5;
+  const bool by_bytes = GENERATE(false, true);
+  if (by_bytes) options.batch_bytes_max = 200;
+  Bench bench;
+  bench.start(options);
+  const std::string payload(by_bytes ? 150 : 1, 'p');
+  for (int i = 0; i < (by_bytes ? 2 : 5); ++i) REQUIRE(bench.put(payload));
+  bench.receiver.wait_for(by_bytes ? 2 : 5);
+  if (!by_bytes) CHECK(bench.receiver.batches == std::vector<std::size_t>{5});
+}
 
 TEST_CASE("what is handed over is delivered in order, in batches, and leaves nothing behind") {
   Bench bench;
@@ -233,7 +196,8 @@ TEST_CASE("entries of several shards all arrive, each shard's in order") {
   Bench bench;
   bench.start({.batch_entries_max = 7});
   for (int i = 0; i < 100; ++i)
-    REQUIRE(bench.put(std::to_string(i % 4) + "/" + std::to_string(i / 4), static_cast<std::uint32_t>(i % 4)));
+    REQUIRE(bench.put(std::to_string(i % 4) + "/" + std::to_string(i / 4),
+                      static_cast<std::uint32_t>(i % 4)));
   bench.receiver.wait_for(100);
   std::map<std::string, int> next;
   for (const std::string& each : bench.receiver.taken) {
@@ -252,7 +216,7 @@ TEST_CASE("an entry that was numbered early and committed late is delivered too"
   REQUIRE(bench.queues->hand_over("s", 0, entry, late));
   REQUIRE(bench.put("early"));
   bench.receiver.wait_for(1);
-  late.commit(bench.store);
+  REQUIRE(late.commit(bench.store));
   bench.receiver.wait_for(2);
   CHECK(bench.receiver.taken == std::vector<std::string>{"early", "late"});
   bench.wait_until_empty();

@@ -55,8 +55,9 @@ class Server {
           wanted = head + 4 + std::stoul(text.substr(length + 16));
       }
       requests.push_back(text);
-      const std::string answer = "HTTP/1.1 " + std::to_string(status) +
-                                 " x\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsaid";
+      const std::string elsewhere = status / 100 == 3 ? "Location: /admin\r\n" : "";
+      const std::string answer = "HTTP/1.1 " + std::to_string(status) + " x\r\n" + elsewhere +
+                                 "Content-Length: 4\r\nConnection: close\r\n\r\nsaid";
       (void)!::write(client, answer.data(), answer.size());
       ::close(client);
     }
@@ -111,7 +112,7 @@ TEST_CASE("a batch goes as one array, or line by line") {
   CHECK(server.requests[0].ends_with("\r\n\r\n" + text));
 }
 
-TEST_CASE("servers that are busy or broken are tried again; what they refuse is refused") {
+TEST_CASE("servers that are busy or broken are tried again, what they refuse is refused") {
   const auto [status, kind] = GENERATE(table<int, SinkVerdict::Kind>({
       {500, SinkVerdict::Kind::Retry},
       {503, SinkVerdict::Kind::Retry},
@@ -124,6 +125,53 @@ TEST_CASE("servers that are busy or broken are tried again; what they refuse is 
   CHECK(verdict.kind == kind);
   CHECK(verdict.count == 0);
   CHECK(verdict.why == "HTTP " + std::to_string(status) + ": said");
+}
+
+TEST_CASE("a request holds neighbours with the same address and headers, in their order") {
+  Server server({200, 200, 200, 200});
+  std::vector<SinkEntry> batch;
+  for (const auto& [payload, path, plant, topic] : std::vector<std::tuple<std::string, std::string, std::string, std::string>>{
+           {"1", "/a", "x", "t"}, {"2", "/a", "x", "t"}, {"3", "/b", "x", "t"}, {"4", "/b", "y", "t"}, {"5", "/b", "y", "u"}}) {
+    batch.push_back(entry_of(payload));
+    batch.back().url = server.url() + path;
+    batch.back().headers = {{"X-Plant", plant}};
+    batch.back().topic = topic;
+  }
+  const auto verdict = deliver({.url = server.url(), .body = HttpSinkOptions::Body::Array, .one_topic = true}, batch);
+  server.end();
+  CHECK(verdict.count == 5);
+  REQUIRE(server.requests.size() == 4);
+  CHECK(server.requests[0].starts_with("POST /in/a "));
+  CHECK(has(server.requests[0], "X-Plant: x\r\n"));
+  CHECK(server.requests[0].ends_with("[1,2]"));
+  CHECK(server.requests[1].starts_with("POST /in/b "));
+  CHECK(server.requests[1].ends_with("[3]"));
+  CHECK(has(server.requests[2], "X-Plant: y\r\n"));
+  CHECK(server.requests[3].ends_with("[5]"));
+}
+
+TEST_CASE("an entry whose address is not admitted is refused, and those before it are delivered") {
+  Server server({200});
+  std::vector<SinkEntry> batch = {entry_of("1"), entry_of("2"), entry_of("3")};
+  batch[1].url = server.url() + "/admin";
+  const auto admit = [&](const std::string& url) {
+    return url == server.url() ? Result<void>() : Result<void>(Error{ErrorCode::InvalidArgument, "not there"});
+  };
+  const auto verdict = deliver({.url = server.url(), .admit = admit}, batch);
+  server.end();
+  CHECK(verdict.kind == SinkVerdict::Kind::Refused);
+  CHECK(verdict.count == 1);
+  CHECK(verdict.why == "not there");
+}
+
+TEST_CASE("a redirect is not followed, wherever it leads") {
+  const int status = GENERATE(301, 302, 303, 307, 308);
+  Server server({status});
+  const auto verdict = deliver({.url = server.url()}, {entry_of("1")});
+  server.end();
+  CHECK(verdict.kind == SinkVerdict::Kind::Refused);
+  CHECK(server.requests.size() == 1);
+  CHECK(server.requests[0].starts_with("POST /in "));
 }
 
 TEST_CASE("of a batch that is refused the entry to blame is found") {

@@ -1,11 +1,11 @@
-// The queue's whole life by a clock of its own: an hour without the receiver, and crashes of broker and disk.
+// The queue's whole life by a clock of its own: an hour without the receiver, and crashes of broker
+// and disk.
 #include <catch2/catch.hpp>
 
 #include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -14,17 +14,19 @@
 #include <vector>
 
 #include "base/prng.hpp"
+#include "plain_store.hpp"
 #include "sinks/durable_queues.hpp"
 
 using namespace twinmq;
 using namespace twinmq::sinks;
+using namespace twinmq::sinks::testing;
 
 namespace {
 
 constexpr std::uint32_t kShards = 3;
 
 // What is committed waits for sync(); a crash loses any suffix of what waits.
-class LaggingStore final : public Store {
+class LaggingStore final : public PlainStore {
  public:
   void submit(Batch changes, std::function<void()> done) {
     const std::scoped_lock lock(mutex_);
@@ -55,41 +57,12 @@ class LaggingStore final : public Store {
     return entries_.empty() && waiting_.empty();
   }
 
-  Result<void> commit(const Batch& batch, Durability) override {
-    const std::scoped_lock lock(mutex_);
-    apply(batch);
-    return {};
-  }
-  Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) override {
-    std::vector<std::pair<std::string, std::string>> found;
-    {
-      const std::scoped_lock lock(mutex_);
-      for (auto at = entries_.lower_bound(from); at != entries_.end() && (to.empty() || at->first < to); ++at) found.push_back(*at);
-    }
-    for (const auto& [key, value] : found)
-      if (!visit(key, value)) break;
-    return {};
-  }
-  Result<void> reopen() override { return {}; }
-  Durability durability_max() const override { return Durability::Fsync; }
-
  private:
   struct Submitted {
     Batch changes;
     std::function<void()> done;
   };
 
-  void apply(const Batch& batch) {
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const Batch::Change change = batch[i];
-      if (change.kind == Batch::Kind::Put) entries_[std::string(change.key)] = change.value;
-      if (change.kind == Batch::Kind::Erase) entries_.erase(std::string(change.key));
-      if (change.kind == Batch::Kind::EraseRange) entries_.erase(entries_.lower_bound(change.key), entries_.lower_bound(change.value));
-    }
-  }
-
-  mutable std::mutex mutex_;
-  std::map<std::string, std::string, std::less<>> entries_;
   std::deque<Submitted> waiting_;
 };
 
@@ -142,27 +115,17 @@ class Door final : public Sink {
   StrictReceiver& receiver_;
 };
 
-class Transaction final : public Reaction {
- public:
-  Batch& records() override { return records_; }
-  void publish(const MessageParts&) override {}
-  void publish_after_commit(const MessageParts&) override {}
-  void after_commit(std::function<void()> action) override { actions_.push_back(std::move(action)); }
-  void refuse() override {}
-  HeldTransaction hold() override { return 0; }
-
-  Batch records_;
-  std::vector<std::function<void()>> actions_;
-};
-
-// A broker on which each shard is given numbers in order, and again those that were not safe when it died.
+// A broker on which each shard is given numbers in order, and again those that were not safe when
+// it died.
 struct World {
   explicit World(std::uint64_t seed) : random(seed) { start(); }
 
   void start() {
     QueueParts parts;
     parts.store = &store;
-    parts.write = [this](Batch changes, std::function<void()> done) { store.submit(std::move(changes), std::move(done)); };
+    parts.write = [this](Batch changes, std::function<void()> done) {
+      store.submit(std::move(changes), std::move(done));
+    };
     parts.wall = [] { return WallTime(Milliseconds(0)); };
     parts.steady = [this] {
       const std::int64_t time = now;
@@ -171,7 +134,7 @@ struct World {
     };
     queues = std::make_unique<DurableQueues>(std::move(parts));
     queues->add("s", std::make_unique<Door>(receiver), {});
-    queues->begin();
+    REQUIRE(queues->begin().has_value());
     next = *safe;
   }
   void crash() {
@@ -187,13 +150,13 @@ struct World {
     while (pauses && seen != now) std::this_thread::yield();
   }
   void hand_over(std::uint32_t shard) {
-    auto transaction = std::make_shared<Transaction>();
+    auto transaction = std::make_shared<PlainReaction>();
     SinkEntry entry;
     entry.payload = std::to_string(shard) + "/" + std::to_string(next[shard]++);
     REQUIRE(queues->hand_over("s", shard, entry, *transaction));
-    store.submit(transaction->records_, [transaction, shard, told = safe] {
+    store.submit(transaction->records(), [transaction, shard, told = safe] {
       ++(*told)[shard];
-      for (const auto& action : transaction->actions_) action();
+      transaction->settle();
     });
   }
 
@@ -204,12 +167,14 @@ struct World {
   StrictReceiver receiver;
   std::unique_ptr<DurableQueues> queues;
   std::array<std::uint64_t, kShards> next{};
-  std::shared_ptr<std::array<std::uint64_t, kShards>> safe = std::make_shared<std::array<std::uint64_t, kShards>>();
+  std::shared_ptr<std::array<std::uint64_t, kShards>> safe =
+      std::make_shared<std::array<std::uint64_t, kShards>>();
 };
 
 }  // namespace
 
-TEST_CASE("an hour without the receiver and a crash every five minutes lose nothing and keep the order") {
+TEST_CASE(
+    "an hour without the receiver and a crash every five minutes lose nothing and keep the order") {
   World world(GENERATE(range(std::uint64_t{1}, std::uint64_t{6})));
   std::uint64_t crashes = 0;
   for (int step = 0; step < 360; ++step) {
@@ -232,6 +197,7 @@ TEST_CASE("an hour without the receiver and a crash every five minutes lose noth
     world.store.sync(100);
     std::this_thread::yield();
   }
-  for (std::size_t shard = 0; shard < kShards; ++shard) CHECK(world.receiver.came(shard) == world.next[shard]);
+  for (std::size_t shard = 0; shard < kShards; ++shard)
+    CHECK(world.receiver.came(shard) == world.next[shard]);
   CHECK(world.receiver.in_order());
 }

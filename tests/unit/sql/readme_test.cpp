@@ -18,7 +18,9 @@ class Example {
     const std::string rest = text.size() > 4 ? text.substr(4) : "";
     if (text.starts_with("sql ")) begin(rest);
     if (text.starts_with("at  ")) now_ = std::stoll(rest);
-    if (text.starts_with("in  ")) answer_ = grouped_ ? gather(rest) : bench_->run(rest, now_);
+    if (text.starts_with("on  ")) topic_ = rest;
+    if (text.starts_with("by  ")) publisher_ = rest;
+    if (text.starts_with("in  ")) answer_ = !statement_->covers(topic_) ? "-" : grouped_ ? gather(rest) : run(rest);
     if (!text.starts_with("out ")) return;
     ++checked;
     CHECK((answer_.starts_with("no match") ? "-" : answer_) == rest);
@@ -41,6 +43,22 @@ class Example {
     bench_ = std::make_unique<Bench>(sql);
     bench_->world.files = tables_;
     now_ = 0;
+    topic_ = "sensors/s1/data";
+    publisher_.clear();
+  }
+
+  // by: user name, QoS, and "retained" if it is.
+  std::string run(const std::string& payload) {
+    std::istringstream words(publisher_);
+    std::string user;
+    std::string retained;
+    int qos = 0;
+    words >> user >> qos >> retained;
+    bench_->event.topic = topic_;
+    bench_->event.user_name = user;
+    bench_->event.qos = static_cast<std::uint8_t>(qos);
+    bench_->event.retain = retained == "retained";
+    return bench_->run(payload, now_);
   }
 
   std::string gather(const std::string& payload) {
@@ -64,6 +82,8 @@ class Example {
   std::unique_ptr<Bench> bench_;
   bool grouped_ = false;
   std::int64_t now_ = 0;
+  std::string topic_;
+  std::string publisher_;
   std::string answer_;
 };
 

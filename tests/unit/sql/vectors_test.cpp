@@ -89,10 +89,11 @@ TEST_CASE("every vector that is documented or inferred has the value AWS documen
     json::Arena own;
     const bool same = json::equal(json::read(result, own).value, vector.member("expected"));
     INFO(vector.member("id").text() << " " << vector.member("sql").text() << "\nresult   " << result << "\nexpected " << expected);
-    if (confidence == "doubtful")
-      CHECK_NOFAIL(same);
-    else
+    if (confidence != "doubtful")
       CHECK(same);
+    else if (!same)
+      WARN("differs from a doubtful vector: " << vector.member("id").text() << " " << vector.member("sql").text() << "\nresult   "
+                                              << result << "\nexpected " << expected << "\nnote     " << vector.member("note").text());
   }
 }
 

@@ -77,6 +77,46 @@ TEST_CASE("a tumbling window yields one result for each group when its time is o
   CHECK(stream.add(30'000, R"({"d":"x","t":2})") == R"({"d":"x","n":1,"s":1,"a":1,"lo":1,"hi":1,"b":20000,"e":30000})");
 }
 
+TEST_CASE("a window that cannot be counted rightly is refused with its place", "[windows]") {
+  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY HOPPING('1001s', '1s')"),
+             Catch::Contains("line 1, column 57: a message lies in at most 1000 windows: the step of these is '1001ms' or more"));
+  CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY HOPPING('1000s', '1s')").empty());
+  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY HOPPING('10s')"), Catch::Contains("HOPPING takes two durations"));
+  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY TUMBLING('10s', '5s')"),
+             Catch::Contains("line 1, column 56: TUMBLING takes one duration; HOPPING('10s', '5s') takes two"));
+  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY SLIDING('10s', '5s')"), Catch::Contains("SLIDING takes one duration"));
+  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY COUNT(10, 5)"), Catch::Contains("COUNT takes one number"));
+  CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY SESSION('10s', '50s')").empty());
+}
+
+TEST_CASE("which windows closed is told to whom asks for it", "[windows]") {
+  Stream stream("SELECT count(*) AS n FROM 't' GROUP BY d, TUMBLING('10s')");
+  stream.windows.note_closings();
+  stream.add(1'000, R"({"d":1})");
+  stream.add(2'000, R"({"d":2})");
+  stream.add(11'000, R"({"d":2})");
+  stream.advance(20'000);
+  const auto closings = stream.windows.take_closings();
+  REQUIRE(closings.size() == 2);
+  CHECK((closings[0].begin == 0 && closings[0].end == 10'000 && closings[0].groups == 2));
+  CHECK((closings[1].begin == 10'000 && closings[1].groups == 1));
+  CHECK(stream.windows.take_closings().empty());
+  Stream sessions("SELECT count(*) AS n FROM 't' GROUP BY d, SESSION('5s')");
+  sessions.windows.note_closings();
+  sessions.add(1'000, R"({"d":1})");
+  sessions.add(9'000, R"({"d":1})");
+  CHECK(sessions.windows.take_closings().size() == 1);
+}
+
+TEST_CASE("a message counts in every window that covers it, up to a thousand", "[windows]") {
+  Stream stream("SELECT count(*) AS n FROM 't' GROUP BY HOPPING('1000ms', '1ms')");
+  stream.add(10'000, "{}");
+  CHECK(stream.windows.groups() == 1000);
+  std::size_t results = 0;
+  for (const char each : stream.advance(20'000)) results += each == '{';
+  CHECK(results == 1000);
+}
+
 TEST_CASE("a hopping window counts a message in each window that covers it", "[windows]") {
   Stream stream("SELECT count(*) AS n, window_end() AS e FROM 't' GROUP BY HOPPING('20s', '10s')");
   stream.add(15'000, "{}");

@@ -156,6 +156,27 @@ TEST_CASE("older data come to the newest form step by step, each of which is rep
   CHECK(RocksDbStore::open(scratch / "data", parts()).error().code == ErrorCode::Unavailable);
 }
 
+TEST_CASE("data whose format is no longer readable come through every step, unless told to be strict") {
+  Scratch scratch;
+  storage::RocksDbParts newer = parts();
+  newer.form.number = 2;
+  int runs = 0;
+  newer.form.steps = {[&](Store& store) {
+    ++runs;
+    CHECK(store.get("k").value() == "v");
+    return Result<void>();
+  }};
+  put(**RocksDbStore::open(scratch / "data", newer), "k", "v");
+  CHECK(runs == 0);
+  std::ofstream(scratch / "data/FORMAT") << std::string(2, '\0');
+  storage::RocksDbParts strict = newer;
+  strict.config.strict = true;
+  CHECK_THAT(RocksDbStore::open(scratch / "data", strict).error().detail, Catch::Contains("does not hold a format number"));
+  CHECK(RocksDbStore::open(scratch / "data", newer));
+  CHECK(runs == 1);
+  CHECK(RocksDbStore::open(scratch / "data", strict));
+}
+
 TEST_CASE("a data directory that cannot be made is named with the reason") {
   const auto refused = RocksDbStore::open("/proc/nowhere", parts());
   REQUIRE_FALSE(refused);
