@@ -6,9 +6,11 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -54,7 +56,7 @@ std::unique_ptr<app::FileWatch> watch_config(const Options& options, const Confi
 /// `config_read`: the state of the configuration file when it was read.
 void wait_for_the_end(const Options& options, Broker& broker, Log& log, const sigset_t& signals,
                       FreeMemory& memory, std::string config_read);
-void reload(const Options& options, Broker& broker, Log& log);
+void reload(const Options& options, Broker& broker, Log& log, std::string& config_read);
 void log_start(const Options& options, const LoadedConfig& loaded, const Broker& broker, Log& log);
 
 int run(int argc, char** argv) {
@@ -180,10 +182,9 @@ void wait_for_the_end(const Options& options, Broker& broker, Log& log, const si
     }
     if (signal == SIGHUP) {
       // Of what the watch saw, somebody's HUP may have been the occasion to read it already.
-      std::string config_now = app::state_of_files({options.source.file});
-      if (sent.si_pid == getpid() && config_now == config_read) continue;
-      config_read = std::move(config_now);
-      reload(options, broker, log);
+      const bool watched = sent.si_pid == getpid();
+      if (watched && app::state_of_files({options.source.file}) == config_read) continue;
+      reload(options, broker, log, config_read);
       continue;
     }
     log.write({LogLevel::Info, "signal", signal == SIGTERM ? "name=TERM" : "name=INT"});
@@ -195,22 +196,37 @@ void wait_for_the_end(const Options& options, Broker& broker, Log& log, const si
 std::unique_ptr<app::FileWatch> watch_config(const Options& options, const Config& config,
                                              const std::string& read, Log& log) {
   if (options.source.file.empty() || !config.node.watch_config) return nullptr;
-  auto watch = app::FileWatch::start({options.source.file}, read,
-                                     {[] { kill(getpid(), SIGHUP); }, [] {}});
+  auto watch =
+      app::FileWatch::start({options.source.file}, read, {[] { kill(getpid(), SIGHUP); }, [] {}});
   if (watch) return std::move(*watch);
   log.write({LogLevel::Warning, "configuration is not watched",
              "reason=" + escaped(watch.error().detail)});
   return nullptr;
 }
 
+/// The configuration as it is when nobody is writing it; `read` becomes the state of its file.
+Result<LoadedConfig, std::vector<Error>> load_whole(const ConfigSource& source, std::string& read) {
+  while (true) {
+    read = app::state_of_files({source.file});
+    // Emptied first is how shells and editors write; it would be sound, with every default.
+    if (std::error_code none; std::filesystem::is_empty(source.file, none)) {
+      constexpr const char* kText =
+          "{}: is empty, as a file is that is being written; everything stays as it is";
+      return std::vector<Error>{{ErrorCode::InvalidConfig, fmt::format(kText, source.file)}};
+    }
+    auto loaded = load_config(source);
+    if (app::state_of_files({source.file}) == read) return loaded;
+  }
+}
+
 /// Either everything that may change at run time changes, or nothing.
-void reload(const Options& options, Broker& broker, Log& log) {
+void reload(const Options& options, Broker& broker, Log& log, std::string& config_read) {
   const auto refuse = [&log](const std::vector<Error>& errors) {
     for (const Error& error : errors) {
       log.write({LogLevel::Error, "reload refused", "reason=" + escaped(error.detail)});
     }
   };
-  const auto loaded = load_config(options.source);
+  const auto loaded = load_whole(options.source, config_read);
   if (!loaded) return refuse(loaded.error());
   // Tried first: a log that cannot be written must refuse the rest too.
   if (const auto probe = Log::open(loaded->config.log); !probe) return refuse({probe.error()});

@@ -132,7 +132,9 @@ void FileWatch::serve() {
       }
       if (!wait(std::max(Milliseconds(0), next_hour - steady_now()), event)) return;
     }
-    while (event) {
+    // Writing without an event, as into a file that is still open, shows in its size.
+    for (std::string before; event || before != state_of_files(files_);) {
+      before = state_of_files(files_);
       if (!wait(kSettleDelay, event)) return;
     }
   }

@@ -12,6 +12,11 @@ from programs import BIN, PATIENCE, Daemon, connect, read_exactly, run
 LOOPBACK = ("--listen", "mqtt://127.0.0.1:0", "--data-dir", "")
 
 
+def text_of(path):
+    with open(path) as file:
+        return file.read()
+
+
 class Life(unittest.TestCase):
     def test_ready_names_every_listener_and_clients_are_served(self):
         with Daemon(*LOOPBACK, "--listen", "mqtt://127.0.0.1:0") as daemon:
@@ -146,6 +151,18 @@ class Reload(unittest.TestCase):
             daemon.wait_for_line("reload refused.*/does/not/exist")
             self.assertEqual(self.connect(port, b"first"), 0)
 
+    def test_a_file_that_was_emptied_changes_nothing(self):
+        with Daemon("--config", self.path) as daemon:
+            port = daemon.ports()[0]
+            with open(self.path, "w"):
+                daemon.signal("HUP")
+                self.assertIn("is empty", daemon.wait_for_line("reload refused"))
+                self.assertEqual(self.connect(port, b"first"), 0)
+            self.write("")
+            daemon.signal("HUP")
+            daemon.wait_for_line(r"\breloaded\b")
+            self.assertNotEqual(self.connect(port, b"wrong"), 0)
+
     def test_a_reload_names_the_keys_that_wait_for_a_restart(self):
         with Daemon("--config", self.path) as daemon:
             daemon.ports()
@@ -158,7 +175,7 @@ class Reload(unittest.TestCase):
         log = os.path.join(self.folder.name, "log")
         with Daemon("--config", self.path, "--set", f"log.file={log}") as daemon:
             # The log is no longer on standard error: a connection shows that the broker is up.
-            while not (os.path.exists(log) and "ready" in open(log).read()):
+            while not (os.path.exists(log) and "ready" in text_of(log)):
                 self.assertIsNone(daemon.process.poll())
             os.rename(log, log + ".1")
             daemon.signal("HUP")
@@ -166,7 +183,7 @@ class Reload(unittest.TestCase):
                 self.assertIsNone(daemon.process.poll())
             daemon.signal("TERM")
             self.assertEqual(daemon.exit_code(), 0)
-            self.assertIn("stop", open(log).read())
+            self.assertIn("stop", text_of(log))
 
 
 if __name__ == "__main__":

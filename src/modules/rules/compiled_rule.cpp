@@ -46,7 +46,8 @@ std::string fault_of_sink(const RuleActionConfig& config) {
 }  // namespace
 
 std::optional<std::optional<std::uint32_t>> seconds_of(std::string_view text) {
-  if (text.empty()) return std::optional<std::uint32_t>();
+  std::optional<std::optional<std::uint32_t>> never(std::in_place);
+  if (text.empty()) return never;
   std::uint32_t seconds = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
