@@ -149,6 +149,7 @@ enum class QueueFullV3 : std::uint8_t {
 
 struct LimitsConfig {
   std::uint32_t connections_max = 1'000'000;
+  std::uint32_t connections_per_address_max = 0;     ///< of one client address; 0: no limit
   std::uint32_t connect_timeout_seconds = 10;        ///< from accept to CONNECT
   std::uint32_t handshake_timeout_seconds = 10;      ///< of TLS, WebSocket and PROXY, from accept
   std::uint32_t handshakes_max = 1024;               ///< at the same time; further clients wait

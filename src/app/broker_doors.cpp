@@ -24,9 +24,7 @@ ShardSet::Plan HouseBroker::plan(bool on_caller) {
     plan.shards = std::clamp(std::thread::hardware_concurrency(), 1u, core::kShardsMax);
   if (on_caller) plan.shards = 1;
   plan.on_caller = on_caller;
-  plan.connections_max = config_.limits.connections_max;
-  plan.handshakes_max = config_.limits.handshakes_max;
-  plan.handshake_limit = Seconds(config_.limits.handshake_timeout_seconds);
+  plan.limits = config_.limits;
   plan.listeners = listener_plans(config_, true);
   plan.store = store_.get();
   plan.durability = durability_;

@@ -151,9 +151,7 @@ Result<void> HouseBroker::reload(const Config& config) {
     config_.log = config.log;
   }
   if (set) {
-    set->set_connections_max(config.limits.connections_max);
-    set->set_handshake_limits(config.limits.handshakes_max,
-                              Seconds(config.limits.handshake_timeout_seconds));
+    set->set_connection_limits(config.limits);
     set->for_each_inbox([mqtt = config.mqtt, limits = config.limits](ShardThread& thread) {
       thread.core()->set_limits(mqtt, limits);
       thread.core()->on_access_changed();

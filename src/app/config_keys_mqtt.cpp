@@ -53,6 +53,10 @@ std::vector<ConfigKey> limits_keys() {
   return {
       number<limits, &L::connections_max>("limits.connections_max", 1, kU32Max,
                                           "Connections at the same time, over all listeners."),
+      number<limits, &L::connections_per_address_max>(
+          "limits.connections_per_address_max", 0, kU32Max,
+          "Connections of one client address at the same time, the address a trusted proxy tells counting as the "
+          "client's; 0: no limit."),
       number<limits, &L::connect_timeout_seconds>(
           "limits.connect_timeout_seconds", 1, 3600,
           "Time from accepting a connection to its CONNECT, in seconds."),

@@ -17,8 +17,8 @@ constexpr unsigned kReaders = 2;
 
 }  // namespace
 
-ShardSet::ShardSet(Plan plan) : plan_(std::move(plan)), group_(plan_.connections_max, plan_.handshakes_max) {
-  group_.handshake_limit = plan_.handshake_limit;
+ShardSet::ShardSet(Plan plan) : plan_(std::move(plan)), group_(plan_.limits) {
+  group_.handshake_limit = Milliseconds(Seconds(plan_.limits.handshake_timeout_seconds));
   group_.log = plan_.log;
   group_.http_options = plan_.http_options;
   group_.http = plan_.http;
@@ -259,11 +259,13 @@ void ShardSet::for_each_inbox(const Inbox::Errand& errand) {
   for (const auto& shard : shards_) shard->inbox()->post(errand);
 }
 
-void ShardSet::set_handshake_limits(std::uint32_t max, Milliseconds limit) {
-  group_.handshakes.set_max(max);
-  group_.handshake_limit = limit;
-  for_each_inbox(
-      [limit](ShardThread& thread) { thread.connections().set_handshake_limit(limit); });
+void ShardSet::set_connection_limits(const LimitsConfig& limits) {
+  group_.connections.total.set_max(limits.connections_max);
+  group_.connections.handshakes.set_max(limits.handshakes_max);
+  group_.connections.addresses.set_max(limits.connections_per_address_max);
+  const Milliseconds patience = Seconds(limits.handshake_timeout_seconds);
+  group_.handshake_limit = patience;
+  for_each_inbox([patience](ShardThread& thread) { thread.connections().set_handshake_limit(patience); });
 }
 
 Statistics ShardSet::statistics() const {

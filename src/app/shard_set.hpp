@@ -35,9 +35,7 @@ class ShardSet {
   struct Plan {
     unsigned shards = 1;
     bool on_caller = false;
-    std::uint32_t connections_max = 0;
-    std::uint32_t handshakes_max = 0;
-    Milliseconds handshake_limit{10'000};
+    LimitsConfig limits;
     std::vector<ListenerPlan> listeners;
     Store* store = nullptr;
     Durability durability = Durability::None;
@@ -93,8 +91,8 @@ class ShardSet {
   /// Puts them in force. The plans are the same but for their transports. Connections that came
   /// through a listener that is gone live on.
   void change_listeners(ListenerChange change, std::vector<ListenerPlan> plans);
-  void set_connections_max(std::uint32_t max) { group_.connections.set_max(max); }
-  void set_handshake_limits(std::uint32_t max, Milliseconds limit);
+  /// Those of connections and of their handshakes; the core has its own.
+  void set_connection_limits(const LimitsConfig& limits);
   /// Summed over the shards and completed.
   Statistics statistics() const;
 

@@ -36,8 +36,8 @@ ShardThread::ShardThread(core::ShardId id, std::unique_ptr<net::EventLoop> loop,
       group_(group),
       loop_(std::move(loop)),
       inbox_(std::make_shared<Inbox>(loop_->waker())),
-      connections_(*loop_, *this, counters_, group.connections, group.handshakes),
-      acceptor_(*loop_, group.connections, group.handshakes, kListenerTag,
+      connections_(*loop_, *this, counters_, group.connections),
+      acceptor_(*loop_, group.connections, kListenerTag,
                 {[this](net::Descriptor socket, net::Listener& listener, net::Caller caller) {
                    accepted(std::move(socket), listener, std::move(caller));
                  },
@@ -201,7 +201,7 @@ void ShardThread::take_mail(Inbox::Mail mail) {
     for (Arrival& arrival : mail.arrivals) {
       if (arrival.parts.listener == nullptr) continue;
       arrival.parts.listener->connections().leave();
-      group_.connections.leave();
+      group_.connections.total.leave();
     }
     for (Inbox::Errand& errand : mail.errands) inbox_->post(std::move(errand));
     return;
@@ -243,6 +243,7 @@ void ShardThread::accepted(net::Descriptor socket, net::Listener& listener, net:
   parts.socket = std::move(socket);
   parts.listener = &listener;
   parts.filters = net::make_filters(*listener.transport(), origin.peer);
+  parts.place = std::move(caller.place);
   const net::LinkKey link = core_->open(std::move(origin));
   if (!caller.user.empty()) {
     const auto facts = std::make_shared<ConnectionFacts>();
@@ -256,7 +257,7 @@ void ShardThread::accept_http(net::Descriptor socket, net::Listener& listener,
                               net::Caller caller) {
   if (!http_) {
     auto made = net::HttpServer::create(
-        group_.http_options, counters_, group_.connections, group_.handshakes,
+        group_.http_options, counters_, group_.connections,
         [this](net::HttpExchange exchange, net::HttpRequest request, const net::HttpPeer& peer) {
           group_.http(*this, exchange, std::move(request), peer);
         });
@@ -264,7 +265,7 @@ void ShardThread::accept_http(net::Descriptor socket, net::Listener& listener,
       http_ = std::move(*made);
     } else {
       listener.connections().leave();
-      group_.connections.leave();
+      group_.connections.total.leave();
       return log(LogLevel::Error, "http cannot be served", "reason=\"no descriptor\"");
     }
   }

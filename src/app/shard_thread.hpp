@@ -40,11 +40,10 @@ class ShardThread;
 
 /// What the shards of one broker have in common. Outlives them.
 struct ShardGroup {
-  ShardGroup(std::uint32_t connections_max, std::uint32_t handshakes_max)
-      : connections(connections_max), handshakes(handshakes_max) {}
+  explicit ShardGroup(const LimitsConfig& limits)
+      : connections(limits.connections_max, limits.handshakes_max, limits.connections_per_address_max) {}
 
-  net::ConnectionCount connections;
-  net::ConnectionCount handshakes;
+  net::ConnectionLimits connections;
   std::atomic<Milliseconds> handshake_limit{Milliseconds(10'000)};
   std::vector<std::shared_ptr<Inbox>> inboxes;  ///< by shard
   std::function<void(const LogLine&)> log;

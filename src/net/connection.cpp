@@ -8,14 +8,13 @@
 namespace twinmq::net {
 
 Connections::Connections(EventLoop& loop, Links& links, base::Counters& counters,
-                         ConnectionCount& total, ConnectionCount& handshakes)
+                         ConnectionLimits& limits)
     : loop_(loop),
       links_(links),
       counters_(counters),
-      total_(total),
-      handshakes_(handshakes),
+      limits_(limits),
       buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)) {
-  static_assert(sizeof(Connection) <= 48, "an idle connection is to cost no more than this");
+  static_assert(sizeof(Connection) <= 56, "an idle connection is to cost no more than this");
 }
 
 Connections::~Connections() {
@@ -41,6 +40,7 @@ void Connections::add(LinkKey link, Parts parts) {
   connection.listener = parts.listener;
   connection.peer = std::move(parts.peer);
   connection.filters = std::move(parts.filters);
+  connection.place = std::move(parts.place);
   ++open_;
   if (connection.fd < 0) return;
   if (!loop_.watch(connection.fd, EPOLLIN, tag_of(link))) return close(link);
@@ -52,7 +52,7 @@ void Connections::add(LinkKey link, Parts parts) {
 
 Connections::Parts Connections::take(Connection& connection) {
   Parts parts{Descriptor(connection.fd), connection.listener, std::move(connection.peer),
-              std::move(connection.filters)};
+              std::move(connection.filters), std::move(connection.place)};
   if (parts.filters) end_handshake(*parts.filters);
   connection.fd = -1;
   connection.used = false;
@@ -104,7 +104,7 @@ void Connections::shut(LinkKey link) {
 void Connections::leave(const Parts& parts) {
   if (parts.listener != nullptr) {
     parts.listener->connections().leave();
-    total_.leave();
+    limits_.total.leave();
   }
   if (parts.peer) parts.peer->on_close();
 }
@@ -341,7 +341,10 @@ void Connections::receive_filtered(LinkKey link, ByteView bytes) {
   if (!was_open && state != FilterState::Handshaking) {
     end_handshake(filters);
     counters_.add(Metric::Handshakes);
-    links_.on_facts(link, filters.take_facts());
+    const std::shared_ptr<const ConnectionFacts> facts = filters.take_facts();
+    if (!count_client(*connection, *facts))
+      return refuse(link, "the address has as many connections as limits.connections_per_address_max");
+    links_.on_facts(link, facts);
     if (state == FilterState::Gone && filters.waiting.empty()) connection->filters.reset();
   }
   if (!risen.empty()) links_.on_bytes(link, risen);
@@ -351,7 +354,7 @@ void Connections::receive_filtered(LinkKey link, ByteView bytes) {
 void Connections::begin_handshake(Connection& connection) {
   if (connection.filters->open()) return;
   connection.filters->counted = true;
-  handshakes_.enter_anyway();
+  limits_.handshakes.enter_anyway();
   counters_.add(Metric::HandshakesOpen);
   handshaking_.push_back({connection.link, now_ + handshake_limit_});
   room_.down.clear();
@@ -359,9 +362,17 @@ void Connections::begin_handshake(Connection& connection) {
   write_down(connection);
 }
 
+// The client that a proxy named; anybody else was counted when the connection was accepted.
+bool Connections::count_client(Connection& connection, const ConnectionFacts& facts) {
+  if (facts.peer.empty()) return true;
+  auto counted = limits_.addresses.enter(facts.peer);
+  if (counted) connection.place = std::move(*counted);
+  return counted.has_value();
+}
+
 void Connections::end_handshake(FilterChain& filters) {
   if (!std::exchange(filters.counted, false)) return;
-  handshakes_.leave();
+  limits_.handshakes.leave();
   counters_.subtract(Metric::HandshakesOpen);
 }
 

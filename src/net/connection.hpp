@@ -70,10 +70,9 @@ class Peer {
 /// Used by the shard's thread alone.
 class Connections {
  public:
-  /// `counters` counts bytes sent and handshakes, `handshakes` those of all shards; all of them
-  /// must outlive this.
-  Connections(EventLoop& loop, Links& links, base::Counters& counters, ConnectionCount& total,
-              ConnectionCount& handshakes);
+  /// `counters` counts bytes sent and handshakes, `limits` those of all shards; all of them must
+  /// outlive this.
+  Connections(EventLoop& loop, Links& links, base::Counters& counters, ConnectionLimits& limits);
   ~Connections();
 
   /// What a connection consists of; a socket or a peer.
@@ -82,6 +81,7 @@ class Connections {
     Listener* listener = nullptr;  ///< that counts it; null for peers
     std::unique_ptr<Peer> peer;
     std::unique_ptr<FilterChain> filters;  ///< null: the link's bytes are the socket's
+    AddressCount::Place place = {};        ///< among the connections of the client's address
   };
   void add(LinkKey link, Parts parts);
   /// Takes the connection out, for its move to another shard; empty if there is none.
@@ -141,6 +141,7 @@ class Connections {
     Listener* listener = nullptr;
     std::unique_ptr<Peer> peer;
     std::unique_ptr<FilterChain> filters;
+    AddressCount::Place place;
   };
   struct Deadline {
     LinkKey link;
@@ -162,6 +163,7 @@ class Connections {
   Sent send_filtered(LinkKey link);
   Sent write_down(Connection& connection);
   void begin_handshake(Connection& connection);
+  bool count_client(Connection& connection, const ConnectionFacts& facts);
   void end_handshake(FilterChain& filters);
   void refuse(LinkKey link, std::string_view why);
   void leave(const Parts& parts);
@@ -190,8 +192,7 @@ class Connections {
   EventLoop& loop_;
   Links& links_;
   base::Counters& counters_;
-  ConnectionCount& total_;
-  ConnectionCount& handshakes_;
+  ConnectionLimits& limits_;
   std::vector<Connection> connections_;  ///< by the index of the link's key
   std::vector<Deadline> closing_;        ///< ascending
   std::deque<Deadline> handshaking_;     ///< in the order of their accepting

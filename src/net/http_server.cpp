@@ -9,22 +9,20 @@ namespace twinmq::net {
 
 Result<std::unique_ptr<HttpServer>> HttpServer::create(const Options& options,
                                                        base::Counters& counters,
-                                                       ConnectionCount& total,
-                                                       ConnectionCount& handshakes,
+                                                       ConnectionLimits& limits,
                                                        Handler handler) {
   Result<std::unique_ptr<EventLoop>> loop = EventLoop::create(EventLoop::Driver::OwnThread);
   if (!loop) return loop.error();
   return std::unique_ptr<HttpServer>(
-      new HttpServer(options, std::move(*loop), counters, total, handshakes, std::move(handler)));
+      new HttpServer(options, std::move(*loop), counters, limits, std::move(handler)));
 }
 
 HttpServer::HttpServer(const Options& options, std::unique_ptr<EventLoop> loop,
-                       base::Counters& counters, ConnectionCount& total,
-                       ConnectionCount& handshakes, Handler handler)
+                       base::Counters& counters, ConnectionLimits& limits, Handler handler)
     : options_(options),
       loop_(std::move(loop)),
       handler_(std::move(handler)),
-      connections_(*loop_, *this, counters, total, handshakes) {
+      connections_(*loop_, *this, counters, limits) {
   connections_.set_handshake_limit(options.handshake_time);
 }
 
@@ -44,6 +42,7 @@ void HttpServer::accept(Descriptor socket, Listener& listener, Caller caller) {
   parts.listener = &listener;
   if (const auto transport = listener.transport())
     parts.filters = make_filters(*transport, caller.address);
+  parts.place = std::move(caller.place);
   if (look_at_ == kNever) look_at_ = now_ + kLookInterval;
   connections_.add(link, std::move(parts));
 }

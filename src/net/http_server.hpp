@@ -48,11 +48,10 @@ class HttpServer final : public Links {
   /// connection is read after that.
   using Handler = std::function<void(HttpExchange, HttpRequest, const HttpPeer&)>;
 
-  /// Counters and counts outlive it.
+  /// Counters and limits outlive it.
   static Result<std::unique_ptr<HttpServer>> create(const Options& options,
                                                     base::Counters& counters,
-                                                    ConnectionCount& total,
-                                                    ConnectionCount& handshakes, Handler handler);
+                                                    ConnectionLimits& limits, Handler handler);
   ~HttpServer() override;
 
   /// Readable while there is something to do.
@@ -104,7 +103,7 @@ class HttpServer final : public Links {
   };
 
   HttpServer(const Options& options, std::unique_ptr<EventLoop> loop, base::Counters& counters,
-             ConnectionCount& total, ConnectionCount& handshakes, Handler handler);
+             ConnectionLimits& limits, Handler handler);
   /// Reads `client.unread` up to the end of a request and hands that out.
   void work(LinkKey link);
   void write(LinkKey link, Client& client, const HttpResponse& response);

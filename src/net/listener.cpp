@@ -353,9 +353,8 @@ Result<void> Listener::bind_file(const Options& options) {
   return {};
 }
 
-Acceptor::Acceptor(EventLoop& loop, ConnectionCount& total, ConnectionCount& handshakes, Tag base,
-                   Hooks hooks)
-    : loop_(loop), total_(total), handshakes_(handshakes), base_(base), hooks_(std::move(hooks)) {}
+Acceptor::Acceptor(EventLoop& loop, ConnectionLimits& limits, Tag base, Hooks hooks)
+    : loop_(loop), limits_(limits), base_(base), hooks_(std::move(hooks)) {}
 
 void Acceptor::start(const std::vector<Listener*>& listeners) {
   stop();
@@ -405,9 +404,9 @@ void Acceptor::accept_from(Place& place) {
   for (int i = 0; i < kAcceptsPerEvent; ++i) {
     // A place of its own while it is accepted, so that shards that accept at the same time do not
     // both take the last one; the handshake counts itself when it begins.
-    if (filtered && !handshakes_.enter()) return await_handshakes(place);
+    if (filtered && !limits_.handshakes.enter()) return await_handshakes(place);
     const bool more = accept_one(place);
-    if (filtered) handshakes_.leave();
+    if (filtered) limits_.handshakes.leave();
     if (!more) return;
   }
 }
@@ -422,19 +421,28 @@ bool Acceptor::accept_one(Place& place) {
       pause(place, errno);
     return errno == ECONNABORTED || errno == EINTR;
   }
-  if (!total_.enter()) {
+  Caller caller = caller_of(socket.get(), address, *place.listener);
+  // A proxy has as many as its clients have, who are counted when it has named them.
+  if (!may_name_others(*place.listener->transport(), caller.address)) {
+    auto counted = limits_.addresses.enter(caller.address);
+    if (!counted) {
+      hooks_.refused(*place.listener);
+      return true;
+    }
+    caller.place = std::move(*counted);
+  }
+  if (!limits_.total.enter()) {
     hooks_.refused(*place.listener);
     return true;
   }
   if (!place.listener->connections().enter()) {
-    total_.leave();
+    limits_.total.leave();
     hooks_.refused(*place.listener);
     return true;
   }
   const int on = 1;
   if (address.ss_family != AF_UNIX)
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  Caller caller = caller_of(socket.get(), address, *place.listener);
   hooks_.opened(std::move(socket), *place.listener, std::move(caller));
   return true;
 }
@@ -459,7 +467,7 @@ void Acceptor::pause(const Place& place, int reason) {
 void Acceptor::on_time(Instant now) {
   now_ = now;
   if (retry_at_ == kNever && look_again_at_ <= now) {
-    if (!handshakes_.full()) return go_on();
+    if (!limits_.handshakes.full()) return go_on();
     look_again_at_ = now + kHandshakesDelay;
   }
   if (retry_at_ == kNever || now < retry_at_) return;

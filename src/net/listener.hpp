@@ -15,35 +15,13 @@
 #include <twinmq/store.hpp>
 #include <twinmq/time.hpp>
 
+#include "net/connection_limits.hpp"
 #include "net/descriptor.hpp"
 #include "net/event_loop.hpp"
 #include "net/listener_url.hpp"
 #include "net/transport.hpp"
 
 namespace twinmq::net {
-
-/// Counts connections against a limit; shared by all shards.
-class ConnectionCount {
- public:
-  explicit ConnectionCount(std::uint32_t max) : max_(max) {}
-  /// False: the limit is reached and nothing was counted.
-  bool enter() {
-    if (now_.fetch_add(1, std::memory_order_relaxed) < max_.load(std::memory_order_relaxed))
-      return true;
-    leave();
-    return false;
-  }
-  /// Counts whatever the limit is.
-  void enter_anyway() { now_.fetch_add(1, std::memory_order_relaxed); }
-  void leave() { now_.fetch_sub(1, std::memory_order_relaxed); }
-  bool full() const { return now() >= max_.load(std::memory_order_relaxed); }
-  void set_max(std::uint32_t max) { max_.store(max, std::memory_order_relaxed); }
-  std::uint32_t now() const { return now_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<std::uint32_t> now_{0};
-  std::atomic<std::uint32_t> max_;
-};
 
 /// The file of a Unix socket, removed when the listener closes.
 class SocketFile {
@@ -129,6 +107,7 @@ bool listens_at(int socket, const ListenerUrl& url);
 struct Caller {
   std::string address;  ///< "127.0.0.1:50712", "unix:1000:4242" (user and process)
   std::string user;     ///< of the process behind a Unix socket, where its listener asks for it
+  AddressCount::Place place;  ///< among the connections of its address
 };
 
 /// Accepts for one shard. Listening sockets are shared by the shards' sets, exclusively woken.
@@ -144,9 +123,8 @@ class Acceptor {
   };
 
   /// `base` is the tag of the first socket; the following ones count upwards by Tag{1} << 32. While
-  /// `handshakes` is full, clients of filtered listeners wait in the backlog.
-  Acceptor(EventLoop& loop, ConnectionCount& total, ConnectionCount& handshakes, Tag base,
-           Hooks hooks);
+  /// the handshakes are full, clients of filtered listeners wait in the backlog.
+  Acceptor(EventLoop& loop, ConnectionLimits& limits, Tag base, Hooks hooks);
   ~Acceptor() { stop(); }
 
   void start(const std::vector<Listener*>& listeners);
@@ -173,8 +151,7 @@ class Acceptor {
   Tag tag_of(std::size_t index) const { return base_ + (Tag{index} << 32); }
 
   EventLoop& loop_;
-  ConnectionCount& total_;
-  ConnectionCount& handshakes_;
+  ConnectionLimits& limits_;
   Tag base_;
   Hooks hooks_;
   std::vector<Place> places_;

@@ -9,6 +9,11 @@
 
 namespace twinmq::net {
 
+bool may_name_others(const Transport& transport, std::string_view peer) {
+  return (transport.proxy && transport.proxy->trusted.contains_peer(peer)) ||
+         (transport.websocket && transport.websocket->trusted_proxies.contains_peer(peer));
+}
+
 // From the socket upwards.
 std::unique_ptr<FilterChain> make_filters(const Transport& transport, std::string_view peer) {
   if (!transport.filtered()) return nullptr;

@@ -23,6 +23,9 @@ struct Transport {
   bool filtered() const { return proxy || tls || websocket; }
 };
 
+/// Whether the peer is a proxy that is believed when it names its clients.
+bool may_name_others(const Transport& transport, std::string_view peer);
+
 /// The chain of a new connection; null for a plain one. `peer` is the socket's own far address,
 /// "127.0.0.1:50712".
 std::unique_ptr<FilterChain> make_filters(const Transport& transport, std::string_view peer);

@@ -219,6 +219,29 @@ class Proxy(unittest.TestCase):
             line = daemon.wait_for_line("connection refused.*no trusted proxy")
             self.assertIn("peer=127.0.0.1:", line)
 
+    def test_the_limit_of_an_address_counts_whom_the_proxy_names(self):
+        daemon, port = self.start("--set", "limits.connections_per_address_max=1")
+
+        def named(address, client):
+            connection = dial(port)
+            connection.sendall(header(0x21, 0x11, bytes(address) + FOUR[4:]) + CONNECT.replace(b"abc", client))
+            return connection
+
+        with daemon:
+            first, other = named((203, 0, 113, 7), b"one"), named((203, 0, 113, 8), b"two")
+            for connection in (first, other):
+                self.assertEqual(read_exactly(connection, 4)[3], 0)
+            with named((203, 0, 113, 7), b"six") as too_many:
+                self.assertEqual(rest(too_many), b"")
+            self.assertIn("connections_per_address_max", daemon.wait_for_line("connection refused"))
+            first.sendall(b"\xe0\0")
+            rest(first)
+            daemon.wait_for_line("client disconnected")
+            with named((203, 0, 113, 7), b"six") as again:
+                self.assertEqual(read_exactly(again, 4)[3], 0)
+            first.close()
+            other.close()
+
     def test_a_forwarded_address_is_logged_of_a_trusted_proxy_alone(self):
         for trusted, expected in (("127.0.0.1", "203.0.113.9"), ("10.0.0.0/8", "127.0.0.1:")):
             with Daemon("--listen", "ws://127.0.0.1:0", "--set", f"access.trusted_proxies={trusted}", *COMMON) as daemon:

@@ -39,6 +39,7 @@ const std::map<std::string, std::string_view> kThreadFiles = {
     {"src/plugins/access_doors.cpp", "a worker answers a conversation that a shard may have ended"},
     {"src/app/file_watch.hpp", "a thread waits for files to change"},
     {"src/app/file_watch.cpp", "a thread waits for files to change"},
+    {"src/net/connection_limits.hpp", "the connections of all shards are counted together"},
     {"src/net/listener.hpp", "shards accept from the same listener"},
     {"src/net/listener.cpp", "shards accept from the same listener"},
     {"src/app/shard_thread.hpp", "gives a shard its thread"},

@@ -63,7 +63,7 @@ struct Shell {
     auto made = EventLoop::create(EventLoop::Driver::OwnThread);
     REQUIRE(made.has_value());
     loop = std::move(*made);
-    connections = std::make_unique<Connections>(*loop, links, counters, total, handshakes);
+    connections = std::make_unique<Connections>(*loop, links, counters, limits);
     int pair[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
     far = Descriptor(pair[1]);
@@ -91,8 +91,7 @@ struct Shell {
 
   const LinkKey key{3, 1};
   base::Counters counters;
-  ConnectionCount total{100};
-  ConnectionCount handshakes{100};
+  ConnectionLimits limits{100, 100};
   ScriptedLinks links;
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<Connections> connections;
@@ -287,7 +286,7 @@ TEST_CASE("a wake from another thread and a timer end the caller's wait") {
 
 TEST_CASE("a connection with filters tells its link the facts before the first byte, and speaks through them") {
   Shell shell(toy::chain(std::make_unique<toy::Cipher>()));
-  CHECK(shell.handshakes.now() == 1);
+  CHECK(shell.limits.handshakes.now() == 1);
   CHECK(shell.counters[Metric::HandshakesOpen] == 1);
   shell.link().output = "too early";
   shell.connections->flush(shell.key);
@@ -298,7 +297,7 @@ TEST_CASE("a connection with filters tells its link the facts before the first b
   REQUIRE(shell.link().facts);
   CHECK(shell.link().facts->principal == "toy");
   CHECK(shell.link().received == "first");
-  CHECK(shell.handshakes.now() == 0);
+  CHECK(shell.limits.handshakes.now() == 0);
   CHECK(shell.counters[Metric::Handshakes] == 1);
   CHECK(shell.read_far() == "welcome\n");
   shell.connections->flush(shell.key);
@@ -312,7 +311,7 @@ TEST_CASE("a filter that refuses the peer has it told, then closed") {
   CHECK(shell.link().refused == "no greeting");
   CHECK(shell.read_far() == "go away\n");
   CHECK(shell.far_sees_end());
-  CHECK(shell.handshakes.now() == 0);
+  CHECK(shell.limits.handshakes.now() == 0);
 }
 
 TEST_CASE("a handshake that takes too long ends the connection") {
@@ -322,7 +321,7 @@ TEST_CASE("a handshake that takes too long ends the connection") {
   CHECK(shell.link().refused.empty());
   shell.connections->on_time(Instant(Milliseconds(10'000)));
   CHECK(shell.link().refused == "the handshake took too long");
-  CHECK(shell.handshakes.now() == 0);
+  CHECK(shell.limits.handshakes.now() == 0);
 }
 
 TEST_CASE("filtered bytes that the socket does not take wait and follow in their order") {
@@ -377,7 +376,7 @@ TEST_CASE("filters move with their connection") {
   const LinkKey other{7, 1};
   shell.links.at(other);
   shell.connections->add(other, std::move(parts));
-  CHECK(shell.handshakes.now() == 0);
+  CHECK(shell.limits.handshakes.now() == 0);
   REQUIRE(::send(shell.far.get(), toy::shifted("moved").data(), 5, 0) == 5);
   shell.work();
   CHECK(shell.links.at(other).received == "moved");

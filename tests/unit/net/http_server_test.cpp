@@ -36,7 +36,7 @@ struct World {
     HttpServer::Options options;
     options.request.body_bytes_max = 100;
     auto made = HttpServer::create(
-        options, counters, total, handshakes,
+        options, counters, limits,
         [this](HttpExchange exchange, HttpRequest request, const HttpPeer& peer) {
           asked.push_back(exchange);
           requests.push_back(request);
@@ -56,7 +56,7 @@ struct World {
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
     REQUIRE(accepted >= 0);
     listener->connections().enter_anyway();
-    total.enter_anyway();
+    limits.total.enter_anyway();
     server->accept(Descriptor(accepted), *listener, {"127.0.0.1:4242", ""});
     return client;
   }
@@ -83,8 +83,7 @@ struct World {
   }
 
   base::Counters counters;
-  ConnectionCount total{100};
-  ConnectionCount handshakes{100};
+  ConnectionLimits limits{100, 100};
   std::unique_ptr<Listener> listener;
   std::vector<HttpExchange> asked;
   std::vector<HttpRequest> requests;
@@ -136,7 +135,7 @@ TEST_CASE("a client that asks for the end gets it after its answer") {
   client.send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   CHECK(world.read(client, "").ends_with("<end>"));
   CHECK(world.server->open() == 0);
-  CHECK(world.total.now() == 0);
+  CHECK(world.limits.total.now() == 0);
 }
 
 TEST_CASE("what is no request is refused and the connection ends") {

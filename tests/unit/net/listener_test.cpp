@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "net/listener.hpp"
+#include "net/proxy_protocol.hpp"
 #include "unit/net/certificates.hpp"
 
 namespace {
@@ -42,7 +43,7 @@ bool closed_by_peer(const Descriptor& socket) {
 struct Accepting {
   explicit Accepting(std::uint32_t total_max = 100, std::uint32_t listener_max = 0,
                      Listener::Options options = {.url = "mqtt://127.0.0.1:0", .name = "main"})
-      : total(total_max) {
+      : limits(total_max, 1) {
     options.connections_max = listener_max;
     auto made = EventLoop::create(EventLoop::Driver::OwnThread);
     REQUIRE(made.has_value());
@@ -51,12 +52,13 @@ struct Accepting {
     REQUIRE(opened.has_value());
     listener = std::move(*opened);
     acceptor = std::make_unique<Acceptor>(
-        *loop, total, handshakes, Tag{7},
+        *loop, limits, Tag{7},
         Acceptor::Hooks{[this](Descriptor socket, Listener&, Caller caller) {
                           if (meanwhile) meanwhile();
                           sockets.push_back(std::move(socket));
                           peers.push_back(std::move(caller.address));
                           users.push_back(std::move(caller.user));
+                          places.push_back(std::move(caller.place));
                         },
                         [this](const Listener&) { ++refused; },
                         [this](bool now_paused, std::string_view) { paused = now_paused; }});
@@ -66,13 +68,13 @@ struct Accepting {
     for (const epoll_event& event : loop->wait(patience)) acceptor->on_event(event.data.u64);
   }
 
-  ConnectionCount total;
-  ConnectionCount handshakes{1};
+  ConnectionLimits limits;
   std::unique_ptr<EventLoop> loop;
   std::unique_ptr<Listener> listener;
   std::unique_ptr<Acceptor> acceptor;
   std::function<void()> meanwhile;  ///< while one is accepted
   std::vector<Descriptor> sockets;
+  std::vector<AddressCount::Place> places;
   std::vector<std::string> peers;
   std::vector<std::string> users;
   int refused = 0;
@@ -107,8 +109,45 @@ TEST_CASE("a connection beyond a limit is accepted and closed at once") {
     CHECK(each->peers.front().starts_with("127.0.0.1:"));
     CHECK(each->refused == 1);
     CHECK(closed_by_peer(second));
-    CHECK(each->total.now() == 1);
+    CHECK(each->limits.total.now() == 1);
   }
+}
+
+TEST_CASE("an address has as many connections as it may, until one of them ends") {
+  Accepting accepting;
+  accepting.limits.addresses.set_max(2);
+  const Descriptor first = dial(accepting.listener->url());
+  const Descriptor second = dial(accepting.listener->url());
+  const Descriptor third = dial(accepting.listener->url());
+  while (accepting.refused == 0) accepting.work();
+  CHECK(accepting.sockets.size() == 2);
+  CHECK(closed_by_peer(third));
+  CHECK(accepting.limits.total.now() == 2);
+  CHECK(accepting.limits.addresses.enter("127.0.0.2:7"));  // which is let go at once
+  CHECK_FALSE(accepting.limits.addresses.enter("[::ffff:127.0.0.1]:7"));
+  CHECK(accepting.limits.addresses.enter("unix:1000:7"));
+  accepting.places.pop_back();
+  const Descriptor fourth = dial(accepting.listener->url());
+  while (accepting.sockets.size() < 3) accepting.work();
+  CHECK(accepting.refused == 1);
+  accepting.places.clear();
+  CHECK(accepting.limits.addresses.addresses() == 0);
+}
+
+TEST_CASE("a proxy may have more connections than an address") {
+  Accepting accepting;
+  accepting.limits.addresses.set_max(1);
+  auto proxy = std::make_shared<ProxyOptions>();
+  const std::string trusted[] = {"127.0.0.1"};
+  proxy->trusted = *AddressList::parse(trusted);
+  auto transport = std::make_shared<Transport>();
+  transport->proxy = proxy;
+  accepting.listener->set_transport(transport);
+  const Descriptor first = dial(accepting.listener->url());
+  const Descriptor second = dial(accepting.listener->url());
+  while (accepting.sockets.size() < 2) accepting.work();
+  CHECK(accepting.refused == 0);
+  CHECK(accepting.limits.addresses.addresses() == 0);
 }
 
 TEST_CASE("without free descriptors accepting pauses, a client is told, and it goes on later") {
@@ -225,7 +264,7 @@ TEST_CASE("while as many handshakes are under way as may be, clients of filtered
   auto transport = std::make_shared<Transport>();
   transport->tls = tls_server();
   accepting.listener->set_transport(transport);
-  accepting.handshakes.enter_anyway();
+  accepting.limits.handshakes.enter_anyway();
   const Descriptor client = dial(accepting.listener->url());
   accepting.work();
   CHECK(accepting.sockets.empty());
@@ -233,7 +272,7 @@ TEST_CASE("while as many handshakes are under way as may be, clients of filtered
   CHECK(accepting.acceptor->next_deadline() < kNever);
   accepting.acceptor->on_time(Instant(Milliseconds(10)));
   CHECK(accepting.loop->wait(0).empty());
-  accepting.handshakes.leave();
+  accepting.limits.handshakes.leave();
   accepting.acceptor->on_time(Instant(Milliseconds(20)));
   accepting.work();
   CHECK(accepting.sockets.size() == 1);
@@ -248,25 +287,25 @@ TEST_CASE("the last place for a handshake is not given to two clients by two sha
   const Descriptor first = dial(accepting.listener->url());
   const Descriptor second = dial(accepting.listener->url());
   int other_accepted = 0;
-  Acceptor other(*accepting.loop, accepting.total, accepting.handshakes, Tag{1'000},
+  Acceptor other(*accepting.loop, accepting.limits, Tag{1'000},
                  {[&](Descriptor, Listener&, Caller) { ++other_accepted; },
                   [](const Listener&) {}, [](bool, std::string_view) {}});
   // As another shard would, between what the first one counts and what it does.
   accepting.meanwhile = [&] {
     other.start({accepting.listener.get()});
     other.on_event(Tag{1'000});
-    accepting.handshakes.enter_anyway();  // the handshake begins
+    accepting.limits.handshakes.enter_anyway();  // the handshake begins
   };
   accepting.work();
   CHECK(accepting.sockets.size() == 1);
   CHECK(other_accepted == 0);
-  CHECK(accepting.handshakes.now() == 1);
-  accepting.handshakes.leave();
+  CHECK(accepting.limits.handshakes.now() == 1);
+  accepting.limits.handshakes.leave();
   accepting.meanwhile = nullptr;
   other.on_time(Instant(Milliseconds(100)));
   other.on_event(Tag{1'000});
   CHECK(other_accepted == 1);
-  CHECK(accepting.handshakes.now() == 0);
+  CHECK(accepting.limits.handshakes.now() == 0);
 }
 
 }  // namespace
