@@ -62,9 +62,10 @@ configured() {
   return 1
 }
 
-# build PRESET [TARGET...]: silent unless something is wrong.
+# build PRESET [TARGET...]: in a terminal it shows how far it is, otherwise it is silent unless something is wrong.
 build() {
-  local preset=$1
+  local preset=$1 progress=(--quiet)
   shift
-  ninja -C "build/$preset" --quiet "$@" >&2
+  [[ -t 2 ]] && progress=()
+  ninja -C "build/$preset" "${progress[@]}" "$@" >&2
 }
