@@ -34,7 +34,7 @@ class Ways(unittest.TestCase):
 
         def port(scheme):
             return ["--port", re.search(rf"\b{scheme}://[^\",\s]*:(\d+)", ready)[1]]
-        tls = ["--host", "localhost", "--cafile", os.path.join(KEPT, "ca.pem")]
+        tls = ["--host", "127.0.0.1", "--cafile", os.path.join(KEPT, "ca.pem")]
         cls.ways = {
             "tcp": port("mqtt"),
             "ws": [*port("ws"), "--ws", "/mqtt"],

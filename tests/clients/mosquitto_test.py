@@ -53,7 +53,7 @@ class MosquittoClients(unittest.TestCase):
     @classmethod
     def way_in(cls):
         """The options that lead the clients to the broker."""
-        return ("-p", str(cls.broker.port))
+        return ("-h", "127.0.0.1", "-p", str(cls.broker.port))
 
     @classmethod
     def tearDownClass(cls):
@@ -148,7 +148,7 @@ class MosquittoClientsOverUnixSockets(MosquittoClients):
 class MosquittoClientsOverTls(MosquittoClients):
     @classmethod
     def way_in(cls):
-        return ("-h", "localhost", "-p", str(cls.broker.tls_port), "--cafile", cls.broker.authority)
+        return ("-h", "127.0.0.1", "-p", str(cls.broker.tls_port), "--cafile", cls.broker.authority)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class PahoTls(unittest.TestCase):
         client.tls_set_context(context)
         client.on_message = lambda _, __, message: messages.put(message.payload)
         client.on_subscribe = lambda of, *_: [of.publish("a/b", bytes([qos]) * 20000, qos) for qos in range(3)]
-        client.connect("localhost", port)
+        client.connect("127.0.0.1", port)
         client.loop_start()
         client.subscribe("a/#", 2)
         got = [messages.get(timeout=PATIENCE) for _ in range(3)]

@@ -125,7 +125,7 @@ class Clients(unittest.TestCase):
     def test_mosquitto_clients_of_both_versions(self):
         with Broker() as broker:
             for version in ("tlsv1.2", "tlsv1.3"):
-                common = ["-h", "localhost", "-p", str(broker.port), "--cafile", broker.file("ca.pem"),
+                common = ["-h", "127.0.0.1", "-p", str(broker.port), "--cafile", broker.file("ca.pem"),
                           "--tls-version", version, "-t", "a/b", "-q", "2", "-V", "5"]
                 subprocess.run(["mosquitto_pub", *common, "-m", version, "-r"], check=True, timeout=PATIENCE)
                 got = subprocess.run(["mosquitto_sub", *common, "-C", "1"], check=True, timeout=PATIENCE,
@@ -134,7 +134,7 @@ class Clients(unittest.TestCase):
 
     def test_mosquitto_client_with_a_pre_shared_key(self):
         with Broker(certificate="", key="", psk_file="psk") as broker:
-            key = ["-h", "localhost", "-p", str(broker.port), "--psk-identity", "sensor", "--psk"]
+            key = ["-h", "127.0.0.1", "-p", str(broker.port), "--psk-identity", "sensor", "--psk"]
             good = subprocess.run(["mosquitto_pub", *key, "00112233445566778899aabbccddeeff", "-t", "a", "-m", "b"],
                                   timeout=PATIENCE, capture_output=True)
             self.assertEqual(good.returncode, 0, good.stderr)
@@ -438,7 +438,7 @@ class Https(unittest.TestCase):
                 port = int(re.search(r"https://[^\",\s]*:(\d+)", daemon.wait_for_line(r"\bready\b"))[1])
 
                 def ask(method, path, body=None):
-                    connection = http.client.HTTPSConnection("localhost", port, timeout=PATIENCE,
+                    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE,
                                                              context=context("client"))
                     connection.request(method, path, body)
                     answer = connection.getresponse()
@@ -449,7 +449,7 @@ class Https(unittest.TestCase):
                 self.assertEqual(ask("POST", "/things/device7/shadow", '{"state":{"reported":{"a":1}}}'), 200)
                 self.assertEqual(ask("GET", "/things/device7/shadow"), 200)
                 self.assertEqual(ask("GET", "/things/device8/shadow"), 403)
-                nobody = http.client.HTTPSConnection("localhost", port, timeout=PATIENCE, context=context())
+                nobody = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE, context=context())
                 with self.assertRaises((ssl.SSLError, OSError, http.client.HTTPException)):
                     nobody.request("GET", "/things/device7/shadow")
                     nobody.getresponse()
