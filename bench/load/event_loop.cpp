@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -47,6 +48,25 @@ void bind_source(int fd, std::uint64_t opened) {
   static_cast<void>(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address));
 }
 
+bool accepts(const addrinfo& there) {
+  const int fd = ::socket(there.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const timeval patience{2, 0};
+  static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience));
+  const bool connected = ::connect(fd, there.ai_addr, there.ai_addrlen) == 0;
+  ::close(fd);
+  return connected;
+}
+
+// A name often stands for an address of each kind, and the broker listens at one of them.
+const addrinfo& one_that_accepts(const addrinfo& first) {
+  if (first.ai_next == nullptr) return first;
+  for (const addrinfo* each = &first; each != nullptr; each = each->ai_next) {
+    if (accepts(*each)) return *each;
+  }
+  return first;
+}
+
 Error system_error(const char* what) {
   return Error{ErrorCode::Internal, std::string(what) + ": " + std::strerror(errno)};
 }
@@ -68,8 +88,9 @@ Result<Endpoint> resolve(const std::string& host, std::uint16_t port) {
     return Error{ErrorCode::InvalidArgument, "--host " + host + ": " + ::gai_strerror(failed)};
   }
   Endpoint endpoint;
-  std::memcpy(&endpoint.address, found->ai_addr, found->ai_addrlen);
-  endpoint.size = found->ai_addrlen;
+  const addrinfo& chosen = one_that_accepts(*found);
+  std::memcpy(&endpoint.address, chosen.ai_addr, chosen.ai_addrlen);
+  endpoint.size = chosen.ai_addrlen;
   endpoint.loopback = is_loopback(endpoint.address);
   ::freeaddrinfo(found);
   return endpoint;

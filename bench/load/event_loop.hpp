@@ -33,6 +33,7 @@ struct Endpoint {
 /// A Unix socket.
 Result<Endpoint> local(const std::string& path);
 
+/// Of the addresses that the name stands for, the first that accepts a connection; the first if none does.
 Result<Endpoint> resolve(const std::string& host, std::uint16_t port);
 
 /// One client's socket. Its address must not change while the socket is open.
