@@ -8,34 +8,12 @@
 
 #include "fuzz/require.hpp"
 #include "mqtt/topic.hpp"
+#include "support/plain_utf8.hpp"
 
 namespace twinmq::mqtt {
 namespace {
 
 constexpr std::uint32_t kLevelsMax = 8;
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t more = lead < 0x80       ? 0
-                             : lead >> 5 == 6  ? 1
-                             : lead >> 4 == 14 ? 2
-                             : lead >> 3 == 30 ? 3
-                                               : 9;
-    if (more == 9 || text.size() - i <= more) return false;
-    std::uint32_t point = more == 0 ? lead : lead & (0x3FU >> more);
-    for (std::size_t k = 1; k <= more; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if (next >> 6 != 2) return false;
-      point = point << 6 | (next & 0x3FU);
-    }
-    constexpr std::uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
-    if (point < kSmallest[more] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF))
-      return false;
-    i += more + 1;
-  }
-  return true;
-}
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
@@ -69,7 +47,7 @@ void check_text(std::string_view text) {
   const auto copy = std::make_unique<char[]>(text.size());
   std::copy(text.begin(), text.end(), copy.get());
   const std::string_view exact(copy.get(), text.size());
-  const bool utf8 = is_utf8(text);
+  const bool utf8 = testing::is_utf8_plainly(text);
   const bool valid = utf8 && text.find('\0') == std::string_view::npos;
   const bool sized = !text.empty() && text.size() <= 65'535;
   const bool wildcard = text.find_first_of("+#") != std::string_view::npos;

@@ -278,7 +278,7 @@ class Management(Configured):
             line = reload(republish("stored", "SELECT * FROM 'in'", "one"), "reload refused")
             self.assertIn('the rule \\"stored\\" stands in the configuration', line)
             self.assertEqual(heard(2), {("three", 1), ("three", 2), ("two", None), ("four", None)})
-            reload("", "reloaded")
+            reload("# no rules\n", "reloaded")
             self.assertEqual(heard(3), {("four", None)})
 
     def test_a_stored_rule_stops_when_the_file_no_longer_lets_it_write_where_it_does(self):
@@ -291,7 +291,7 @@ class Management(Configured):
             daemon.wait_for_line("admin socket")
             device = Client(port, "device", clean=True, expiry=0)
             self.must("rule", "create", "kept", text=f"sql = \"SELECT n FROM 'in'\"\n[[action]]\ntype = \"file\"\npath = \"{out}/lines\"\n")
-            self.configure("")
+            self.configure("# no rules\n")
             daemon.signal("HUP")
             daemon.wait_for_line("stored rule does not run")
             daemon.wait_for_line("reloaded")

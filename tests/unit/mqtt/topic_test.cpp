@@ -3,34 +3,11 @@
 #include <string>
 #include <vector>
 
+#include "support/plain_utf8.hpp"
 #include "unit/mqtt/wire_text.hpp"
 
 namespace twinmq::mqtt::test {
 namespace {
-
-/// RFC 3629 by decoding code points one by one: slow and plain, to compare with.
-bool is_utf8_plainly(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t more = lead < 0x80       ? 0
-                             : lead >> 5 == 6  ? 1
-                             : lead >> 4 == 14 ? 2
-                             : lead >> 3 == 30 ? 3
-                                               : 9;
-    if (more == 9 || text.size() - i <= more) return false;
-    std::uint32_t point = more == 0 ? lead : lead & (0x3FU >> more);
-    for (std::size_t k = 1; k <= more; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if (next >> 6 != 2) return false;
-      point = point << 6 | (next & 0x3FU);
-    }
-    constexpr std::uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
-    if (point < kSmallest[more] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF))
-      return false;
-    i += more + 1;
-  }
-  return true;
-}
 
 constexpr std::uint32_t kLevels = 128;
 
@@ -64,7 +41,7 @@ TEST_CASE("text is judged alike wherever in it a sequence stands", "[MQTT-1.5.4-
       for (const std::size_t after : {0U, 1U, 2U, 3U, 5U, 8U, 13U, 16U, 21U, 34U}) {
         const std::string text = std::string(before, 'a') + sequence + std::string(after, 'z');
         const ExactBytes exact(text);
-        const bool utf8 = is_utf8_plainly(text);
+        const bool utf8 = testing::is_utf8_plainly(text);
         const bool nul = text.find('\0') != std::string::npos;
         INFO(hex(text));
         CHECK(is_well_formed_utf8(text_of(exact.view())) == utf8);
@@ -81,7 +58,7 @@ TEST_CASE("every lead byte with every second byte is judged right", "[MQTT-1.5.4
       for (const std::string_view tail : {"", "\x80", "\x80\x80", "a"}) {
         const std::string text =
             std::string{static_cast<char>(lead), static_cast<char>(second)}.append(tail);
-        if (is_well_formed_utf8(text) != is_utf8_plainly(text)) FAIL(hex(text));
+        if (is_well_formed_utf8(text) != testing::is_utf8_plainly(text)) FAIL(hex(text));
       }
     }
   }

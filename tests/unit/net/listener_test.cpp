@@ -123,15 +123,10 @@ TEST_CASE("an address has as many connections as it may, until one of them ends"
   CHECK(accepting.sockets.size() == 2);
   CHECK(closed_by_peer(third));
   CHECK(accepting.limits.total.now() == 2);
-  CHECK(accepting.limits.addresses.enter("127.0.0.2:7"));  // which is let go at once
-  CHECK_FALSE(accepting.limits.addresses.enter("[::ffff:127.0.0.1]:7"));
-  CHECK(accepting.limits.addresses.enter("unix:1000:7"));
   accepting.places.pop_back();
   const Descriptor fourth = dial(accepting.listener->url());
   while (accepting.sockets.size() < 3) accepting.work();
   CHECK(accepting.refused == 1);
-  accepting.places.clear();
-  CHECK(accepting.limits.addresses.addresses() == 0);
 }
 
 TEST_CASE("a proxy may have more connections than an address") {
