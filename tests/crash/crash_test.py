@@ -2,7 +2,7 @@
 """Kills a broker at random instants under load, again and again, and holds what it acknowledged against what it still
 knows.
 
-  TWINMQ_BIN=build/release/bin tests/crash/crash_test.py --rounds 1000
+  tests/crash/crash_test.py --rounds 1000            twinmqd of build/release/bin, or of the folder TWINMQ_BIN
   tests/crash/crash_test.py --broker mosquitto       the same for mosquitto, with the safest settings it has
 
 Exit code 0: every promise was kept; 1: the faults are listed.
@@ -24,11 +24,12 @@ from ledger import Ledger
 
 PATIENCE = 30
 DRAIN_PATIENCE = 10
+RELEASE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "release", "bin")
 
 
 class TwinMQ:
     def __init__(self, folder, options):
-        self.command = [os.path.join(os.environ["TWINMQ_BIN"], "twinmqd"), "--listen", "mqtt://127.0.0.1:0",
+        self.command = [os.path.join(os.environ.get("TWINMQ_BIN", RELEASE), "twinmqd"), "--listen", "mqtt://127.0.0.1:0",
                         "--data-dir", os.path.join(folder, "data"), "--log-level", "info"]
         # Small buffers: tables are written and merged while the broker dies.
         settings = [f"storage.durability={options.durability}", "storage.profile=gateway", "node.shards=2",
