@@ -200,7 +200,8 @@ bool Session::returns_to_group(const Entry& entry) {
 
 void Session::give_back(const Entry& entry, std::uint64_t sequence) {
   const std::string& share = entry.extra->share;
-  if (entry.stored == Stored::Pending || entry.stored == Stored::Writing) {
+  if (entry.stored == Stored::Unsafe || entry.stored == Stored::Pending ||
+      entry.stored == Stored::Writing) {
     shard_.ended_sessions.leave_behind({key, sequence}, share, entry.message);
   } else if (recorded_) {
     shard_.owed_messages.owe(share, entry.message);

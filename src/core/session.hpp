@@ -147,6 +147,7 @@ class Session final : public Subscriber {
   /// How far the store knows of an entry.
   enum class Stored : std::uint8_t {
     No,       ///< and need not: transient, or complete before it was written
+    Unsafe,   ///< never will; it is a share group's, and its publish is not known to be committed
     Pending,  ///< belongs to a transaction that is not sealed
     Writing,
     Yes,

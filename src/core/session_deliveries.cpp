@@ -81,6 +81,9 @@ void Session::deliver_at_once(const Delivery& delivery, const MessageParts& part
   if (persistent() && shard_.parts.journal) {
     entry.stored = Stored::Pending;
     route.kept.push_back({key, sequence});
+  } else if (!delivery.share.empty() && parts.qos == QoS::ExactlyOnce && shard_.parts.journal) {
+    entry.stored = Stored::Unsafe;
+    route.kept.push_back({key, sequence});
   }
   if (next_ == sequence && link_) pump();
 }
@@ -338,6 +341,7 @@ void Session::finish(Entry& entry, std::uint64_t sequence) {
   --live_;
   shard_.counters.subtract(Metric::QueuedMessages);
   if (entry.stored == Stored::Yes) erase_delivery(entry, sequence);
+  if (entry.stored == Stored::Unsafe) entry.stored = Stored::No;
   if (entry.stored != Stored::Writing) entry.extra.reset();
 }
 

@@ -47,6 +47,7 @@ void Session::write_delivery(std::uint64_t sequence, CommonMessages::Written* la
 
 void Session::on_delivery_written(std::uint64_t sequence) {
   Entry* entry = find(sequence);
+  if (entry && entry->stored == Stored::Unsafe) entry->stored = Stored::No;
   if (!entry || entry->stored != Stored::Writing) return;
   entry->stored = Stored::Yes;
   if (entry->state == State::Done) {

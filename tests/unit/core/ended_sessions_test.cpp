@@ -80,6 +80,60 @@ TEST_CASE("a group gets back what an ended member was given once its publish is 
   }
 }
 
+TEST_CASE("nor is it given to another too soon when the member had no lasting session", "[core]") {
+  const bool crash = GENERATE(true, false);
+  auto store = std::make_shared<PlainStore>();
+  const World names({.shards = 2});
+  std::string share = "g";
+  while (names.home(share + "/a") != 1) share += 'g';
+  const std::string filter = "$share/" + share + "/a";
+  const std::string from_id = names.named("from", 0);
+  const std::string second_id = names.named("second", 1);
+  {
+    WorldOptions options;
+    options.shards = 2;
+    options.hold_commits = true;
+    options.mqtt.inflight_max = 1;
+    World world(options, store);
+    Peer& first = world.client(world.named("first", 1));
+    first.subscribe(1, "b", 1);
+    first.subscribe(2, filter, 2);
+    Peer& from = world.client(from_id, false, 1000);
+    Peer& second = world.client(second_id, false, 1000);
+    world.answer_commits();
+    from.publish("b", "0", 1, 7);  // fills the window of the first one
+    world.answer_commits();
+    from.publish("a", "1", 2, 1);
+    world.run();
+    second.subscribe(1, filter, 2);
+    first.cut();
+    world.run();
+    // The shard of the members goes on while the publisher's waits for its commit.
+    for (bool more = true; std::exchange(more, false);) {
+      for (auto& each : world.held) {
+        if (each.first != 1) continue;
+        std::swap(world.held.front(), each);
+        world.answer_one();
+        world.run();
+        more = true;
+        break;
+      }
+    }
+    if (!crash) {
+      world.answer_commits();
+      CHECK(copies(second.said()) == 1);
+      return;
+    }
+    CHECK(copies(second.said()) == 0);
+  }
+  World world({.shards = 2}, store);
+  world.restore();
+  Peer& second = world.client(second_id, false, 1000);
+  const Words before = second.said();
+  world.client(from_id, false, 1000).publish("a", "1", 2, 1);
+  CHECK(copies(before) + copies(second.said()) == 1);
+}
+
 TEST_CASE("who asks for the name of an ended session is welcomed behind its last record", "[core]") {
   World world({.shards = 2, .hold_commits = true});
   const std::string id = world.named("gone", 1);

@@ -15,7 +15,7 @@ TEST_CASE("an address has as many connections as it may, whatever its ports and 
     places.push_back(addresses.enter(peer));
   CHECK(places[0]);
   CHECK(places[1]);
-  for (const std::size_t refused : {2, 3, 4}) CHECK_FALSE(places[refused]);
+  for (const std::size_t refused : {2u, 3u, 4u}) CHECK_FALSE(places[refused]);
   CHECK(places[5]);
   places[0].reset();
   CHECK(addresses.enter("10.0.0.1:9"));
