@@ -23,7 +23,7 @@ def main():
     settings = [f"listener.tls.{key}={os.path.join(certificates, value)}" for key, value in tls.items()]
     settings += ["listener.tls.verify=required", "listener.tls.identity=cn", "storage.durability=none", "node.shards=2"]
     options = [option for setting in settings for option in ("--set", setting)]
-    with Daemon("--listen", "mqtts://localhost:0", *options) as daemon:
+    with Daemon("--listen", "mqtts://127.0.0.1:0", *options) as daemon:
         port = re.search(r"mqtts://[^\",\s]*:(\d+)", daemon.wait_for_line(r"\bready\b"))[1]
         for script in ("aws_sdk_v1_test.cjs", "aws_sdk_v2_test.cjs"):
             subprocess.run(["node", os.path.join(HERE, script), folder, certificates, port], check=True, timeout=100)

@@ -7,7 +7,7 @@ const [folder, certificates, port] = process.argv.slice(2);
 const sdk = createRequire(path.join(folder, 'package.json'))('aws-iot-device-sdk');
 
 const options = (clientId) => ({
-  host: 'localhost',
+  host: '127.0.0.1',
   port: Number(port),
   protocol: 'mqtts',
   clientId,

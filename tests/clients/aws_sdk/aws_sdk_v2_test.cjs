@@ -12,7 +12,7 @@ async function main() {
   builder.with_certificate_authority_from_path(undefined, path.join(certificates, 'ca.pem'));
   builder.with_clean_session(true);
   builder.with_client_id('sdk-v2');
-  builder.with_endpoint('localhost');
+  builder.with_endpoint('127.0.0.1');
   builder.with_port(Number(port));
   const connection = new mqtt.MqttClient().new_connection(builder.build());
   await connection.connect();
