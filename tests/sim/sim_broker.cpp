@@ -134,6 +134,7 @@ void SimBroker::turn(core::ShardId shard, bool everything) {
   answer(post, everything);
   read(post, everything);
   if (post.core->next_deadline() <= clock_.now().steady) post.core->on_time();
+  if (!post.core->effects().reads.empty()) ++activity_;
   flush_blocked(post);
   finish(post);
 }
