@@ -492,7 +492,9 @@ void Router::deliver_overlapping(Publication& publication, Scratch& scratch) {
     }
   }
   std::stable_sort(overlaps.begin(), overlaps.end(), [](const auto& a, const auto& b) {
-    return std::less<Subscriber*>()(a.subscriber, b.subscriber);
+    if (a.subscriber == b.subscriber) return false;
+    const std::uint32_t left = a.subscriber->place(), right = b.subscriber->place();
+    return left != right ? left < right : std::less<Subscriber*>()(a.subscriber, b.subscriber);
   });
   for (std::size_t i = 0; i < overlaps.size();) {
     auto& first = overlaps[i];

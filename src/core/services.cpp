@@ -52,7 +52,7 @@ HeldTransaction CollectedReaction::hold() {
 // ------------------------------------------------------------------------------------
 
 ServiceSeat::ServiceSeat(Shard& shard, std::unique_ptr<Service> service)
-    : Subscriber(Kind::Service), shard_(shard), service_(std::move(service)) {}
+    : Subscriber(Kind::Service, shard.subscribers++), shard_(shard), service_(std::move(service)) {}
 
 void ServiceSeat::deliver(const Delivery& delivery, Route& route) {
   if (!route.enters_here) return;

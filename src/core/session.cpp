@@ -14,7 +14,7 @@ constexpr std::uint64_t kNeverJudged = ~std::uint64_t{0};
 }  // namespace
 
 Session::Session(Shard& shard, std::string client_id, std::string principal)
-    : Subscriber(Kind::Session),
+    : Subscriber(Kind::Session, shard.subscribers++),
       shard_(shard),
       client_id_(std::move(client_id)),
       principal_(std::move(principal)),

@@ -96,6 +96,7 @@ struct Shard {
   base::ChunkPool chunks;
   base::TimingWheel wheel;
   base::Prng random;
+  std::uint32_t subscribers = 0;  ///< that there ever were
   base::SlotMap<Link> links;
   TopicTree tree;
   Reads reads{effects.reads};

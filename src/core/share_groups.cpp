@@ -9,7 +9,7 @@
 namespace twinmq::core {
 
 ShareGroup::ShareGroup(Shard& shard, std::string text)
-    : Subscriber(Kind::ShareGroup), shard_(shard), text_(std::move(text)) {}
+    : Subscriber(Kind::ShareGroup, shard.subscribers++), shard_(shard), text_(std::move(text)) {}
 
 std::string_view ShareGroup::filter() const {
   return std::string_view(text_).substr(text_.find('/') + 1);

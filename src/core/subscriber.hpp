@@ -66,11 +66,14 @@ class Subscriber {
  public:
   enum class Kind : std::uint8_t { Session, ShareGroup, Service };
 
-  explicit Subscriber(Kind kind) : kind_(kind) {}
+  /// `place` orders the receivers of one message: what the shard does is a matter of what it was
+  /// told, and never of where its memory lies.
+  Subscriber(Kind kind, std::uint32_t place) : kind_(kind), place_(place) {}
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
 
   Kind kind() const { return kind_; }
+  std::uint32_t place() const { return place_; }
 
   /// Takes the message, or tells why not in the route.
   virtual void deliver(const Delivery& delivery, Route& route) = 0;
@@ -80,6 +83,7 @@ class Subscriber {
 
  private:
   Kind kind_;
+  std::uint32_t place_;
 };
 
 }  // namespace twinmq::core

@@ -281,8 +281,7 @@ void SimBroker::take_commit(Post& post) {
 // --- Output
 // ----------------------------------------------------------------------------------------------
 
-// In the order of the wires: receivers of one message are touched in the order of their addresses,
-// which are not part of the seed.
+// In the order of the wires, each once.
 void SimBroker::flush_touched(Post& post) {
   auto& touched = post.core->effects().touched;
   while (!touched.empty()) {
