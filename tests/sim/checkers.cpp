@@ -267,9 +267,13 @@ void RetainedChecker::on_accepted(const Sent& message, ReasonCode) {
 
 void RetainedChecker::on_asked(const SimSession& session, const Interest& interest) {
   if (!interest.share.empty() || !interest.replays) return;
-  for (const auto& [number, topic] : topics_)
-    if (mqtt::matches(interest.filter, ledger_.topics[number]))
-      floors_[{session.number, number}].push_back(topic.accepted);
+  // Of topics without a value, too: one may come before this SUBSCRIBE is in force, and be replayed.
+  for (std::uint32_t number = 0; number < ledger_.topics.size(); ++number) {
+    if (!mqtt::matches(interest.filter, ledger_.topics[number])) continue;
+    const auto known = topics_.find(number);
+    floors_[{session.number, number}].push_back(known == topics_.end() ? std::map<std::uint32_t, std::uint32_t>()
+                                                                       : known->second.accepted);
+  }
 }
 
 void RetainedChecker::on_received(const SimSession& session, const Received& received) {
