@@ -204,19 +204,23 @@ std::unique_ptr<app::FileWatch> watch_config(const Options& options, const Confi
   return nullptr;
 }
 
-/// The configuration as it is when nobody is writing it; `read` becomes the state of its file.
+/// The configuration of a file that nobody writes meanwhile; `read` becomes the state of the file.
 Result<LoadedConfig, std::vector<Error>> load_whole(const ConfigSource& source, std::string& read) {
-  while (true) {
+  constexpr int kReadings = 10;
+  const auto being_written = [&source](const char* what) {
+    constexpr const char* kText =
+        "{}: {}, as a file that is being written; everything stays as it is. When the file is whole, "
+        "send SIGHUP again";
+    return std::vector<Error>{{ErrorCode::InvalidConfig, fmt::format(kText, source.file, what)}};
+  };
+  for (int reading = 0; reading < kReadings; ++reading) {
     read = app::state_of_files({source.file});
     // Emptied first is how shells and editors write; it would be sound, with every default.
-    if (std::error_code none; std::filesystem::is_empty(source.file, none)) {
-      constexpr const char* kText =
-          "{}: is empty, as a file is that is being written; everything stays as it is";
-      return std::vector<Error>{{ErrorCode::InvalidConfig, fmt::format(kText, source.file)}};
-    }
+    if (std::error_code none; std::filesystem::is_empty(source.file, none)) return being_written("is empty");
     auto loaded = load_config(source);
     if (app::state_of_files({source.file}) == read) return loaded;
   }
+  return being_written("changed each time it was read");
 }
 
 /// Either everything that may change at run time changes, or nothing.

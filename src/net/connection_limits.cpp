@@ -7,9 +7,9 @@ std::optional<AddressCount::Place> AddressCount::enter(std::string_view peer) {
   const std::optional<IpAddress> address = max == 0 ? std::nullopt : parse_address(peer);
   if (!address) return Place();
   const std::scoped_lock lock(mutex_);
-  Entry& entry = entries_.try_emplace(*address, Entry{*this, *address}).first->second;
-  if (entry.connections >= max) return std::nullopt;
-  ++entry.connections;
+  Entry& entry = *entries_.try_emplace(*address, Count{*this}).first;
+  if (entry.second.connections >= max) return std::nullopt;
+  ++entry.second.connections;
   return Place(&entry);
 }
 
@@ -20,7 +20,7 @@ std::size_t AddressCount::addresses() const {
 
 void AddressCount::leave(Entry& entry) {
   const std::scoped_lock lock(mutex_);
-  if (--entry.connections == 0) entries_.erase(entry.address);
+  if (--entry.second.connections == 0) entries_.erase(entry.first);
 }
 
 }  // namespace twinmq::net

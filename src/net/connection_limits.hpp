@@ -40,7 +40,8 @@ class ConnectionCount {
 /// Counts the connections of each address against a limit. Asked when a connection begins, never for
 /// a message.
 class AddressCount {
-  struct Entry;
+  struct Count;
+  using Entry = std::pair<const IpAddress, Count>;
 
  public:
   /// A connection among those of its address, for as long as this lives. Empty: nothing counts it.
@@ -54,7 +55,7 @@ class AddressCount {
       return *this;
     }
     ~Place() {
-      if (entry_ != nullptr) entry_->owner.leave(*entry_);
+      if (entry_ != nullptr) entry_->second.owner.leave(*entry_);
     }
 
    private:
@@ -71,9 +72,8 @@ class AddressCount {
   std::size_t addresses() const;
 
  private:
-  struct Entry {
+  struct Count {
     AddressCount& owner;
-    IpAddress address;
     std::uint32_t connections = 0;
   };
   struct Hash {
@@ -85,7 +85,7 @@ class AddressCount {
 
   std::atomic<std::uint32_t> max_;
   mutable std::mutex mutex_;
-  std::unordered_map<IpAddress, Entry, Hash> entries_;  ///< their addresses in memory stay
+  std::unordered_map<IpAddress, Count, Hash> entries_;  ///< each stays where it is in memory
 };
 
 /// Of one broker; outlives its connections.

@@ -1,7 +1,7 @@
 // MQTT 3.1.1, sections 3.3 to 3.14: everything after CONNECT.
 
-#include "conformance/access_files.hpp"
 #include "conformance/cases.hpp"
+#include "conformance/forbidden_topic.hpp"
 
 namespace twinmq::testing {
 namespace {
@@ -14,13 +14,6 @@ void retain(Broker& broker, const std::string& topic, const std::string& payload
   client.connect();
   client.publish({.topic = topic, .payload = payload, .qos = qos, .retain = true});
 }
-
-class NoForbidden final : public Authorizer {
- public:
-  bool may(const Identity&, Action, std::string_view topic, QoS, bool) override {
-    return topic != "forbidden";
-  }
-};
 
 }  // namespace
 
@@ -178,36 +171,14 @@ TEST_CASE(
     "[MQTT-3.3.5-2] a PUBLISH without the right is acknowledged or closed in 3.1.1, and not "
     "delivered",
     "[v311-3][memory]") {
-  Broker broker{{.authorizer = std::make_shared<NoForbidden>()}};
-  Client watcher(broker, k4);
-  watcher.connect();
-  watcher.subscribe("#", 2);
-  for (unsigned qos = 1; qos < 3; ++qos) {
-    Client client(broker, k4);
-    client.connect();
-    client.send_publish({.topic = "forbidden", .qos = qos, .id = 1});
-    const std::vector<Packet> got = client.everything();
-    CHECK(got.size() <= 1);
-  }
-  watcher.expect_nothing();
+  ForbiddenByDoor forbidden;
+  forbidden_is_acknowledged_or_closed_and_not_delivered(forbidden.broker);
 }
 
 TEST_CASE("[MQTT-3.3.5-2] what the rules forbid is acknowledged or closed in 3.1.1, and not delivered",
           "[v311-3][daemon]") {
-  const FileOfCase rules("topic readwrite #\ntopic deny forbidden\n");
-  Broker broker{
-      {.settings = {{"access.acl_file", rules.path()}, {"access.anonymous", "true"}}}};
-  Client watcher(broker, k4);
-  watcher.connect();
-  watcher.subscribe("#", 2);
-  for (unsigned qos = 1; qos < 3; ++qos) {
-    Client client(broker, k4);
-    client.connect();
-    client.send_publish({.topic = "forbidden", .qos = qos, .id = 1});
-    const std::vector<Packet> got = client.everything();
-    CHECK(got.size() <= 1);
-  }
-  watcher.expect_nothing();
+  ForbiddenByFile forbidden;
+  forbidden_is_acknowledged_or_closed_and_not_delivered(forbidden.broker);
 }
 
 TEST_CASE(

@@ -2,61 +2,22 @@
 // checked by the reader of the client in every case of the suite.
 
 #include "conformance/cases.hpp"
+#include "conformance/forbidden_topic.hpp"
 
 namespace twinmq::testing {
-namespace {
-
-/// Refuses everything, with a reason.
-class Nobody final : public Authorizer {
- public:
-  bool may(const Identity&, Action action, std::string_view topic, QoS, bool) override {
-    return action != Action::Publish || topic != "forbidden";
-  }
-};
-
-}  // namespace
 
 TEST_CASE("[MQTT-3.4.2-1] [MQTT-3.5.2-1] a refused PUBLISH is answered by its QoS with 0x87",
           "[v5-3.4][memory]") {
-  Broker broker{{.authorizer = std::make_shared<Nobody>()}};
-  Client client(broker);
-  client.connect();
-  client.subscribe("#", 2);
-  client.send_publish({.topic = "forbidden", .qos = 1, .id = 1});
-  CHECK(client.expect<Puback>().code == kNotAuthorized);
-  client.send_publish({.topic = "forbidden", .qos = 2, .id = 2});
-  CHECK(client.expect<Pubrec>().code == kNotAuthorized);
-  // The identifier is free again.
-  client.publish({.topic = "allowed", .payload = "x", .qos = 2, .id = 2});
-  client.receive("allowed", "x");
-  client.expect_nothing();
+  ForbiddenByDoor forbidden;
+  forbidden_is_answered_by_its_qos(forbidden.broker);
 }
 
 TEST_CASE(
     "[MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] reason strings of PUBACK and "
-    "PUBREC keep to "
-    "the packet limit",
+    "PUBREC keep to the packet limit",
     "[v5-3.4][memory]") {
-  Broker broker{{.authorizer = std::make_shared<Nobody>()}};
-  for (const std::uint32_t limit : {20U, 21U, 24U, 30U, 60U}) {
-    Client client(broker);
-    const auto reads = [&](const Ack& ack, std::size_t header) {
-      const std::string reason = ack.properties.text(Prop::Reason).value_or("");
-      CHECK(header + (ack.properties.empty() ? 0 : property_block(ack.properties).size()) <= limit);
-      CHECK(reason.size() < limit);
-    };
-    // CONNACK itself must fit into the limit, so it is set small enough for acknowledgements only.
-    client.send(connect_packet({.client_id = "a", .properties = {{Prop::MaximumPacketSize, limit}}},
-                               Version::V5));
-    const std::vector<Packet> first = client.everything();
-    if (first.empty() || !std::holds_alternative<Connack>(first[0]) ||
-        std::get<Connack>(first[0]).code)
-      continue;
-    client.send_publish({.topic = "forbidden", .qos = 1, .id = 1});
-    reads(client.expect<Puback>(), 5);
-    client.send_publish({.topic = "forbidden", .qos = 2, .id = 2});
-    reads(client.expect<Pubrec>(), 5);
-  }
+  ForbiddenByDoor forbidden;
+  reasons_keep_to_the_packet_limit(forbidden.broker);
 }
 
 TEST_CASE("[MQTT-3.6.1-1] PUBREL needs the flags 0010", "[v5-3.4]") {

@@ -4,6 +4,7 @@
 
 #include "conformance/access_files.hpp"
 #include "conformance/cases.hpp"
+#include "conformance/forbidden_topic.hpp"
 
 namespace twinmq::testing {
 namespace {
@@ -209,42 +210,16 @@ TEST_CASE("[MQTT-3.1.4-2] a wrong password and none are refused, and closed", "[
 
 TEST_CASE("[MQTT-3.4.2-1] [MQTT-3.5.2-1] what the rules forbid is answered by its QoS with 0x87",
           "[v5-4][daemon]") {
-  const FileOfCase rules("topic readwrite #\ntopic deny forbidden\n");
-  Broker broker{{.settings = {{"access.acl_file", rules.path()}, {"access.anonymous", "true"}}}};
-  Client client(broker);
-  client.connect();
-  client.subscribe("#", 2);
-  client.send_publish({.topic = "forbidden", .qos = 1, .id = 1});
-  CHECK(client.expect<Puback>().code == kNotAuthorized);
-  client.send_publish({.topic = "forbidden", .qos = 2, .id = 2});
-  CHECK(client.expect<Pubrec>().code == kNotAuthorized);
-  // The identifier is free again.
-  client.publish({.topic = "allowed", .payload = "x", .qos = 2, .id = 2});
-  client.receive("allowed", "x");
-  client.expect_nothing();
+  ForbiddenByFile forbidden;
+  forbidden_is_answered_by_its_qos(forbidden.broker);
 }
 
 TEST_CASE(
     "[MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] reasons of what the rules forbid "
     "keep to the packet limit",
     "[v5-4][daemon]") {
-  const FileOfCase rules("topic readwrite #\ntopic deny forbidden\n");
-  Broker broker{{.settings = {{"access.acl_file", rules.path()}, {"access.anonymous", "true"}}}};
-  std::size_t accepted = 0;
-  for (const std::uint32_t limit : {30U, 40U, 60U, 200U}) {
-    Client client(broker);
-    const auto reads = [&](const Ack& ack) {
-      CHECK(5 + (ack.properties.empty() ? 0 : property_block(ack.properties).size()) <= limit);
-    };
-    if (client.try_connect({.properties = {{Prop::MaximumPacketSize, limit}}}).code != kSuccess)
-      continue;
-    ++accepted;
-    client.send_publish({.topic = "forbidden", .qos = 1, .id = 1});
-    reads(client.expect<Puback>());
-    client.send_publish({.topic = "forbidden", .qos = 2, .id = 2});
-    reads(client.expect<Pubrec>());
-  }
-  CHECK(accepted > 0);
+  ForbiddenByFile forbidden;
+  reasons_keep_to_the_packet_limit(forbidden.broker);
 }
 
 }  // namespace twinmq::testing
