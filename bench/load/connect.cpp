@@ -35,7 +35,7 @@ class Churn {
   }
   void on_closed(Connection& connection) {
     ++done_;
-    if (accepted_ < done_) failure_ = "the broker closed a connection before CONNACK";
+    if (accepted_ < done_) failure_ = why_not_accepted(connection);
     if (opened_ < cycles_ && failure_.empty()) open(connection);
   }
   void on_turn_end() {}

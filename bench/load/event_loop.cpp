@@ -132,6 +132,7 @@ Result<void> EventLoop::open(Connection& connection, const Endpoint& endpoint) {
   }
   if (local) ::fcntl(fd, F_SETFL, O_NONBLOCK);
   connection.fd = fd;
+  connection.error = 0;
   connection.out_begin = 0;
   connection.partial.clear();
   if (endpoint.tls) connection.filter = endpoint.tls->filter();
@@ -171,7 +172,13 @@ void EventLoop::write_now(Connection& connection) {
     connection.out_begin = 0;
   }
   // A broken connection shows itself to the next read.
-  await_writable(connection, !all && (sent >= 0 || errno == EAGAIN));
+  await_writable(connection, !all && (sent >= 0 || may_go_on(connection)));
+}
+
+bool EventLoop::may_go_on(Connection& connection) {
+  if (errno == EAGAIN || errno == EINTR) return true;
+  if (connection.error == 0) connection.error = errno;
+  return false;
 }
 
 void EventLoop::await_writable(Connection& connection, bool wait) {
@@ -189,7 +196,7 @@ void EventLoop::write_encrypted(Connection& connection) {
   const ByteView bytes = connection.encrypted.view();
   if (bytes.empty()) return await_writable(connection, false);
   const ssize_t sent = ::send(connection.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  const bool again = sent >= 0 || errno == EAGAIN;
+  const bool again = sent >= 0 || may_go_on(connection);
   if (sent > 0) connection.encrypted.consume(static_cast<std::size_t>(sent));
   await_writable(connection, !connection.encrypted.empty() && again);
 }
@@ -198,7 +205,7 @@ std::size_t EventLoop::fill_decrypted(Connection& connection, bool& closed) {
   if (encrypted_.empty()) encrypted_.resize(kReadSize);
   const ssize_t got = ::recv(connection.fd, encrypted_.data(), kReadSize, 0);
   if (got <= 0) {
-    closed = got == 0 || (errno != EAGAIN && errno != EINTR);
+    closed = got == 0 || !may_go_on(connection);
     return 0;
   }
   read_time_ns_ = now_ns();
@@ -235,7 +242,7 @@ std::size_t EventLoop::fill(Connection& connection, bool& closed) {
   if (buffer_.size() < earlier + kReadSize) buffer_.resize(earlier + kReadSize);
   const ssize_t got = ::recv(connection.fd, buffer_.data() + earlier, kReadSize, 0);
   if (got <= 0) {
-    closed = got == 0 || (errno != EAGAIN && errno != EINTR);
+    closed = got == 0 || !may_go_on(connection);
     return 0;
   }
   read_time_ns_ = now_ns();

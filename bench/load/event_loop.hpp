@@ -42,6 +42,7 @@ struct Connection {
   std::uint32_t index = 0;
   std::uint16_t receive_maximum = 65'535;  ///< the broker's
   std::uint16_t last_packet_id = 0;
+  int error = 0;  ///< what the system first said against it; 0: nothing
   bool awaits_writable = false;
   bool dirty = false;  ///< has bytes to write at the end of the turn
   Bytes out;
@@ -100,6 +101,8 @@ class EventLoop {
   void await_writable(Connection& connection, bool wait);
   void keep_rest(Connection& connection, std::size_t begin, std::size_t end);
   void watch(Connection& connection, std::uint32_t events, int operation);
+  /// Whether the system call that just failed may be made again.
+  static bool may_go_on(Connection& connection);
 
   int epoll_ = -1;
   std::int64_t read_time_ns_ = 0;

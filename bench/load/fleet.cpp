@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 namespace twinmq::load {
@@ -27,7 +29,7 @@ struct ConnectPhase {
     connection.receive_maximum = connack.receive_maximum;
     ++accepted;
   }
-  void on_closed(Connection&) { failure = "the broker closed a connection before CONNACK"; }
+  void on_closed(Connection& connection) { failure = why_not_accepted(connection); }
   void on_turn_end() {}
 };
 
@@ -76,6 +78,14 @@ struct DisconnectPhase {
 };
 
 }  // namespace
+
+std::string why_not_accepted(const Connection& connection) {
+  if (connection.error == ECONNREFUSED) {
+    return "nobody listens there: start the broker, or name it by --host and --port";
+  }
+  const std::string what = "the broker closed a connection before CONNACK";
+  return connection.error == 0 ? what : what + ": " + std::strerror(connection.error);
+}
 
 std::string Fleet::client_id(std::size_t index) const {
   return target_.prefix + name_ + "-" + std::to_string(::getpid()) + "-" + std::to_string(index);

@@ -76,6 +76,9 @@ class Fleet {
   std::deque<Connection> connections_;
 };
 
+/// Of a connection that ended before its CONNACK.
+std::string why_not_accepted(const Connection& connection);
+
 /// The topic of client `index` of a scenario in which each has one of its own.
 std::string own_topic(const Target& target, std::string_view scenario, std::size_t index);
 /// Leaves sessions of so many clients behind, each subscribed to its own topic.

@@ -15,7 +15,7 @@ BlockPool::Handle BlockPool::allocate(std::size_t bytes) {
     return handle;
   }
   if (next_unit_ + units > kChunkUnits) {
-    chunks_.emplace_back(new std::byte[kChunkUnits * kUnit]);
+    chunks_.add();
     next_unit_ = chunks_.size() == 1 ? 1 : 0;  // handle 0 stays unused
   }
   const auto chunk = static_cast<Handle>(chunks_.size() - 1);
@@ -27,7 +27,7 @@ BlockPool::Handle BlockPool::allocate(std::size_t bytes) {
 void BlockPool::release(Handle handle, std::size_t bytes) {
   if (--blocks_ == 0) {
     // Everything is free: the memory goes back, but for one chunk.
-    chunks_.resize(std::min<std::size_t>(chunks_.size(), 1));
+    chunks_.shrink_to(1);
     next_unit_ = 1;
     free_.fill(kNone);
     return;
@@ -38,9 +38,7 @@ void BlockPool::release(Handle handle, std::size_t bytes) {
 }
 
 std::size_t BlockPool::footprint() const {
-  if (chunks_.empty()) return sizeof(*this);
-  return sizeof(*this) + chunks_.capacity() * sizeof(chunks_[0]) +
-         ((chunks_.size() - 1) * kChunkUnits + next_unit_) * kUnit;
+  return sizeof(*this) + chunks_.footprint(next_unit_ * kUnit);
 }
 
 std::uint32_t BlockPool::round_up(std::size_t bytes) {

@@ -7,8 +7,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <vector>
+
+#include "base/chunk_memory.hpp"
 
 namespace twinmq::base {
 
@@ -26,7 +26,7 @@ class BlockPool {
   void release(Handle handle, std::size_t bytes);
 
   void* at(Handle handle) const {
-    return chunks_[handle >> kUnitBits].get() + std::size_t{handle & (kChunkUnits - 1)} * kUnit;
+    return chunks_[handle >> kUnitBits] + std::size_t{handle & (kChunkUnits - 1)} * kUnit;
   }
 
   /// Whether the handle may be one of this pool at all.
@@ -47,7 +47,7 @@ class BlockPool {
   static std::uint32_t round_up(std::size_t bytes);
   static std::size_t class_of(std::uint32_t units);
 
-  std::vector<std::unique_ptr<std::byte[]>> chunks_;
+  ChunkMemory chunks_{kChunkUnits * kUnit};
   std::uint32_t next_unit_ = kChunkUnits;  ///< in the last chunk
   std::size_t blocks_ = 0;
   std::array<Handle, 160> free_{};  ///< by size class; the link to the next lies in the block

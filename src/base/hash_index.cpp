@@ -1,6 +1,9 @@
 #include "base/hash_index.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <memory>
 
 namespace twinmq::base {
 
@@ -18,6 +21,10 @@ bool is_full(std::uint32_t used, std::uint32_t mask) {
 }
 
 }  // namespace
+
+HashIndex::HashIndex() : full_(kSegmentSlots * sizeof(Slot)) {
+  clear();
+}
 
 void HashIndex::insert(std::uint32_t hash, std::uint32_t number) {
   while (is_full(segments_[segment_at_[place(hash)]].used, mask_)) grow(hash);
@@ -48,9 +55,10 @@ bool HashIndex::erase(std::uint32_t hash, std::uint32_t number) {
 }
 
 void HashIndex::clear() {
+  full_.shrink_to(0);
   segments_.clear();
   segments_.push_back({empty_slots(kFirstSlots)});
-  table_.assign(1, segments_[0].slots.get());
+  table_.assign(1, segments_[0].slots);
   segment_at_.assign(1, 0);
   shift_ = 32;
   mask_ = kFirstSlots - 1;
@@ -58,14 +66,16 @@ void HashIndex::clear() {
 }
 
 std::size_t HashIndex::footprint() const {
-  return sizeof(*this) + segments_.size() * (mask_ + 1) * sizeof(Slot) +
-         segments_.capacity() * sizeof(Segment) +
-         table_.capacity() * (sizeof(Slot*) + sizeof(std::uint32_t));
+  return sizeof(*this) + full_.footprint(kSegmentSlots * sizeof(Slot)) +
+         (small_ ? (mask_ + 1) * sizeof(Slot) : 0) + segments_.capacity() * sizeof(Segment) +
+         table_.capacity() * (sizeof(table_[0]) + sizeof(segment_at_[0]));
 }
 
-std::unique_ptr<HashIndex::Slot[]> HashIndex::empty_slots(std::uint32_t count) {
-  std::unique_ptr<Slot[]> slots(new Slot[count]);
-  for (std::uint32_t i = 0; i < count; ++i) slots[i] = {0, kNone};
+// Fewer than those of a full segment take the place of the ones before.
+HashIndex::Slot* HashIndex::empty_slots(std::uint32_t count) {
+  if (count < kSegmentSlots) small_ = std::make_unique_for_overwrite<Slot[]>(count);
+  Slot* const slots = count < kSegmentSlots ? small_.get() : reinterpret_cast<Slot*>(full_.add());
+  std::uninitialized_fill_n(slots, count, Slot{0, kNone});
   return slots;
 }
 
@@ -76,14 +86,15 @@ void HashIndex::settle(Slot* slots, std::uint32_t mask, Slot entry) {
 }
 
 void HashIndex::double_only_segment() {
-  const std::uint32_t mask = 2 * mask_ + 1;
-  auto bigger = empty_slots(mask + 1);
-  for (std::uint32_t i = 0; i <= mask_; ++i) {
-    if (table_[0][i].number != kNone) settle(bigger.get(), mask, table_[0][i]);
+  const std::unique_ptr<Slot[]> before = std::move(small_);
+  const std::uint32_t count = mask_ + 1;
+  mask_ = 2 * count - 1;
+  Slot* const bigger = empty_slots(2 * count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (before[i].number != kNone) settle(bigger, mask_, before[i]);
   }
-  mask_ = mask;
-  segments_[0].slots = std::move(bigger);
-  table_[0] = segments_[0].slots.get();
+  segments_[0].slots = bigger;
+  table_[0] = bigger;
 }
 
 void HashIndex::grow(std::uint32_t hash) {
@@ -107,13 +118,15 @@ void HashIndex::grow(std::uint32_t hash) {
   segments_.push_back({empty_slots(kSegmentSlots), 0, depth});
   const auto halves = [depth](std::uint32_t h) { return (h >> (32 - depth)) & 1; };
 
-  const std::unique_ptr<Slot[]> before = std::move(segments_[old].slots);
-  segments_[old].slots = empty_slots(kSegmentSlots);
+  std::array<Slot, kSegmentSlots> before;
+  Slot* const slots = segments_[old].slots;
+  std::copy_n(slots, kSegmentSlots, before.begin());
+  std::fill_n(slots, kSegmentSlots, Slot{0, kNone});
   segments_[old].used = 0;
-  for (std::uint32_t i = 0; i < kSegmentSlots; ++i) {
-    if (before[i].number == kNone) continue;
-    Segment& segment = segments_[halves(before[i].hash) != 0 ? added : old];
-    settle(segment.slots.get(), mask_, before[i]);
+  for (const Slot& entry : before) {
+    if (entry.number == kNone) continue;
+    Segment& segment = segments_[halves(entry.hash) != 0 ? added : old];
+    settle(segment.slots, mask_, entry);
     ++segment.used;
   }
 
@@ -123,7 +136,7 @@ void HashIndex::grow(std::uint32_t hash) {
   const std::size_t first = place(hash) / (2 * run) * (2 * run);
   for (std::size_t i = first; i < first + 2 * run; ++i) {
     segment_at_[i] = i < first + run ? old : added;
-    table_[i] = segments_[segment_at_[i]].slots.get();
+    table_[i] = segments_[segment_at_[i]].slots;
   }
 }
 

@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include "base/chunk_memory.hpp"
+
 namespace twinmq::base {
 
 class HashIndex {
@@ -16,7 +18,7 @@ class HashIndex {
   /// Never a stored number; the answer when nothing fits.
   static constexpr std::uint32_t kNone = 0xFFFF'FFFF;
 
-  HashIndex() { clear(); }
+  HashIndex();
   HashIndex(const HashIndex&) = delete;
   HashIndex& operator=(const HashIndex&) = delete;
 
@@ -63,14 +65,14 @@ class HashIndex {
     std::uint32_t number;
   };
   struct Segment {
-    std::unique_ptr<Slot[]> slots;
+    Slot* slots;
     std::uint32_t used = 0;
     unsigned depth = 0;  ///< how many leading bits of the hash all its entries share
   };
 
   std::size_t place(std::uint32_t hash) const { return std::uint64_t{hash} >> shift_; }
   Slot* slots(std::uint32_t hash) const { return table_[place(hash)]; }
-  static std::unique_ptr<Slot[]> empty_slots(std::uint32_t count);
+  Slot* empty_slots(std::uint32_t count);
   static void settle(Slot* slots, std::uint32_t mask, Slot entry);
   void grow(std::uint32_t hash);
   void double_only_segment();
@@ -78,6 +80,8 @@ class HashIndex {
   std::vector<Slot*> table_;               ///< by the leading bits of the hash: a segment's slots
   std::vector<std::uint32_t> segment_at_;  ///< the same: which segment
   std::vector<Segment> segments_;
+  std::unique_ptr<Slot[]> small_;  ///< slots of a single segment that has not its full size yet
+  ChunkMemory full_;               ///< slots of all others
   unsigned shift_ = 32;
   std::uint32_t mask_ =
       0;  ///< a single segment begins small and doubles; afterwards all have full size

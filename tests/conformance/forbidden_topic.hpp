@@ -1,6 +1,6 @@
 #pragma once
-// A broker on which everything is allowed but the topic "forbidden", by a door of the cases' own or by the rules
-// of a file, and what its clients see.
+// A broker on which everything is allowed but the topic "forbidden", by a door of the cases' own or
+// by the rules of a file, and what its clients see.
 
 #include <memory>
 #include <string_view>

@@ -1,5 +1,6 @@
 """Debian's testssl.sh against a TLS listener as it is by default: protocols, ciphers, forward secrecy, known attacks.
-What it says of the certificate is about the test's own authority, and of engines about itself: neither counts."""
+What it says of the certificate is about the test's own authority, and of engines about itself: neither counts. Nor
+does what it could not find out about tickets: its client may leave before the one of TLS 1.3 has come."""
 
 import json
 import os
@@ -11,6 +12,7 @@ from absence import absent
 from tls_test import Broker, setUpModule  # noqa: F401  (unittest calls setUpModule)
 
 HARMLESS = ("OK", "INFO", "LOW", "DEBUG")
+NO_TICKET_IN_TIME = ("sessionresumption_ticket", "check failed because of connect problem")
 
 
 class TestSsl(unittest.TestCase):
@@ -31,7 +33,8 @@ class TestSsl(unittest.TestCase):
                 self.assertEqual(seen["TLS1_3"]["severity"], "OK", done.stdout)
                 self.assertIn("heartbleed", seen)
                 bad = [each for each in findings if each["severity"] not in HARMLESS
-                       and not each["id"].startswith(("cert", "OCSP", "DNS_CAA", "engine_problem"))]
+                       and not each["id"].startswith(("cert", "OCSP", "DNS_CAA", "engine_problem"))
+                       and (each["id"], each["finding"]) != NO_TICKET_IN_TIME]
                 self.assertEqual(bad, [], done.stdout)
 
 
