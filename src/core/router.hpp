@@ -63,12 +63,32 @@ class Router {
     std::vector<Overlap> overlaps;
     bool reacted = false;  ///< what follows is in use
     Reactions reactions;
-    std::vector<std::pair<ShardId, Letter>> letters;  ///< of what services published; parts are open
+    std::vector<std::pair<ShardId, Letter>>
+        letters;  ///< of what services published; parts are open
 
     void clear();
   };
-  class Depth;
+  /// Scratch of its own for as long as it lives.
+  class Depth {
+   public:
+    explicit Depth(Router& router) : router_(router) {
+      if (router_.depth_ == router_.scratch_.size())
+        router_.scratch_.push_back(std::make_unique<Scratch>());
+      scratch_ = router_.scratch_[router_.depth_++].get();
+      scratch_->clear();
+    }
+    ~Depth() { --router_.depth_; }
+    Depth(const Depth&) = delete;
+    Depth& operator=(const Depth&) = delete;
+    Scratch& operator*() { return *scratch_; }
+    Scratch* operator->() { return scratch_; }
 
+   private:
+    Router& router_;
+    Scratch* scratch_;
+  };
+
+  static void set_part(Letter& letter, const PartOf& part);
   ShardId home_for(const Publication& publication) const;
   void enter(Publication& publication, Scratch& scratch, Batch& records);
   void call_services(const Publication& publication, const Route& route, Reactions& reactions);

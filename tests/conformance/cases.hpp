@@ -1,7 +1,7 @@
 #pragma once
 // What every chapter needs. Tags: [v5-3.1] chapter of MQTT 5.0, [v311-3] of MQTT 3.1.1, [memory]
-// needs the virtual clock or doors of its own, [daemon] a configuration that only the daemon has, [websocket] a stream of
-// frames, [slow] waits for real time over TCP.
+// needs the virtual clock or doors of its own, [daemon] a configuration that only the daemon has,
+// [websocket] a stream of frames, [slow] waits for real time over TCP.
 
 #include <algorithm>
 #include <map>
@@ -88,6 +88,12 @@ inline std::string body_of(const std::string& packet) {
   std::size_t at = 1;
   while (static_cast<unsigned char>(packet[at]) & 0x80) ++at;
   return packet.substr(at + 1);
+}
+
+/// With a Subscription Identifier.
+inline Suback subscribe_with(Client& client, const std::string& filter, std::uint32_t id,
+                             unsigned qos = 0) {
+  return client.subscribe(Filter{.filter = filter, .qos = qos}, {{Prop::SubscriptionId, id}});
 }
 
 }  // namespace twinmq::testing
