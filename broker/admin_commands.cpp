@@ -81,8 +81,9 @@ int show_plugins(const AdminCommands& commands) {
     return kExitSuccess;
   }
   for (const Json& each : *found) {
-    fmt::print("{} calls={} errors={} timeouts={}{}\n", each["name"].get<std::string>(), each["calls"].dump(),
-               each["errors"].dump(), each["timeouts"].dump(), each["disabled"] == true ? " disabled" : "");
+    fmt::print("{} calls={} errors={} timeouts={}{}\n", each["name"].get<std::string>(),
+               each["calls"].dump(), each["errors"].dump(), each["timeouts"].dump(),
+               each["disabled"] == true ? " disabled" : "");
   }
   return kExitSuccess;
 }

@@ -6,8 +6,8 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
-#include <optional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -65,14 +65,21 @@ namespace {
 class NoFunctions final : public sql::OutsideFunctions {
  public:
   Kind kind_of(std::string_view) const override { return Kind::None; }
-  json::Value call(std::string_view, std::span<const json::Value>, json::Arena&) override { return {}; }
-  json::Value aggregate(std::string_view, std::span<const json::Value>, json::Arena&) override { return {}; }
-  void submit(std::string_view, std::string, std::function<void(std::string)> done) override { done({}); }
+  json::Value call(std::string_view, std::span<const json::Value>, json::Arena&) override {
+    return {};
+  }
+  json::Value aggregate(std::string_view, std::span<const json::Value>, json::Arena&) override {
+    return {};
+  }
+  void submit(std::string_view, std::string, std::function<void(std::string)> done) override {
+    done({});
+  }
 };
 
 class LocalWorld : public sql::World {
  public:
-  LocalWorld(std::shared_ptr<sql::OutsideFunctions> functions, std::shared_ptr<const sql::KnownFiles> files)
+  LocalWorld(std::shared_ptr<sql::OutsideFunctions> functions,
+             std::shared_ptr<const sql::KnownFiles> files)
       : functions_(std::move(functions)), files_(std::move(files)) {}
 
   std::optional<json::Value> call(std::string_view function, std::span<const json::Value> arguments,
@@ -82,19 +89,26 @@ class LocalWorld : public sql::World {
     if (kind == Kind::Fast) return functions_->call(function, arguments, arena);
     if (kind != Kind::Pooled) return std::nullopt;
     const app::Reply<std::string> reply;
-    functions_->submit(function, json::text_of(json::Value::array(arguments)),
-                       [promise = reply.promise()](std::string answer) { promise.give(std::move(answer)); });
+    functions_->submit(
+        function, json::text_of(json::Value::array(arguments)),
+        [promise = reply.promise()](std::string answer) { promise.give(std::move(answer)); });
     if (!reply.wait_for(kPatience)) return std::nullopt;
     return json::read(arena.copy(reply.take().value_or("")), arena).value;
   }
-  json::Value aggregate(std::string_view name, std::span<const json::Value> values, json::Arena& arena) override {
+  json::Value aggregate(std::string_view name, std::span<const json::Value> values,
+                        json::Arena& arena) override {
     return functions_->aggregate(name, values, arena);
   }
-  std::optional<json::Value> look_up(std::string_view table, std::string_view key, json::Arena&) override {
+  std::optional<json::Value> look_up(std::string_view table, std::string_view key,
+                                     json::Arena&) override {
     return files_ ? files_->row(table, key) : std::nullopt;
   }
-  const sql::ProtobufTypes* protobuf_types(std::string_view name) override { return files_ ? files_->types(name) : nullptr; }
-  std::optional<std::string> zone_file(std::string_view name) override { return app::read_zone_file(name); }
+  const sql::ProtobufTypes* protobuf_types(std::string_view name) override {
+    return files_ ? files_->types(name) : nullptr;
+  }
+  std::optional<std::string> zone_file(std::string_view name) override {
+    return app::read_zone_file(name);
+  }
   std::uint64_t random() override { return chance_(); }
 
  private:
@@ -136,13 +150,15 @@ void print_json(const sql::Evaluated& evaluated, std::string_view payload, json:
   fmt::print("{}}}\n", line);
 }
 
-void print_readable(const sql::Evaluated& evaluated, std::string_view payload, json::Numbers numbers,
-                    const std::vector<sql::ExplainedValue>& values) {
-  for (const sql::ExplainedValue& each : values) fmt::print("{} is {}\n", each.expression, each.value.value_or("Undefined"));
+void print_readable(const sql::Evaluated& evaluated, std::string_view payload,
+                    json::Numbers numbers, const std::vector<sql::ExplainedValue>& values) {
+  for (const sql::ExplainedValue& each : values)
+    fmt::print("{} is {}\n", each.expression, each.value.value_or("Undefined"));
   if (evaluated.outcome != sql::Outcome::Match) {
     fmt::print("no match: {}\n", sql::describe(evaluated.outcome));
   } else if (evaluated.raw) {
-    fmt::print("match\nthe payload's {} bytes pass as they are: they are no JSON\n", payload.size());
+    fmt::print("match\nthe payload's {} bytes pass as they are: they are no JSON\n",
+               payload.size());
   } else if (evaluated.value.is_undefined()) {
     fmt::print("match\nthe result is Undefined: actions get an empty text\n");
   } else {
@@ -167,7 +183,8 @@ std::optional<int> read_input(const RuleCommands& options, Input& input) {
   }
   for (const std::string& property : options.user_properties) {
     const std::size_t equal = property.find('=');
-    if (equal == std::string::npos) return misused(fmt::format("--user-property \"{}\" is not name=value", property));
+    if (equal == std::string::npos)
+      return misused(fmt::format("--user-property \"{}\" is not name=value", property));
     const std::string_view text = property;
     input.properties.push_back({text.substr(0, equal), text.substr(equal + 1)});
   }
@@ -192,8 +209,9 @@ sql::Event event_of(const RuleCommands& options, const Input& input) {
 }
 
 // With GROUP BY: what a window with this one message yields.
-sql::Evaluated only_window(const sql::Statement& statement, const sql::Event& event, sql::Payload& payload,
-                           sql::World& world, sql::Scratch& scratch, json::Arena& document, std::string& text) {
+sql::Evaluated only_window(const sql::Statement& statement, const sql::Event& event,
+                           sql::Payload& payload, sql::World& world, sql::Scratch& scratch,
+                           json::Arena& document, std::string& text) {
   sql::Windows windows(statement);
   sql::Windows::Context context{&world, scratch, {}};
   std::vector<std::string> closed;
@@ -208,16 +226,19 @@ sql::Evaluated only_window(const sql::Statement& statement, const sql::Event& ev
 }
 
 // Functions of the plugins that a daemon with this configuration loads.
-std::optional<int> open_outside(const RuleCommands& options, std::shared_ptr<sql::OutsideFunctions>& functions,
-                                std::shared_ptr<const sql::KnownFiles>& files, std::string& account) {
+std::optional<int> open_outside(const RuleCommands& options,
+                                std::shared_ptr<sql::OutsideFunctions>& functions,
+                                std::shared_ptr<const sql::KnownFiles>& files,
+                                std::string& account) {
   if (!options.config) return std::nullopt;
   ConfigSource source;
   source.file = *options.config;
   const auto loaded = load_config(source);
   if (!loaded) return misused(loaded.error().front().detail);
-  auto plugins = app::open_plugin_functions(loaded->config, [](LogLevel, std::string_view event, const std::string& detail) {
-    fmt::print(stderr, "{} {}\n", event, detail);
-  });
+  auto plugins = app::open_plugin_functions(
+      loaded->config, [](LogLevel, std::string_view event, const std::string& detail) {
+        fmt::print(stderr, "{} {}\n", event, detail);
+      });
   if (!plugins) return misused(plugins.error().detail);
   if (*plugins) functions = std::move(*plugins);
   account = loaded->config.rules.account_id;
@@ -240,7 +261,9 @@ int test_rule(const RuleCommands& options) {
   if (options.version) {
     const auto version = sql::version_of(*options.version);
     if (!version)
-      return misused(fmt::format("--sql-version \"{}\" is none of 2015-10-08, 2016-03-23, beta and twinmq", *options.version));
+      return misused(
+          fmt::format("--sql-version \"{}\" is none of 2015-10-08, 2016-03-23, beta and twinmq",
+                      *options.version));
     statement_options.version = *version;
   }
   const auto refuse_sql = [&](const sql::SyntaxFault& fault) {
@@ -249,8 +272,10 @@ int test_rule(const RuleCommands& options) {
   };
   const auto statement = sql::Statement::compile(options.sql, statement_options);
   if (!statement) return refuse_sql(statement.error());
-  if (const auto sound = rules::check_outside(*statement, *functions); !sound) return refuse_sql(sound.error());
-  for (const std::string& warning : sql::warnings(*statement)) fmt::print(stderr, "warning: {}\n", warning);
+  if (const auto sound = rules::check_outside(*statement, *functions); !sound)
+    return refuse_sql(sound.error());
+  for (const std::string& warning : sql::warnings(*statement))
+    fmt::print(stderr, "warning: {}\n", warning);
 
   sql::Event event = event_of(options, input);
   std::string trace_id;
@@ -269,9 +294,11 @@ int test_rule(const RuleCommands& options) {
     evaluated = only_window(*statement, event, payload, world, scratch, document, window_result);
   else if (ingest || statement->covers(options.topic))
     evaluated = statement->evaluate(event, payload, &world, state, scratch);
-  const auto numbers = statement->version() == sql::Version::V2015 ? json::Numbers::AsWritten : json::Numbers::Stripped;
+  const auto numbers = statement->version() == sql::Version::V2015 ? json::Numbers::AsWritten
+                                                                   : json::Numbers::Stripped;
   std::vector<sql::ExplainedValue> values;
-  if (options.values) values = sql::explain_values(*statement, statement_options.dialect, event, payload, &world);
+  if (options.values)
+    values = sql::explain_values(*statement, statement_options.dialect, event, payload, &world);
   (options.json ? print_json : print_readable)(evaluated, input.payload, numbers, values);
   return kExitSuccess;
 }
@@ -287,27 +314,41 @@ std::shared_ptr<RuleCommands> add_rule_commands(CLI::App& app) {
       "Prints what the rule's actions would get, or why there is no match.\n"
       "Exit code 0: evaluated, 2: wrong usage or a statement that cannot be read.");
   test->add_option("--sql", options->sql, "the statement")->type_name("TEXT")->required();
-  test->add_option("--topic", options->topic, "the message's topic")->type_name("TOPIC")->required();
+  test->add_option("--topic", options->topic, "the message's topic")
+      ->type_name("TOPIC")
+      ->required();
   test->add_option("--payload", options->payload, "the message's payload")->type_name("TEXT");
-  test->add_option("--payload-file", options->payload_file, "a file with the payload")->type_name("FILE");
-  test->add_option("--sql-version", options->version, "2015-10-08, 2016-03-23, beta or twinmq")->type_name("VERSION");
+  test->add_option("--payload-file", options->payload_file, "a file with the payload")
+      ->type_name("FILE");
+  test->add_option("--sql-version", options->version, "2015-10-08, 2016-03-23, beta or twinmq")
+      ->type_name("VERSION");
   test->add_option("--dialect", options->dialect, "aws, or twinmq with all that is added (default)")
       ->type_name("DIALECT")
       ->check(CLI::IsMember({"aws", "twinmq"}));
-  test->add_option("--now", options->now, "the time, in milliseconds since 1970; without: now")->type_name("MS");
+  test->add_option("--now", options->now, "the time, in milliseconds since 1970; without: now")
+      ->type_name("MS");
   test->add_option("--client-id", options->client_id, "the publisher's client id")->type_name("ID");
-  test->add_option("--user-property", options->user_properties, "an MQTT 5 user property; may be repeated")
+  test->add_option("--user-property", options->user_properties,
+                   "an MQTT 5 user property; may be repeated")
       ->type_name("NAME=VALUE")
       ->take_all()
       ->allow_extra_args(false);
-  test->add_option("--content-type", options->content_type, "the MQTT 5 content type")->type_name("TYPE");
-  test->add_option("--response-topic", options->response_topic, "the MQTT 5 response topic")->type_name("TOPIC");
-  test->add_option("--correlation-data-base64", options->correlation_data, "the MQTT 5 correlation data")->type_name("BASE64");
+  test->add_option("--content-type", options->content_type, "the MQTT 5 content type")
+      ->type_name("TYPE");
+  test->add_option("--response-topic", options->response_topic, "the MQTT 5 response topic")
+      ->type_name("TOPIC");
+  test->add_option("--correlation-data-base64", options->correlation_data,
+                   "the MQTT 5 correlation data")
+      ->type_name("BASE64");
   test->add_option("--payload-format", options->payload_format, "UTF8_DATA or UNSPECIFIED_BYTES")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"UTF8_DATA", "UNSPECIFIED_BYTES"}));
-  test->add_flag("--values", options->values, "print the value of each expression in the statement, too");
-  test->add_option("--config", options->config, "a daemon's configuration, for its plugins' functions, its tables and descriptors")->type_name("FILE");
+  test->add_flag("--values", options->values,
+                 "print the value of each expression in the statement, too");
+  test->add_option(
+          "--config", options->config,
+          "a daemon's configuration, for its plugins' functions, its tables and descriptors")
+      ->type_name("FILE");
   test->add_flag("--json", options->json, "print one JSON object: {\"match\": …, \"result\": …}");
   options->test = test;
   options->management = add_rule_management(app, *rule);

@@ -71,10 +71,13 @@ int show_rule(const RuleManagement& commands) {
   if (!found) return refuse(found.error());
   if (commands.json) return print(*found);
   const bool stored = (*found)["stored"] == true;
-  fmt::print("# {}, {}\n{}", state_of(*found), stored ? "stored" : "of the configuration file", text(*found, "definition"));
+  fmt::print("# {}, {}\n{}", state_of(*found), stored ? "stored" : "of the configuration file",
+             text(*found, "definition"));
   if (const auto warnings = found->find("warnings"); warnings != found->end())
-    for (const Json& each : *warnings) fmt::print("# warning: {}\n", on_one_line(each.get<std::string>()));
-  if (found->contains("fault")) fmt::print("# it does not run: {}\n", on_one_line(text(*found, "fault")));
+    for (const Json& each : *warnings)
+      fmt::print("# warning: {}\n", on_one_line(each.get<std::string>()));
+  if (found->contains("fault"))
+    fmt::print("# it does not run: {}\n", on_one_line(text(*found, "fault")));
   return kExitSuccess;
 }
 
@@ -130,9 +133,11 @@ int delete_rule(const RuleManagement& commands) {
 }
 
 void print_sink(const Json& sink) {
-  fmt::print("{:<24} waiting={} bytes={} delivered={} attempts_failed={} dropped={} dead_letters={}", text(sink, "name"),
-             sink["waiting_entries"].dump(), sink["waiting_bytes"].dump(), sink["delivered"].dump(),
-             sink["attempts_failed"].dump(), sink["dropped"].dump(), sink["dead_letters"].dump());
+  fmt::print(
+      "{:<24} waiting={} bytes={} delivered={} attempts_failed={} dropped={} dead_letters={}",
+      text(sink, "name"), sink["waiting_entries"].dump(), sink["waiting_bytes"].dump(),
+      sink["delivered"].dump(), sink["attempts_failed"].dump(), sink["dropped"].dump(),
+      sink["dead_letters"].dump());
   if (sink["failing"] == true) fmt::print(" failing: {}", on_one_line(text(sink, "last_error")));
   fmt::print("\n");
 }
@@ -141,9 +146,11 @@ int show_rule_statistics(const RuleManagement& commands) {
   const auto found = ask_daemon(commands.socket, "rule_stats", {{"name", commands.name}});
   if (!found) return refuse(found.error());
   if (commands.json) return print(*found);
-  for (const char* key : {"matched", "unmatched", "actions_done", "actions_failed", "refused", "undecodable", "late", "groups_dropped"})
+  for (const char* key : {"matched", "unmatched", "actions_done", "actions_failed", "refused",
+                          "undecodable", "late", "groups_dropped"})
     fmt::print("{:<24} {}\n", key, (*found)[key].dump());
-  for (const auto& [reason, count] : (*found)["failed"].items()) fmt::print("{:<24} {}\n", "failed." + reason, count.dump());
+  for (const auto& [reason, count] : (*found)["failed"].items())
+    fmt::print("{:<24} {}\n", "failed." + reason, count.dump());
   for (const Json& sink : (*found)["sinks"]) print_sink(sink);
   return kExitSuccess;
 }
@@ -178,7 +185,8 @@ int show_sink(const RuleManagement& commands) {
 int replay_sink(const RuleManagement& commands) {
   const auto done = ask_daemon(commands.socket, "sink_replay", {{"name", commands.name}});
   if (!done) return refuse(done.error());
-  fmt::print("{} dead letters are back in the queue of {}\n", (*done)["replayed"].dump(), commands.name);
+  fmt::print("{} dead letters are back in the queue of {}\n", (*done)["replayed"].dump(),
+             commands.name);
   return kExitSuccess;
 }
 
@@ -193,9 +201,12 @@ std::shared_ptr<RuleManagement> add_rule_management(CLI::App& app, CLI::App& rul
                        int (*run)(const RuleManagement&)) {
     CLI::App* const command = above.add_subcommand(name, sentence);
     add_socket_option(*command, commands->socket);
-    if ((takes & kName) != 0) command->add_option("name", commands->name, "its name")->type_name("NAME")->required();
+    if ((takes & kName) != 0)
+      command->add_option("name", commands->name, "its name")->type_name("NAME")->required();
     if ((takes & kDefinition) != 0)
-      command->add_option("file", commands->file, "TOML or JSON: sql, action, error_action, …; -: standard input")
+      command
+          ->add_option("file", commands->file,
+                       "TOML or JSON: sql, action, error_action, …; -: standard input")
           ->type_name("FILE")
           ->capture_default_str();
     if ((takes & kJson) != 0) command->add_flag("--json", commands->json, "everything, as JSON");
@@ -203,12 +214,15 @@ std::shared_ptr<RuleManagement> add_rule_management(CLI::App& app, CLI::App& rul
   };
   add(rule, "list", "list the rules of a running twinmqd", kJson, list_rules);
   add(rule, "show", "print a rule's definition", kName | kJson, show_rule);
-  add(rule, "create", "make a rule, which is stored and in force at once", kName | kDefinition, create_rule);
+  add(rule, "create", "make a rule, which is stored and in force at once", kName | kDefinition,
+      create_rule);
   add(rule, "replace", "give a stored rule another definition", kName | kDefinition, replace_rule);
   add(rule, "enable", "have a stored rule run", kName, enable_rule);
   add(rule, "disable", "keep a stored rule from running", kName, disable_rule);
-  add(rule, "delete", "delete a stored rule, what it remembers and what waits in its queues", kName, delete_rule);
-  add(rule, "stats", "count what became of the messages a rule saw", kName | kJson, show_rule_statistics);
+  add(rule, "delete", "delete a stored rule, what it remembers and what waits in its queues", kName,
+      delete_rule);
+  add(rule, "stats", "count what became of the messages a rule saw", kName | kJson,
+      show_rule_statistics);
   add(rule, "explain", "show how a rule's statement was understood", kName, explain_rule);
   CLI::App* const sink = app.add_subcommand("sink", "look at the durable queues to the outside");
   sink->require_subcommand(1);

@@ -66,9 +66,10 @@ int run(int argc, char** argv) {
   command->add_flag("-D", options.remove, "remove the user");
   command->add_flag("--scram", options.scram,
                     "write keys for SCRAM-SHA-256 and SCRAM-SHA-512, for access.scram_file");
-  command->add_flag("-b", options.batch,
-                    "the password stands behind the user, as with mosquitto_passwd (others may see it in the "
-                    "list of processes)");
+  command->add_flag(
+      "-b", options.batch,
+      "the password stands behind the user, as with mosquitto_passwd (others may see it in the "
+      "list of processes)");
   command->add_option("file", options.file, "the password file; created if it is not there")
       ->type_name("FILE")
       ->required();

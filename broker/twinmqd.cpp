@@ -209,14 +209,16 @@ Result<LoadedConfig, std::vector<Error>> load_whole(const ConfigSource& source, 
   constexpr int kReadings = 10;
   const auto being_written = [&source](const char* what) {
     constexpr const char* kText =
-        "{}: {}, as a file that is being written; everything stays as it is. When the file is whole, "
+        "{}: {}, as a file that is being written; everything stays as it is. When the file is "
+        "whole, "
         "send SIGHUP again";
     return std::vector<Error>{{ErrorCode::InvalidConfig, fmt::format(kText, source.file, what)}};
   };
   for (int reading = 0; reading < kReadings; ++reading) {
     read = app::state_of_files({source.file});
     // Emptied first is how shells and editors write; it would be sound, with every default.
-    if (std::error_code none; std::filesystem::is_empty(source.file, none)) return being_written("is empty");
+    if (std::error_code none; std::filesystem::is_empty(source.file, none))
+      return being_written("is empty");
     auto loaded = load_config(source);
     if (app::state_of_files({source.file}) == read) return loaded;
   }

@@ -1,6 +1,6 @@
-// A bare forwarder: every connection to its port is carried, byte for byte, to and from another port of
-// this machine; with a certificate its clients speak TLS. The difference between the two ways in
-// CPU per message is what OpenSSL costs at least.
+// A bare forwarder: every connection to its port is carried, byte for byte, to and from another
+// port of this machine; with a certificate its clients speak TLS. The difference between the two
+// ways in CPU per message is what OpenSSL costs at least.
 //
 // twinmq-forwarder PORT TARGET_PORT [CERTIFICATE KEY]
 
@@ -143,7 +143,8 @@ void accept_one(int listener, int target_port, SSL_CTX* context) {
   pair->client = {pair.get(), fd, nullptr};
   pair->target = {pair.get(), ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), nullptr};
   const sockaddr_in address = local(target_port);
-  if (::connect(pair->target.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  if (::connect(pair->target.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+      0) {
     std::perror("target");
     return finish(pair.release());
   }

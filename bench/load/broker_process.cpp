@@ -29,7 +29,8 @@ void fill_in(std::string& text, const std::string& name, const std::string& valu
 Result<BrokerProcess> BrokerProcess::prepare(std::string command, std::uint16_t port) {
   std::string directory = (std::filesystem::temp_directory_path() / "twinmq-bench-XXXXXX").string();
   if (::mkdtemp(directory.data()) == nullptr)
-    return Error{ErrorCode::Internal, "no directory for the broker: " + std::string(std::strerror(errno))};
+    return Error{ErrorCode::Internal,
+                 "no directory for the broker: " + std::string(std::strerror(errno))};
   fill_in(command, "{port}", std::to_string(port));
   fill_in(command, "{dir}", directory);
   BrokerProcess process;
@@ -78,7 +79,8 @@ Result<void> BrokerProcess::start(int patience_seconds) {
       return Error{ErrorCode::Internal, "the broker ended at once: " + command_};
     }
     if (std::chrono::steady_clock::now() > until)
-      return Error{ErrorCode::Internal, "the broker does not listen on port " + std::to_string(port_)};
+      return Error{ErrorCode::Internal,
+                   "the broker does not listen on port " + std::to_string(port_)};
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return {};

@@ -12,8 +12,8 @@ namespace twinmq::load {
 
 class BrokerProcess {
  public:
-  /// `command` is for the shell; `{port}` and `{dir}` in it are filled in. The directory is made, and removed
-  /// in the end.
+  /// `command` is for the shell; `{port}` and `{dir}` in it are filled in. The directory is made,
+  /// and removed in the end.
   static Result<BrokerProcess> prepare(std::string command, std::uint16_t port);
   BrokerProcess(BrokerProcess&& other) noexcept;
   BrokerProcess& operator=(BrokerProcess&&) = delete;

@@ -1,4 +1,5 @@
-// Kills a broker under load, again and again, and holds what it acknowledged against what it still has.
+// Kills a broker under load, again and again, and holds what it acknowledged against what it still
+// has.
 
 #include <algorithm>
 #include <cstring>
@@ -16,12 +17,15 @@ namespace {
 
 constexpr std::string_view kScenario = "durability";
 
-// Every message of all rounds, by number: number n is for subscriber n modulo their number, from publisher n
-// modulo theirs.
+// Every message of all rounds, by number: number n is for subscriber n modulo their number, from
+// publisher n modulo theirs.
 class Promises {
  public:
   Promises(std::size_t publishers, std::size_t subscribers)
-      : publishers_(publishers), subscribers_(subscribers), next_(publishers), last_(publishers * subscribers) {}
+      : publishers_(publishers),
+        subscribers_(subscribers),
+        next_(publishers),
+        last_(publishers * subscribers) {}
 
   std::uint64_t next_of(std::size_t publisher) {
     const std::uint64_t number = next_[publisher]++ * publishers_ + publisher;
@@ -89,8 +93,8 @@ class Loading {
   Loading(Fleet& fleet, const DurabilityOptions& options, Promises& promises)
       : fleet_(fleet), options_(options), promises_(promises), waiting_(options.publishers) {
     for (std::size_t i = 0; i < options.subscribers; ++i)
-      publishes_.emplace_back(own_topic(fleet.target(), kScenario, i), options.qos, false, options.payload_size,
-                              fleet.target().version);
+      publishes_.emplace_back(own_topic(fleet.target(), kScenario, i), options.qos, false,
+                              options.payload_size, fleet.target().version);
   }
 
   void run(std::int64_t duration_ns, BrokerProcess& broker) {
@@ -161,7 +165,8 @@ class Loading {
   const DurabilityOptions& options_;
   Promises& promises_;
   std::vector<PublishTemplate> publishes_;
-  std::vector<std::unordered_map<std::uint16_t, std::uint64_t>> waiting_;  ///< per publisher, by identifier
+  std::vector<std::unordered_map<std::uint16_t, std::uint64_t>>
+      waiting_;  ///< per publisher, by identifier
   std::size_t closed_ = 0;
   bool killed_ = false;
   std::string failure_;
@@ -191,7 +196,9 @@ class Collecting {
         last_ns = now_ns();
       }
       const bool complete = promises_.missing() == 0 || sessions_lost_ > 0;
-      if (complete && welcomed_ == options_.subscribers && unreleased_ == 0 && now_ns() - last_ns > kQuietNs) break;
+      if (complete && welcomed_ == options_.subscribers && unreleased_ == 0 &&
+          now_ns() - last_ns > kQuietNs)
+        break;
     }
     promises_.give_up();
   }
@@ -223,7 +230,8 @@ class Collecting {
     Stamp stamp;
     if (publish.payload != nullptr && publish.payload_size == options_.payload_size)
       std::memcpy(&stamp, publish.payload, sizeof stamp);
-    promises_.received(stamp.sent_ns == 0 ? ~std::uint64_t{0} : stamp.sequence, connection.index, publish.qos == 2);
+    promises_.received(stamp.sent_ns == 0 ? ~std::uint64_t{0} : stamp.sequence, connection.index,
+                       publish.qos == 2);
   }
   Fleet& fleet_;
   const DurabilityOptions& options_;
@@ -234,10 +242,12 @@ class Collecting {
   std::string failure_;
 };
 
-// One life of the broker under load, its death, and the next one's account. Why it broke off; empty: it did not.
-std::string round(const Target& target, const DurabilityOptions& options, BrokerProcess& broker, Promises& promises,
-                  std::int64_t load_ns, Report& report) {
-  if (const auto left = leave_sessions(target, kScenario, options.subscribers, options.qos); !left) return left.error().detail;
+// One life of the broker under load, its death, and the next one's account. Why it broke off;
+// empty: it did not.
+std::string round(const Target& target, const DurabilityOptions& options, BrokerProcess& broker,
+                  Promises& promises, std::int64_t load_ns, Report& report) {
+  if (const auto left = leave_sessions(target, kScenario, options.subscribers, options.qos); !left)
+    return left.error().detail;
   {
     Fleet publishers(target, true, "-from");
     if (const auto done = publishers.connect(options.publishers); !done) return done.error().detail;
@@ -246,7 +256,8 @@ std::string round(const Target& target, const DurabilityOptions& options, Broker
     if (!loading.failure().empty()) return loading.failure();
   }
   const std::int64_t killed_ns = now_ns();
-  if (const auto started = broker.start(target.stall_seconds); !started) return started.error().detail;
+  if (const auto started = broker.start(target.stall_seconds); !started)
+    return started.error().detail;
   const double seconds = static_cast<double>(now_ns() - killed_ns) / 1e9;
   report.restart_seconds_max = std::max(report.restart_seconds_max.value_or(0), seconds);
   Fleet subscribers(target, false);

@@ -212,7 +212,7 @@ std::size_t EventLoop::fill_decrypted(Connection& connection, bool& closed) {
   decrypted_.clear();
   const bool shaking_hands = connection.filter->state() == net::FilterState::Handshaking;
   connection.filter->receive({encrypted_.data(), static_cast<std::size_t>(got)}, decrypted_,
-                          connection.encrypted);
+                             connection.encrypted);
   const net::FilterState state = connection.filter->state();
   if (state == net::FilterState::Failed) {
     std::fprintf(stderr, "%s\n", std::string(connection.filter->error()).c_str());

@@ -33,7 +33,8 @@ struct Endpoint {
 /// A Unix socket.
 Result<Endpoint> local(const std::string& path);
 
-/// Of the addresses that the name stands for, the first that accepts a connection; the first if none does.
+/// Of the addresses that the name stands for, the first that accepts a connection; the first if
+/// none does.
 Result<Endpoint> resolve(const std::string& host, std::uint16_t port);
 
 /// One client's socket. Its address must not change while the socket is open.
@@ -49,7 +50,7 @@ struct Connection {
   std::size_t out_begin = 0;
   std::unique_ptr<net::Filter> filter;  ///< null: `out` is written as it is
   net::ByteBuffer encrypted;            ///< with a filter, what is to be written
-  Bytes partial;  ///< the beginning of a packet whose rest has not come
+  Bytes partial;                        ///< the beginning of a packet whose rest has not come
 
   std::uint16_t next_packet_id() {
     if (++last_packet_id == 0) last_packet_id = 1;

@@ -23,7 +23,7 @@ struct Target {
   std::uint16_t port = 1883;
   std::string unix_path;       ///< of a Unix socket, in the place of host and port
   std::string websocket_path;  ///< empty: no WebSocket
-  pid_t pid = 0;  ///< 0: the broker's CPU and memory are not measured
+  pid_t pid = 0;               ///< 0: the broker's CPU and memory are not measured
   Version version = Version::V5;
   std::string prefix = "bench";  ///< of topics and client identifiers
   int stall_seconds = 10;        ///< without any progress, after which a run gives up
@@ -35,8 +35,8 @@ struct Target {
 
 class Fleet {
  public:
-  /// Without `clean` the clients' sessions outlive their connections. `name` tells fleets apart that
-  /// connect at the same time.
+  /// Without `clean` the clients' sessions outlive their connections. `name` tells fleets apart
+  /// that connect at the same time.
   explicit Fleet(const Target& target, bool clean = true, std::string name = {})
       : target_(target), clean_(clean), name_(std::move(name)) {}
 

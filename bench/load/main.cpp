@@ -37,7 +37,8 @@ constexpr const char* kExamples =
     "  twinmq-bench shadow --things 1000 --updates 500000 --gets 200000 --pid PID\n"
     "  twinmq-bench shadow --things 1000000 --updates 1000000 --queries --pid PID\n"
     "  twinmq-bench rules --port 18830 --rules 10 \\\n"
-    "    --start 'twinmqd --config {dir}/rules.toml --listen mqtt://127.0.0.1:{port} --data-dir {dir}/data'\n"
+    "    --start 'twinmqd --config {dir}/rules.toml --listen mqtt://127.0.0.1:{port} --data-dir "
+    "{dir}/data'\n"
     "  twinmq-bench offline --messages 1000000 --pid PID\n"
     "  twinmq-bench durability --port 18830 --rounds 20 \\\n"
     "    --start 'twinmqd --listen mqtt://127.0.0.1:{port} --data-dir {dir}/data'\n"
@@ -176,8 +177,8 @@ void add_connect(CLI::App& app, CommandLine& line) {
   CLI::App* command = app.add_subcommand(
       "connect", "connections: CPU per connect and disconnect, resident bytes per idle connection");
   add_target(*command, line);
-  add_number(*command, "--connections", options.connections,
-             "how many; churn: how many in all", 1, 10'000'000);
+  add_number(*command, "--connections", options.connections, "how many; churn: how many in all", 1,
+             10'000'000);
   CLI::Option* subscribe = command->add_flag("--subscribe", options.subscribe,
                                              "then one subscription each, measured separately");
   command
@@ -192,14 +193,16 @@ void add_subscriptions(CLI::App& app, CommandLine& line) {
       "subscriptions",
       "many filters: CPU and resident bytes per filter, then CPU per publish to random topics");
   add_target(*command, line);
-  add_number(*command, "--filters", options.filters,
-             "distinct filters: a quarter exact, half device/{id}/+/telemetry, a quarter site/{id}/#", 1, 50'000'000);
+  add_number(
+      *command, "--filters", options.filters,
+      "distinct filters: a quarter exact, half device/{id}/+/telemetry, a quarter site/{id}/#", 1,
+      50'000'000);
   add_number(*command, "--connections", options.connections, "subscribing connections", 1, 18'000);
   add_publishers(*command, options.publishers);
-  add_number(*command, "--messages", options.messages,
-             "QoS 0 publishes, each matches one filter", 1, 10'000'000);
-  add_number(*command, "--window", options.window,
-             "messages a publisher may have outstanding", 1, 32'000);
+  add_number(*command, "--messages", options.messages, "QoS 0 publishes, each matches one filter",
+             1, 10'000'000);
+  add_number(*command, "--window", options.window, "messages a publisher may have outstanding", 1,
+             32'000);
 }
 
 void add_retained(CLI::App& app, CommandLine& line) {
@@ -209,8 +212,8 @@ void add_retained(CLI::App& app, CommandLine& line) {
       "retained messages (QoS 1): CPU per message set, resident bytes, CPU per message\n"
       "replayed to one `#` subscription");
   add_target(*command, line);
-  add_number(*command, "--messages", options.messages,
-             "retained messages, each on its own topic", 1, 100'000'000);
+  add_number(*command, "--messages", options.messages, "retained messages, each on its own topic",
+             1, 100'000'000);
   add_payload(*command, options.payload_size);
   add_publishers(*command, options.publishers);
   add_window(*command, options.window);
@@ -224,49 +227,55 @@ void add_shadow(CLI::App& app, CommandLine& line) {
       "updates of device shadows (QoS 1), one subscriber to all that is told of them: CPU per\n"
       "update, rate, time until accepted; every version must follow the one before");
   add_target(*command, line);
-  add_number(*command, "--things", options.things,
-             "whose classic shadows are updated in turn", 1, 10'000'000);
-  add_number(*command, "--updates", options.updates,
-             "of all publishers together", 1, 1'000'000'000);
+  add_number(*command, "--things", options.things, "whose classic shadows are updated in turn", 1,
+             10'000'000);
+  add_number(*command, "--updates", options.updates, "of all publishers together", 1,
+             1'000'000'000);
   add_number(*command, "--document", options.document_size, "bytes of the state", 64, 100'000);
   add_publishers(*command, options.publishers);
-  add_number(*command, "--window", options.window,
-             "updates of a publisher that wait for an answer", 1, 32'000);
-  command->add_option("--rate", options.rate,
-                      "updates per second in all, open loop; latency counts from when each was due");
+  add_number(*command, "--window", options.window, "updates of a publisher that wait for an answer",
+             1, 32'000);
+  command->add_option(
+      "--rate", options.rate,
+      "updates per second in all, open loop; latency counts from when each was due");
   command->add_option("--gets", options.gets, "requests for documents, after the updates");
-  command->add_flag("--queries", options.queries,
-                    "then query all shadows, with an index (of reported.level) and without, beside a\n"
-                    "client that pings");
+  command->add_flag(
+      "--queries", options.queries,
+      "then query all shadows, with an index (of reported.level) and without, beside a\n"
+      "client that pings");
 }
 
 void add_rules(CLI::App& app, CommandLine& line) {
   RulesOptions& options = line.rules;
   CLI::App* command = app.add_subcommand(
       "rules",
-      "what rules add to the CPU of a message (QoS 1, JSON): the same messages through a fresh broker\n"
+      "what rules add to the CPU of a message (QoS 1, JSON): the same messages through a fresh "
+      "broker\n"
       "without rules and one with them, in turn; with --groups the memory of open windows");
   add_target(*command, line);
   command
-      ->add_option("--start", options.start,
-                   "shell command that starts the broker; {port} and {dir} (fresh, with rules.toml) are\n"
-                   "filled in")
+      ->add_option(
+          "--start", options.start,
+          "shell command that starts the broker; {port} and {dir} (fresh, with rules.toml) are\n"
+          "filled in")
       ->required();
   add_number(*command, "--rules", options.rules, "how many", 1, 100'000);
   command->add_flag("--distinct", options.distinct,
                     "each has a filter of its own, and a message meets one; else all see all");
   CLI::Option* matching = command->add_flag(
       "--match", options.matching, "they select the messages, and republish to one subscriber");
-  command->add_option("--groups", options.groups, "open windows, a message each, with count, sum, avg, min, max")
+  command
+      ->add_option("--groups", options.groups,
+                   "open windows, a message each, with count, sum, avg, min, max")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}))
       ->excludes(matching);
   add_number(*command, "--messages", options.messages, "published per pass", 1000, 1'000'000'000);
-  add_number(*command, "--payload", options.payload_size,
-             "bytes per message, at least 160", 160, 1'000'000);
+  add_number(*command, "--payload", options.payload_size, "bytes per message, at least 160", 160,
+             1'000'000);
   add_publishers(*command, options.publishers);
   add_window(*command, options.window);
-  add_number(*command, "--rounds", options.rounds,
-             "of both passes; the medians are told", 1, 1'000);
+  add_number(*command, "--rounds", options.rounds, "of both passes; the medians are told", 1,
+             1'000);
 }
 
 void add_offline(CLI::App& app, CommandLine& line) {
@@ -276,8 +285,8 @@ void add_offline(CLI::App& app, CommandLine& line) {
       "messages for clients that are away: CPU per message queued, resident bytes, then CPU per\n"
       "message and rate while they come back and take what waits");
   add_target(*command, line);
-  add_number(*command, "--messages", options.messages,
-             "messages published, each for one client", 1, 100'000'000);
+  add_number(*command, "--messages", options.messages, "messages published, each for one client", 1,
+             100'000'000);
   add_payload(*command, options.payload_size);
   add_publishers(*command, options.publishers);
   add_absent(*command, options.subscribers);
@@ -316,8 +325,8 @@ int refuse(const std::string& why) {
 // What CLI11 cannot see: the machine, and options that must fit each other. Empty: all is well.
 std::string objection(CommandLine& line, const std::string& command, std::uint64_t files_max) {
   Target& target = line.target;
-  auto endpoint = target.unix_path.empty() ? resolve(target.host, target.port)
-                                           : local(target.unix_path);
+  auto endpoint =
+      target.unix_path.empty() ? resolve(target.host, target.port) : local(target.unix_path);
   if (!endpoint) return endpoint.error().detail;
   target.endpoint = *endpoint;
   target.endpoint.host = target.host;

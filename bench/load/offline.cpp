@@ -1,5 +1,5 @@
-// Queues of clients that are away: what a message costs to keep, and what it costs to hand over when its
-// client comes back.
+// Queues of clients that are away: what a message costs to keep, and what it costs to hand over
+// when its client comes back.
 
 #include <algorithm>
 #include <string>
@@ -20,8 +20,8 @@ class Filling {
   Filling(Fleet& fleet, const OfflineOptions& options)
       : fleet_(fleet), options_(options), unacked_(options.publishers), sent_(options.publishers) {
     for (std::size_t i = 0; i < options.subscribers; ++i)
-      publishes_.emplace_back(own_topic(fleet.target(), kScenario, i), options.qos, false, options.payload_size,
-                              fleet.target().version);
+      publishes_.emplace_back(own_topic(fleet.target(), kScenario, i), options.qos, false,
+                              options.payload_size, fleet.target().version);
   }
 
   void run() {
@@ -201,13 +201,15 @@ Report run_offline(const Target& target, const OfflineOptions& options) {
   report.qos = options.qos;
   report.label = std::to_string(options.messages) + " q" + std::to_string(options.qos) + " " +
                  std::to_string(options.payload_size) + "B";
-  if (const auto done = leave_sessions(target, kScenario, options.subscribers, options.qos); !done) {
+  if (const auto done = leave_sessions(target, kScenario, options.subscribers, options.qos);
+      !done) {
     report.failure = done.error().detail;
     return report;
   }
   report.failure = fill(target, options, meter, report);
   if (report.failure.empty()) report.failure = drain(target, options, meter, report);
-  if (const auto ended = end_sessions(target, options.subscribers); !ended && report.failure.empty())
+  if (const auto ended = end_sessions(target, options.subscribers);
+      !ended && report.failure.empty())
     report.failure = ended.error().detail;
   report.broker_rss_bytes = report.rss_bytes_queued;
   return report;

@@ -16,14 +16,10 @@ constexpr std::size_t kOutstanding = 5'000;  // copies of messages, unless --win
 
 std::string_view plan_text(TopicPlan plan) {
   switch (plan) {
-    case TopicPlan::Pairs:
-      return "pairs";
-    case TopicPlan::FanIn:
-      return "fanin";
-    case TopicPlan::FanOut:
-      return "fanout";
-    case TopicPlan::Shared:
-      return "shared";
+    case TopicPlan::Pairs: return "pairs";
+    case TopicPlan::FanIn: return "fanin";
+    case TopicPlan::FanOut: return "fanout";
+    case TopicPlan::Shared: return "shared";
   }
   return "";
 }
@@ -142,14 +138,10 @@ std::string Traffic::topic(std::size_t publisher) const {
 std::string Traffic::filter(std::size_t subscriber) const {
   std::string stem = fleet_.target().prefix + "/" + std::string(plan_text(options_.plan));
   switch (options_.plan) {
-    case TopicPlan::Pairs:
-      return stem + "/" + std::to_string(subscriber);
-    case TopicPlan::FanIn:
-      return stem + "/+";
-    case TopicPlan::FanOut:
-      return stem;
-    case TopicPlan::Shared:
-      return "$share/group/" + stem;
+    case TopicPlan::Pairs: return stem + "/" + std::to_string(subscriber);
+    case TopicPlan::FanIn: return stem + "/+";
+    case TopicPlan::FanOut: return stem;
+    case TopicPlan::Shared: return "$share/group/" + stem;
   }
   return stem;
 }
@@ -400,7 +392,8 @@ Report measure(const Target& target, const PubsubOptions& options) {
 Report run_pubsub(const Target& target, const PubsubOptions& options) {
   Report report = measure(target, options);
   if (!options.persistent) return report;
-  if (const auto ended = end_sessions(target, options.subscribers); !ended && report.failure.empty())
+  if (const auto ended = end_sessions(target, options.subscribers);
+      !ended && report.failure.empty())
     report.failure = ended.error().detail;
   return report;
 }

@@ -57,10 +57,10 @@ struct Report {
   std::optional<double> rss_bytes_per_shadow;
   std::optional<double> gets_per_second;
   std::optional<double> cpu_us_per_get;
-  std::optional<double> indexed_query_ms;    ///< median; absent if the broker keeps no index
-  std::optional<double> scanning_query_ms;   ///< of one that looks at all documents
+  std::optional<double> indexed_query_ms;   ///< median; absent if the broker keeps no index
+  std::optional<double> scanning_query_ms;  ///< of one that looks at all documents
   std::optional<std::int64_t> scanned_shadows;
-  std::optional<double> ping_idle_p99_us;    ///< before the queries
+  std::optional<double> ping_idle_p99_us;          ///< before the queries
   std::optional<double> ping_p99_us, ping_max_us;  ///< while all documents are looked at
 
   // rules; per message published, medians of the rounds
@@ -72,11 +72,12 @@ struct Report {
   std::optional<double> restart_seconds_max;  ///< from a kill until the broker accepts again
 
   // queues of absent clients
-  std::optional<double> cpu_us_per_queued;        ///< publishing and storing one message
+  std::optional<double> cpu_us_per_queued;  ///< publishing and storing one message
   std::optional<double> queued_per_second;
-  std::optional<double> cpu_us_per_drained;       ///< its delivery to the client that came back
-  std::optional<std::int64_t> rss_bytes_before;   ///< of the broker, with the sessions, before the messages
-  std::optional<std::int64_t> rss_bytes_queued;   ///< with all of them waiting
+  std::optional<double> cpu_us_per_drained;  ///< its delivery to the client that came back
+  std::optional<std::int64_t>
+      rss_bytes_before;  ///< of the broker, with the sessions, before the messages
+  std::optional<std::int64_t> rss_bytes_queued;  ///< with all of them waiting
   std::optional<std::int64_t> rss_bytes_drained;
 
   /// Whole process, not per unit.

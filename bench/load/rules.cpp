@@ -1,4 +1,5 @@
-// Rules: what they add to the cost of a message, against the same messages through a broker without any.
+// Rules: what they add to the cost of a message, against the same messages through a broker without
+// any.
 
 #include <algorithm>
 #include <array>
@@ -12,8 +13,8 @@
 namespace twinmq::load {
 namespace {
 
-constexpr std::size_t kSensors = 1'000;            // topics, unless each rule has its own
-constexpr std::uint64_t kUndeliveredMax = 2'000;   // results on their way to the subscriber
+constexpr std::size_t kSensors = 1'000;           // topics, unless each rule has its own
+constexpr std::uint64_t kUndeliveredMax = 2'000;  // results on their way to the subscriber
 constexpr std::string_view kSelected = "SELECT temperature, topic(2) AS device FROM '";
 
 std::string topic_of(std::uint64_t sensor) {
@@ -35,7 +36,8 @@ bool write_rules(const std::string& path, const RulesOptions& options, std::size
   std::ofstream file(path, std::ios::trunc);
   for (std::size_t rule = 0; rule < count; ++rule)
     file << "[[rule]]\nname = \"r" << rule << "\"\nsql = \"" << statement_of(options, rule)
-         << "\"\n[[rule.action]]\ntype = \"republish\"\ntopic = \"alerts/${coalesce(topic(2), 'window')}\"\n\n";
+         << "\"\n[[rule.action]]\ntype = \"republish\"\ntopic = \"alerts/${coalesce(topic(2), "
+            "'window')}\"\n\n";
   return file.good();
 }
 
@@ -62,7 +64,8 @@ class Readings {
     publish(0, topic_of(0), payload_of(0, 'a', 4'000'000'000'000));
     ++sent_;
     work([&] { return results_ >= before + probe_results_ && answered_ >= sent_; });
-    if (failure_.empty() && results_ != before + probe_results_) failure_ = "the rules are not those of this run";
+    if (failure_.empty() && results_ != before + probe_results_)
+      failure_ = "the rules are not those of this run";
   }
 
   void on_packet(Connection& connection, const Packet& packet) {
@@ -77,9 +80,12 @@ class Readings {
   void on_closed(Connection&) { failure_ = "the broker closed a connection"; }
   void on_turn_end() {
     for (std::size_t i = 0; i < options_.publishers; ++i) {
-      const std::uint32_t window = std::min(options_.window, std::uint32_t{fleet_[i].receive_maximum});
+      const std::uint32_t window =
+          std::min(options_.window, std::uint32_t{fleet_[i].receive_maximum});
       if (window - unanswered_[i] < std::max(1U, window / 2)) continue;
-      while (unanswered_[i] < window && sent_ < messages_ && sent_ * results_each_ < results_ + kUndeliveredMax) send(i);
+      while (unanswered_[i] < window && sent_ < messages_ &&
+             sent_ * results_each_ < results_ + kUndeliveredMax)
+        send(i);
     }
   }
 
@@ -102,25 +108,30 @@ class Readings {
 
   void send(std::size_t publisher) {
     const std::uint64_t sensors = options_.distinct ? options_.rules : kSensors;
-    // With windows each message opens a group, but the last, which is the second of the first group.
+    // With windows each message opens a group, but the last, which is the second of the first
+    // group.
     const std::uint64_t device = options_.groups > 0 ? sent_ % options_.groups : sent_ % sensors;
-    publish(publisher, topic_of(sent_ % sensors), payload_of(device, options_.matching ? 'a' : 'b', 1'000));
+    publish(publisher, topic_of(sent_ % sensors),
+            payload_of(device, options_.matching ? 'a' : 'b', 1'000));
     ++sent_;
     ++unanswered_[publisher];
   }
 
   void publish(std::size_t publisher, const std::string& topic, const std::string& payload) {
     Connection& connection = fleet_[publisher];
-    append_publish(connection.out, topic, connection.next_packet_id(), payload, fleet_.target().version);
+    append_publish(connection.out, topic, connection.next_packet_id(), payload,
+                   fleet_.target().version);
     fleet_.loop().write_later(connection);
   }
 
   std::string payload_of(std::uint64_t device, char site, std::int64_t at) const {
-    std::string text = "{\"device\":\"d" + std::to_string(device) + "\",\"temperature\":99.5,\"location\":{\"site\":\"";
+    std::string text = "{\"device\":\"d" + std::to_string(device) +
+                       "\",\"temperature\":99.5,\"location\":{\"site\":\"";
     text += site;
     text += "\",\"floor\":2,\"room\":\"201\"},\"at\":" + std::to_string(at) +
             R"(,"humidity":32.43,"battery":87,"tags":["x","y"],"note":")";
-    if (text.size() + 2 < options_.payload_size) text.append(options_.payload_size - text.size() - 2, '.');
+    if (text.size() + 2 < options_.payload_size)
+      text.append(options_.payload_size - text.size() - 2, '.');
     return text + "\"}";
   }
 
@@ -142,7 +153,8 @@ struct Pass {
 };
 
 // Starts a broker with the first `rules` of the rules, measures, and kills it.
-Result<Pass> measure(const Target& target, const RulesOptions& options, std::size_t rules, Report& report) {
+Result<Pass> measure(const Target& target, const RulesOptions& options, std::size_t rules,
+                     Report& report) {
   auto broker = BrokerProcess::prepare(options.start, target.port);
   if (!broker) return broker.error();
   if (!write_rules(broker->directory() + "/rules.toml", options, rules))
@@ -171,11 +183,14 @@ Result<Pass> measure(const Target& target, const RulesOptions& options, std::siz
   pass.cpu_us = us_per(used_ns, static_cast<double>(messages)).value_or(0);
   pass.rss_growth = static_cast<double>(meter.rss_bytes().value_or(0) - rss.value_or(0));
   report.messages_in = report.messages_in.value_or(0) + static_cast<std::int64_t>(readings.sent());
-  report.messages_out = report.messages_out.value_or(0) + static_cast<std::int64_t>(readings.results());
+  report.messages_out =
+      report.messages_out.value_or(0) + static_cast<std::int64_t>(readings.results());
   report.broker_rss_bytes = meter.rss_bytes();
-  const std::uint64_t lost = readings.expected() - std::min(readings.expected(), readings.results());
+  const std::uint64_t lost =
+      readings.expected() - std::min(readings.expected(), readings.results());
   report.loss += static_cast<std::int64_t>(lost);
-  report.duplicates += static_cast<std::int64_t>(readings.results() - std::min(readings.expected(), readings.results()));
+  report.duplicates += static_cast<std::int64_t>(readings.results() -
+                                                 std::min(readings.expected(), readings.results()));
   if (readings.failure().empty()) readings.probe();
   if (!readings.failure().empty()) return Error{ErrorCode::Internal, readings.failure()};
   return pass;
@@ -229,7 +244,8 @@ Report run_rules(const Target& target, const RulesOptions& options) {
   report.cpu_us_without_rules = median(without);
   report.cpu_us_with_rules = median(with);
   report.cpu_us_added = median(added);
-  if (options.groups > 0) report.rss_bytes_per_group = median(growth) / static_cast<double>(options.groups);
+  if (options.groups > 0)
+    report.rss_bytes_per_group = median(growth) / static_cast<double>(options.groups);
   return report;
 }
 

@@ -27,7 +27,8 @@ struct PubsubOptions {
   std::uint64_t messages = 1'000'000;  ///< published, all publishers together
   std::uint32_t window = 0;            ///< outstanding per publisher; 0: 5,000 copies over all
   bool unbatched = false;
-  bool persistent = false;  ///< the subscribers' sessions outlive their connections, until the end of the run
+  bool persistent =
+      false;  ///< the subscribers' sessions outlive their connections, until the end of the run
   std::uint64_t rate = 0;  ///< messages per second, open loop; 0: as fast as the window allows
 };
 
@@ -67,9 +68,9 @@ struct ShadowOptions {
   std::uint64_t updates = 200'000;
   std::size_t document_size = 256;  ///< bytes of the state
   std::uint32_t window = 50;        ///< updates without an answer, per publisher
-  std::uint64_t rate = 0;           ///< updates per second, open loop; 0: as fast as the window allows
-  std::uint64_t gets = 0;           ///< after the updates
-  bool queries = false;             ///< after those
+  std::uint64_t rate = 0;  ///< updates per second, open loop; 0: as fast as the window allows
+  std::uint64_t gets = 0;  ///< after the updates
+  bool queries = false;    ///< after those
 };
 
 Report run_shadow(const Target& target, const ShadowOptions& options);

@@ -14,9 +14,13 @@ constexpr std::string_view kAccepted = "/shadow/update/accepted";
 class Updates {
  public:
   Updates(Fleet& fleet, const ShadowOptions& options)
-      : fleet_(fleet), options_(options), unanswered_(options.publishers), versions_(options.things) {
+      : fleet_(fleet),
+        options_(options),
+        unanswered_(options.publishers),
+        versions_(options.things) {
     const std::string head = R"({"state":{"desired":{"level":1},"reported":{"level":2,"fill":")";
-    fill_.assign(options.document_size > head.size() ? options.document_size - head.size() : 1, 'x');
+    fill_.assign(options.document_size > head.size() ? options.document_size - head.size() : 1,
+                 'x');
   }
 
   void run() {
@@ -107,9 +111,10 @@ class Updates {
                           R"("}},"clientToken":")" + std::to_string(publisher) + "/" +
                           std::to_string(thing) + "@" + std::to_string(stamp_ns) + "\"}";
     Connection& connection = fleet_[publisher];
-    append_publish(connection.out, "$aws/things/" + fleet_.target().prefix + std::to_string(thing) +
-                                       "/shadow/update",
-                   connection.next_packet_id(), payload, fleet_.target().version);
+    append_publish(
+        connection.out,
+        "$aws/things/" + fleet_.target().prefix + std::to_string(thing) + "/shadow/update",
+        connection.next_packet_id(), payload, fleet_.target().version);
     fleet_.loop().write_later(connection);
     ++sent_;
     ++unanswered_[publisher];
@@ -140,8 +145,8 @@ Report run_shadow(const Target& target, const ShadowOptions& options) {
   report.window = options.window;
   report.qos = 1;
   if (options.rate != 0) report.rate = static_cast<std::int64_t>(options.rate);
-  report.label = std::to_string(options.things) + " things " +
-                 std::to_string(options.document_size) + "B";
+  report.label =
+      std::to_string(options.things) + " things " + std::to_string(options.document_size) + "B";
   Fleet fleet(target);
   std::vector<std::vector<std::string>> filters(options.publishers + 1);
   filters.back() = {"$aws/things/+/shadow/update/#"};
@@ -172,8 +177,9 @@ Report run_shadow(const Target& target, const ShadowOptions& options) {
   report.failure = updates.failure();
   settle(meter);
   if (const auto rss = meter.rss_bytes(); rss && rss_before)
-    report.rss_bytes_per_shadow = static_cast<double>(*rss - *rss_before) /
-                                  static_cast<double>(std::min<std::uint64_t>(options.things, options.updates));
+    report.rss_bytes_per_shadow =
+        static_cast<double>(*rss - *rss_before) /
+        static_cast<double>(std::min<std::uint64_t>(options.things, options.updates));
   if (report.failure.empty() && options.gets > 0) measure_gets(fleet, options, meter, report);
   if (report.failure.empty() && options.queries) measure_queries(fleet, report);
   return report;

@@ -18,8 +18,8 @@ std::int64_t number_behind(std::string_view text, std::string_view key);
 void measure_gets(Fleet& fleet, const ShadowOptions& options, const ProcessMeter& meter,
                   Report& report);
 
-/// Asks for a value of reported.level, which is milliseconds' work if the broker keeps an index of it,
-/// and for one of desired.level that none has: all documents are looked at. Connection 0 pings
+/// Asks for a value of reported.level, which is milliseconds' work if the broker keeps an index of
+/// it, and for one of desired.level that none has: all documents are looked at. Connection 0 pings
 /// before and meanwhile.
 void measure_queries(Fleet& fleet, Report& report);
 

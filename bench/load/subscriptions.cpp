@@ -13,24 +13,18 @@ namespace {
 std::string filter_of(std::size_t number) {
   const std::string id = std::to_string(number);
   switch (number % 4) {
-    case 0:
-      return "plant/" + id + "/state";
-    case 3:
-      return "site/" + id + "/#";
-    default:
-      return "device/" + id + "/+/telemetry";
+    case 0: return "plant/" + id + "/state";
+    case 3: return "site/" + id + "/#";
+    default: return "device/" + id + "/+/telemetry";
   }
 }
 
 std::string topic_of(std::size_t number) {
   const std::string id = std::to_string(number);
   switch (number % 4) {
-    case 0:
-      return "plant/" + id + "/state";
-    case 3:
-      return "site/" + id + "/hall/door";
-    default:
-      return "device/" + id + "/engine/telemetry";
+    case 0: return "plant/" + id + "/state";
+    case 3: return "site/" + id + "/hall/door";
+    default: return "device/" + id + "/engine/telemetry";
   }
 }
 

@@ -42,29 +42,24 @@ std::size_t property_size(std::uint8_t id, const std::uint8_t* at, const std::ui
     case 0x25:
     case 0x28:
     case 0x29:
-    case 0x2a:
-      return 1;
+    case 0x2a: return 1;
     case 0x13:
     case 0x21:
-    case 0x22:
-      return 2;
+    case 0x22: return 2;
     case 0x11:
-    case 0x27:
-      return 4;
+    case 0x27: return 4;
     case 0x12:
     case 0x15:
     case 0x16:
     case 0x1a:
     case 0x1c:
-    case 0x1f:
-      return text(at);
+    case 0x1f: return text(at);
     case 0x26: {
       const std::size_t name = text(at);
       if (name == 0 || static_cast<std::size_t>(end - at) < name) return 0;
       return name + text(at + name);
     }
-    default:
-      return 0;
+    default: return 0;
   }
 }
 

@@ -111,8 +111,8 @@ class PublishTemplate {
   std::size_t payload_at_ = 0;
 };
 
-/// Keep alive 0 (none). `clean` without session expiry; otherwise a session that is there is resumed, and
-/// stays for an hour after the connection (3.1.1: as long as the broker keeps it).
+/// Keep alive 0 (none). `clean` without session expiry; otherwise a session that is there is
+/// resumed, and stays for an hour after the connection (3.1.1: as long as the broker keeps it).
 void append_connect(Bytes& out, std::string_view client_id, Version version, bool clean = true);
 void append_subscribe(Bytes& out, std::uint16_t packet_id, std::span<const std::string> filters,
                       std::uint8_t qos, Version version);

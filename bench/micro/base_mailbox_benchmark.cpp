@@ -1,4 +1,5 @@
-// What it costs to pass letters between two shards: the exchange alone, and two threads that answer each other.
+// What it costs to pass letters between two shards: the exchange alone, and two threads that answer
+// each other.
 #include <benchmark/benchmark.h>
 
 #include <atomic>

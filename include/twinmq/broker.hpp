@@ -232,8 +232,8 @@ class Broker {
   /// Another name for statistics().
   Statistics stats() const { return statistics(); }
 
-  /// Writes what is stored into a directory of its own, which must not exist, while everything goes on. What was
-  /// acknowledged before the call is in it. Blocks; not inside a turn.
+  /// Writes what is stored into a directory of its own, which must not exist, while everything goes
+  /// on. What was acknowledged before the call is in it. Blocks; not inside a turn.
   virtual Result<void> back_up(const std::string& directory) = 0;
 
   /// Of each plugin, in the order of the Config.

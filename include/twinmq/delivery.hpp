@@ -34,8 +34,8 @@ struct PublishedMessage {
   bool retain;
 };
 
-/// Called on the shard's thread for each PUBLISH of a client that may publish it, before anybody else sees the
-/// message; must not block. Wills and what the host publishes do not come here.
+/// Called on the shard's thread for each PUBLISH of a client that may publish it, before anybody
+/// else sees the message; must not block. Wills and what the host publishes do not come here.
 class PublishFilter {
  public:
   enum class Verdict : std::uint8_t {

@@ -18,7 +18,8 @@ class Log {
   virtual ~Log() = default;
 
   /// Drops the line if it is less serious than the configured level. Never waits for the file: a
-  /// thread of the log writes; lines for which four megabytes are not enough are left out and counted.
+  /// thread of the log writes; lines for which four megabytes are not enough are left out and
+  /// counted.
   virtual void write(const LogLine& line) = 0;
 
   virtual bool wants(LogLevel level) const = 0;

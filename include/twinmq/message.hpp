@@ -30,7 +30,8 @@ struct MessageParts {
   std::string_view payload;
   std::string_view properties;  ///< encoded: see Message::properties()
   std::string_view publisher;   ///< client identifier of the publisher; empty for the broker itself
-  std::uint64_t publisher_session = 0;  ///< identity of the publishing session, 0: none (for No Local)
+  std::uint64_t publisher_session =
+      0;  ///< identity of the publishing session, 0: none (for No Local)
   QoS qos = QoS::AtMostOnce;
   bool retain = false;
   Instant expires_at = kNever;
@@ -39,10 +40,10 @@ struct MessageParts {
 
 class MessageRef;
 
-/// One application message, immutable once made. Topic, properties and payload lie behind the object in
-/// one allocation. The count of references is plain: a message belongs to one thread at a time, and only a
-/// message with a single reference may change hands. Memory of small messages is kept per thread
-/// (thread_local) for the next ones, at most 2.3 MB, until the thread ends.
+/// One application message, immutable once made. Topic, properties and payload lie behind the
+/// object in one allocation. The count of references is plain: a message belongs to one thread at a
+/// time, and only a message with a single reference may change hands. Memory of small messages is
+/// kept per thread (thread_local) for the next ones, at most 2.3 MB, until the thread ends.
 class Message {
  public:
   static MessageRef make(const MessageParts& parts);
@@ -52,15 +53,18 @@ class Message {
 
   std::string_view topic() const { return {text(), topic_size_}; }
 
-  /// The forwardable MQTT 5.0 properties as encoded on the wire, without the length in front: Payload
-  /// Format Indicator, Content Type, Response Topic, Correlation Data and User Properties in the order they
-  /// came. Message Expiry Interval, Topic Alias and Subscription Identifier are never in it: they differ by
-  /// receiver.
+  /// The forwardable MQTT 5.0 properties as encoded on the wire, without the length in front:
+  /// Payload Format Indicator, Content Type, Response Topic, Correlation Data and User Properties
+  /// in the order they came. Message Expiry Interval, Topic Alias and Subscription Identifier are
+  /// never in it: they differ by receiver.
   std::string_view properties() const { return {text() + topic_size_, properties_size_}; }
 
-  std::string_view payload() const { return {text() + topic_size_ + properties_size_, payload_size_}; }
+  std::string_view payload() const {
+    return {text() + topic_size_ + properties_size_, payload_size_};
+  }
 
-  /// Client identifier of the publisher, empty when the broker itself or the host program published.
+  /// Client identifier of the publisher, empty when the broker itself or the host program
+  /// published.
   std::string_view publisher() const {
     return {text() + topic_size_ + properties_size_ + payload_size_, publisher_size_};
   }
@@ -80,7 +84,8 @@ class Message {
   }
 
   MessageParts parts() const {
-    return {topic(), payload(), properties(), publisher(), publisher_session_, qos_, retain_, expires_at_, hops_};
+    return {topic(), payload(), properties(), publisher(), publisher_session_,
+            qos_,    retain_,   expires_at_,  hops_};
   }
 
  private:

@@ -4,9 +4,10 @@
 //   #include <twinmq/plugin.hpp>
 //
 //   TWINMQ_PLUGIN(host) {
-//     host.function("fahrenheit", [](twinmq::plugin::Arguments arguments) -> twinmq::plugin::Value {
+//     using namespace twinmq::plugin;
+//     host.function("fahrenheit", [](Arguments arguments) -> Value {
 //       return arguments[0].number() * 9 / 5 + 32;
-//     }, twinmq::plugin::kFast);
+//     }, kFast);
 //   }
 //
 // An exception anywhere in a plugin is caught here and becomes an error text in the broker's log.
@@ -30,11 +31,16 @@
 
 namespace twinmq::plugin {
 
-inline std::string_view view(twinmq_text text) { return {text.data, text.size}; }
-inline twinmq_text text(std::string_view view) { return {view.data(), view.size()}; }
+inline std::string_view view(twinmq_text text) {
+  return {text.data, text.size};
+}
+inline twinmq_text text(std::string_view view) {
+  return {view.data(), view.size()};
+}
 
-/// A value that the broker shows: valid during the call (options: as long as the plugin). What is asked for
-/// as something it is not throws std::invalid_argument, and so ends the call as failed, unless a fallback is given.
+/// A value that the broker shows: valid during the call (options: as long as the plugin). What is
+/// asked for as something it is not throws std::invalid_argument, and so ends the call as failed,
+/// unless a fallback is given.
 class View {
  public:
   View() = default;
@@ -53,9 +59,12 @@ class View {
   bool boolean() const { return need(is_boolean(), "true or false"), value_.as.integer != 0; }
   double number() const {
     need(is_number(), "a number");
-    return value_.kind == TWINMQ_INTEGER ? static_cast<double>(value_.as.integer) : value_.as.number;
+    return value_.kind == TWINMQ_INTEGER ? static_cast<double>(value_.as.integer)
+                                         : value_.as.number;
   }
-  std::int64_t integer() const { return need(value_.kind == TWINMQ_INTEGER, "a whole number"), value_.as.integer; }
+  std::int64_t integer() const {
+    return need(value_.kind == TWINMQ_INTEGER, "a whole number"), value_.as.integer;
+  }
   std::string_view text() const {
     need(is_text(), "a text");
     return {value_.as.text, static_cast<std::size_t>(value_.size)};
@@ -63,13 +72,21 @@ class View {
 
   bool boolean_or(bool fallback) const { return is_undefined() ? fallback : boolean(); }
   double number_or(double fallback) const { return is_undefined() ? fallback : number(); }
-  std::int64_t integer_or(std::int64_t fallback) const { return is_undefined() ? fallback : integer(); }
-  std::string_view text_or(std::string_view fallback) const { return is_undefined() ? fallback : text(); }
+  std::int64_t integer_or(std::int64_t fallback) const {
+    return is_undefined() ? fallback : integer();
+  }
+  std::string_view text_or(std::string_view fallback) const {
+    return is_undefined() ? fallback : text();
+  }
 
   /// Items of an array, members of an object; 0 for anything else.
-  std::size_t size() const { return is_array() || is_object() ? static_cast<std::size_t>(value_.size) : 0; }
+  std::size_t size() const {
+    return is_array() || is_object() ? static_cast<std::size_t>(value_.size) : 0;
+  }
   /// The item; undefined beyond the last, and of what is no array.
-  View operator[](std::size_t i) const { return is_array() && i < size() ? View(value_.as.items[i]) : View(); }
+  View operator[](std::size_t i) const {
+    return is_array() && i < size() ? View(value_.as.items[i]) : View();
+  }
   /// The member; undefined when there is none, and of what is no object.
   View operator[](std::string_view key) const {
     for (std::size_t i = 0; is_object() && i < size(); ++i)
@@ -114,8 +131,8 @@ class Value {
   Value(std::nullptr_t) : value_(nullptr) {}
   Value(bool value) : value_(value) {}
   template <typename T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  Value(T value) : value_(static_cast<std::int64_t>(value)) {}
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) Value(T value)
+      : value_(static_cast<std::int64_t>(value)) {}
   Value(double value) : value_(value) {}
   Value(std::string value) : value_(std::move(value)) {}
   Value(std::string_view value) : value_(std::string(value)) {}
@@ -132,7 +149,9 @@ class Value {
  private:
   struct Raw;
   twinmq_value raw(Raw& room) const;
-  std::variant<std::monostate, std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object> value_;
+  std::variant<std::monostate, std::nullptr_t, bool, std::int64_t, double, std::string, Array,
+               Object>
+      value_;
 };
 
 /// Declares a function fast: it takes microseconds and never waits.
@@ -161,7 +180,8 @@ enum class Delivery : std::uint32_t {
   Refused = TWINMQ_REFUSED,      ///< the first entry will never be taken
 };
 
-/// Takes results of rules, in batches, on one thread at a time. At least once: recognise ids where that matters.
+/// Takes results of rules, in batches, on one thread at a time. At least once: recognise ids where
+/// that matters.
 class Sink {
  public:
   virtual ~Sink() = default;
@@ -206,7 +226,9 @@ class Admission {
  public:
   static Admission pass() { return {TWINMQ_PASS, {}}; }
   /// An empty principal is the user name.
-  static Admission allow(std::string principal = {}) { return {TWINMQ_ALLOW, std::move(principal)}; }
+  static Admission allow(std::string principal = {}) {
+    return {TWINMQ_ALLOW, std::move(principal)};
+  }
   static Admission deny(std::string reason = {}) { return {TWINMQ_DENY, std::move(reason)}; }
 
   twinmq_verdict verdict;
@@ -227,8 +249,9 @@ struct Question {
 
 enum class Verdict : std::uint32_t { Pass = TWINMQ_PASS, Allow = TWINMQ_ALLOW, Deny = TWINMQ_DENY };
 
-/// The broker while the plugin is opened; copies of it may log as long as the plugin lives. Callables are kept until
-/// the plugin is closed, and all but an aggregate's and a sink's are called by several threads at once.
+/// The broker while the plugin is opened; copies of it may log as long as the plugin lives.
+/// Callables are kept until the plugin is closed, and all but an aggregate's and a sink's are
+/// called by several threads at once.
 class Host {
  public:
   using Function = std::function<Value(Arguments)>;
@@ -244,7 +267,9 @@ class Host {
   /// The plugin's name in the configuration.
   std::string_view name() const { return view(host_->name); }
   View options() const { return View(*host_->options); }
-  void log(twinmq_level level, std::string_view line) const { host_->log(host_, level, text(line)); }
+  void log(twinmq_level level, std::string_view line) const {
+    host_->log(host_, level, text(line));
+  }
 
   // Each throws when the name is taken or no name, which ends the opening.
   void function(std::string_view name, Function function, Pace pace = kPooled) const;
@@ -262,14 +287,15 @@ class Host {
     return kept.get();
   }
   static void need(int added, std::string_view name) {
-    if (added == 0) throw std::invalid_argument("the name \"" + std::string(name) + "\" is taken, or no name");
+    if (added == 0)
+      throw std::invalid_argument("the name \"" + std::string(name) + "\" is taken, or no name");
   }
 
   const twinmq_host* host_;
   Kept* kept_;
 };
 
-// --- How it works ---------------------------------------------------------------------------------
+// --- How it works
 
 namespace detail {
 
@@ -386,7 +412,8 @@ inline twinmq_value Value::raw(Raw& room) const {
     room.items.push_back(std::move(items));
   } else if (const auto* object = std::get_if<Object>(&value_)) {
     std::vector<twinmq_member> members;
-    for (const auto& [key, value] : *object) members.push_back({plugin::text(key), value.raw(room)});
+    for (const auto& [key, value] : *object)
+      members.push_back({plugin::text(key), value.raw(room)});
     sized(TWINMQ_OBJECT, members.size());
     made.as.members = members.data();
     room.members.push_back(std::move(members));
@@ -404,7 +431,8 @@ void Value::show(Use use) const {
 inline void Host::function(std::string_view name, Function function, Pace pace) const {
   auto description = detail::describe<twinmq_function>(name, keep(std::move(function)));
   description.flags = pace;
-  description.call = [](void* context, const twinmq_value* arguments, std::size_t count, twinmq_answer* answer) {
+  description.call = [](void* context, const twinmq_value* arguments, std::size_t count,
+                        twinmq_answer* answer) {
     detail::contain(answer, [&] {
       const Value value = (*static_cast<Function*>(context))(Arguments(arguments, count));
       value.show([&](const twinmq_value& raw) { answer->give(answer, &raw); });
@@ -444,20 +472,26 @@ inline void Host::aggregate(std::string_view name, MakeAggregate make) const {
 
 inline void Host::action(std::string_view name, OpenSink open) const {
   auto description = detail::describe<twinmq_action>(name, keep(std::move(open)));
-  description.open = [](void* context, const twinmq_value* options, twinmq_answer* answer) -> void* {
-    return detail::contain(answer, static_cast<void*>(nullptr),
-                           [&]() -> void* { return (*static_cast<OpenSink*>(context))(View(*options)).release(); });
+  description.open = [](void* context, const twinmq_value* options,
+                        twinmq_answer* answer) -> void* {
+    return detail::contain(answer, static_cast<void*>(nullptr), [&]() -> void* {
+      return (*static_cast<OpenSink*>(context))(View(*options)).release();
+    });
   };
-  description.deliver = [](void* sink, const twinmq_entry* const* entries, std::size_t count, twinmq_answer* answer) {
+  description.deliver = [](void* sink, const twinmq_entry* const* entries, std::size_t count,
+                           twinmq_answer* answer) {
     return detail::contain(answer, std::uint32_t{TWINMQ_RETRY}, [&] {
       std::vector<Entry> batch;
       batch.reserve(count);
       for (const twinmq_entry* each : std::span(entries, count))
-        batch.push_back({view(each->id), view(each->topic), view(each->content_type), view(each->payload), each->at});
+        batch.push_back({view(each->id), view(each->topic), view(each->content_type),
+                         view(each->payload), each->at});
       return static_cast<std::uint32_t>(static_cast<Sink*>(sink)->deliver(batch));
     });
   };
-  description.cancel = [](void* sink) { detail::contain(nullptr, [&] { static_cast<Sink*>(sink)->cancel(); }); };
+  description.cancel = [](void* sink) {
+    detail::contain(nullptr, [&] { static_cast<Sink*>(sink)->cancel(); });
+  };
   description.close = [](void* sink) { delete static_cast<Sink*>(sink); };
   need(host_->add_action(host_, &description), name);
 }
@@ -478,10 +512,16 @@ inline void Host::transformation(std::string_view name, Transform transform) con
 
 inline void Host::authenticator(std::string_view name, Authenticate authenticate) const {
   auto description = detail::describe<twinmq_authenticator>(name, keep(std::move(authenticate)));
-  description.authenticate = [](void* context, const twinmq_credentials* from, twinmq_answer* answer) {
+  description.authenticate = [](void* context, const twinmq_credentials* from,
+                                twinmq_answer* answer) {
     return detail::contain(answer, std::uint32_t{TWINMQ_DENY}, [&] {
-      Credentials credentials{view(from->client_id), {}, {}, view(from->peer), view(from->listener),
-                              view(from->certificate_subject), from->anonymous_allowed != 0};
+      Credentials credentials{view(from->client_id),
+                              {},
+                              {},
+                              view(from->peer),
+                              view(from->listener),
+                              view(from->certificate_subject),
+                              from->anonymous_allowed != 0};
       if (from->has_username != 0) credentials.username = view(from->username);
       if (from->has_password != 0) credentials.password = view(from->password);
       const Admission made = (*static_cast<Authenticate*>(context))(credentials);
@@ -497,9 +537,15 @@ inline void Host::authorizer(std::string_view name, Authorize may, bool asks_rec
   description.flags = asks_receive ? TWINMQ_ASK_RECEIVE : 0;
   description.may = [](void* context, const twinmq_question* from, twinmq_answer* answer) {
     return detail::contain(answer, std::uint32_t{TWINMQ_DENY}, [&] {
-      const Question question{static_cast<twinmq_access>(from->access), view(from->topic),    view(from->principal),
-                              view(from->client_id),                    view(from->username), view(from->peer),
-                              view(from->listener),                     from->qos,            from->retain != 0};
+      const Question question{static_cast<twinmq_access>(from->access),
+                              view(from->topic),
+                              view(from->principal),
+                              view(from->client_id),
+                              view(from->username),
+                              view(from->peer),
+                              view(from->listener),
+                              from->qos,
+                              from->retain != 0};
       return static_cast<std::uint32_t>((*static_cast<Authorize*>(context))(question));
     });
   };
@@ -509,13 +555,16 @@ inline void Host::authorizer(std::string_view name, Authorize may, bool asks_rec
 }  // namespace twinmq::plugin
 
 /// Makes this file a plugin; the block that follows opens it and sees the host by the given name.
-#define TWINMQ_PLUGIN(host)                                                                            \
-  static void twinmq_plugin_fill(const ::twinmq::plugin::Host& host);                                  \
-  extern "C" TWINMQ_PLUGIN_EXPORT uint32_t twinmq_plugin_abi(void) { return TWINMQ_PLUGIN_ABI; }       \
-  extern "C" TWINMQ_PLUGIN_EXPORT void* twinmq_plugin_open(const twinmq_host* from, twinmq_answer* answer) { \
-    return ::twinmq::plugin::detail::open(from, answer, twinmq_plugin_fill);                           \
-  }                                                                                                    \
-  extern "C" TWINMQ_PLUGIN_EXPORT void twinmq_plugin_close(void* plugin) {                             \
-    delete static_cast<::twinmq::plugin::Host::Kept*>(plugin);                                         \
-  }                                                                                                    \
+#define TWINMQ_PLUGIN(host)                                                         \
+  static void twinmq_plugin_fill(const ::twinmq::plugin::Host& host);               \
+  extern "C" TWINMQ_PLUGIN_EXPORT uint32_t twinmq_plugin_abi(void) {                \
+    return TWINMQ_PLUGIN_ABI;                                                       \
+  }                                                                                 \
+  extern "C" TWINMQ_PLUGIN_EXPORT void* twinmq_plugin_open(const twinmq_host* from, \
+                                                           twinmq_answer* answer) { \
+    return ::twinmq::plugin::detail::open(from, answer, twinmq_plugin_fill);        \
+  }                                                                                 \
+  extern "C" TWINMQ_PLUGIN_EXPORT void twinmq_plugin_close(void* plugin) {          \
+    delete static_cast<::twinmq::plugin::Host::Kept*>(plugin);                      \
+  }                                                                                 \
   static void twinmq_plugin_fill([[maybe_unused]] const ::twinmq::plugin::Host& host)

@@ -1,19 +1,19 @@
 #pragma once
-/* What crosses between the broker and a plugin: plain C, nothing that a compiler or a standard library
-   could lay out in two ways. Plugins in C++ use <twinmq/plugin.hpp>, which stands on this.
+/* What crosses between the broker and a plugin: plain C, nothing that a compiler or a standard
+   library could lay out in two ways. Plugins in C++ use <twinmq/plugin.hpp>, which stands on this.
 
    A plugin is a shared library with two functions:
 
      uint32_t twinmq_plugin_abi(void);                    returns TWINMQ_PLUGIN_ABI
      void* twinmq_plugin_open(const twinmq_host* host, twinmq_answer* answer);
 
-   open() adds what the plugin offers by the host's functions, and returns whatever shall be handed to
-   twinmq_plugin_close(void*), which may be absent; or it calls answer->fail and returns NULL.
+   open() adds what the plugin offers by the host's functions, and returns whatever shall be handed
+   to twinmq_plugin_close(void*), which may be absent; or it calls answer->fail and returns NULL.
 
-   Structs that begin with `size` only grow at their end: their maker sets `size` to what it knows, and
-   their reader looks at no more. Values and texts never change. Pointers are borrowed: they hold until
-   the call that brought them returns, and for what open() adds, until close(). No C++ exception may
-   pass a function of this file. */
+   Structs that begin with `size` only grow at their end: their maker sets `size` to what it knows,
+   and their reader looks at no more. Values and texts never change. Pointers are borrowed: they
+   hold until the call that brought them returns, and for what open() adds, until close(). No C++
+   exception may pass a function of this file. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -39,12 +39,12 @@ typedef struct twinmq_text {
 typedef enum twinmq_kind {
   TWINMQ_UNDEFINED = 0, /* no value: what SQL calls Undefined */
   TWINMQ_NULL = 1,
-  TWINMQ_BOOLEAN = 2,   /* as.integer is 0 or 1 */
-  TWINMQ_INTEGER = 3,   /* as.integer */
-  TWINMQ_NUMBER = 4,    /* as.number; decimals of more digits than a double holds are rounded */
-  TWINMQ_TEXT = 5,      /* as.text, size bytes */
-  TWINMQ_ARRAY = 6,     /* as.items, size values */
-  TWINMQ_OBJECT = 7     /* as.members, size members, every key once */
+  TWINMQ_BOOLEAN = 2, /* as.integer is 0 or 1 */
+  TWINMQ_INTEGER = 3, /* as.integer */
+  TWINMQ_NUMBER = 4,  /* as.number; decimals of more digits than a double holds are rounded */
+  TWINMQ_TEXT = 5,    /* as.text, size bytes */
+  TWINMQ_ARRAY = 6,   /* as.items, size values */
+  TWINMQ_OBJECT = 7   /* as.members, size members, every key once */
 } twinmq_kind;
 
 typedef struct twinmq_member twinmq_member;
@@ -75,7 +75,8 @@ typedef struct twinmq_answer {
   void (*fail)(struct twinmq_answer* self, twinmq_text why);
 } twinmq_answer;
 
-/* --- Functions of rules ------------------------------------------------------------------------- */
+/* --- Functions of rules -------------------------------------------------------------------------
+ */
 
 /* The call takes microseconds and never waits: it runs on the event loop instead of a worker. */
 #define TWINMQ_FAST 1u
@@ -89,7 +90,8 @@ typedef struct twinmq_function {
   void (*call)(void* context, const twinmq_value* arguments, size_t count, twinmq_answer* answer);
 } twinmq_function;
 
-/* A function over the values of a window. Always fast. One group is used by one thread at a time. */
+/* A function over the values of a window. Always fast. One group is used by one thread at a time.
+ */
 typedef struct twinmq_aggregate {
   uint32_t size;
   uint32_t reserved;
@@ -101,7 +103,8 @@ typedef struct twinmq_aggregate {
   void (*end)(void* group);
 } twinmq_aggregate;
 
-/* --- Actions of rules: where results go --------------------------------------------------------- */
+/* --- Actions of rules: where results go ---------------------------------------------------------
+ */
 
 typedef struct twinmq_entry {
   uint32_t size;
@@ -125,15 +128,18 @@ typedef struct twinmq_action {
   uint32_t reserved;
   twinmq_text name;
   void* context;
-  void* (*open)(void* context, const twinmq_value* options, twinmq_answer* answer); /* NULL: it failed */
+  void* (*open)(void* context, const twinmq_value* options,
+                twinmq_answer* answer); /* NULL: it failed */
   /* twinmq_delivery; at least once: after a crash the same entries come again. A failure's text is
      logged. */
-  uint32_t (*deliver)(void* sink, const twinmq_entry* const* entries, size_t count, twinmq_answer* answer);
+  uint32_t (*deliver)(void* sink, const twinmq_entry* const* entries, size_t count,
+                      twinmq_answer* answer);
   void (*cancel)(void* sink); /* any thread: deliver() shall return soon. May be NULL. */
   void (*close)(void* sink);
 } twinmq_action;
 
-/* --- Doors of the broker ------------------------------------------------------------------------ */
+/* --- Doors of the broker ------------------------------------------------------------------------
+ */
 
 typedef struct twinmq_message {
   uint32_t size;
@@ -171,8 +177,8 @@ typedef struct twinmq_credentials {
   twinmq_text client_id;
   twinmq_text username;
   twinmq_text password;
-  twinmq_text peer;     /* address and port */
-  twinmq_text listener; /* its name */
+  twinmq_text peer;                /* address and port */
+  twinmq_text listener;            /* its name */
   twinmq_text certificate_subject; /* empty: no client certificate */
 } twinmq_credentials;
 
@@ -188,7 +194,8 @@ typedef struct twinmq_authenticator {
   uint32_t reserved;
   twinmq_text name;
   void* context;
-  uint32_t (*authenticate)(void* context, const twinmq_credentials* credentials, twinmq_answer* answer);
+  uint32_t (*authenticate)(void* context, const twinmq_credentials* credentials,
+                           twinmq_answer* answer);
 } twinmq_authenticator;
 
 typedef enum twinmq_access {
@@ -223,15 +230,21 @@ typedef struct twinmq_authorizer {
   uint32_t (*may)(void* context, const twinmq_question* question, twinmq_answer* answer);
 } twinmq_authorizer;
 
-/* --- The broker, as plugins see it -------------------------------------------------------------- */
+/* --- The broker, as plugins see it --------------------------------------------------------------
+ */
 
-typedef enum twinmq_level { TWINMQ_DEBUG = 0, TWINMQ_INFO = 1, TWINMQ_WARNING = 2, TWINMQ_ERROR = 3 } twinmq_level;
+typedef enum twinmq_level {
+  TWINMQ_DEBUG = 0,
+  TWINMQ_INFO = 1,
+  TWINMQ_WARNING = 2,
+  TWINMQ_ERROR = 3
+} twinmq_level;
 
-/* The add functions belong to open(); they answer 0 when the name is taken or no name. What they get
-   is copied. log() may be called on any thread until close(). */
+/* The add functions belong to open(); they answer 0 when the name is taken or no name. What they
+   get is copied. log() may be called on any thread until close(). */
 typedef struct twinmq_host {
   uint32_t size;
-  uint32_t abi;                /* of the broker */
+  uint32_t abi; /* of the broker */
   void* broker;
   twinmq_text name;            /* of the plugin, in the configuration */
   const twinmq_value* options; /* an object: `options` of the configuration; holds until close() */
@@ -239,8 +252,10 @@ typedef struct twinmq_host {
   int (*add_function)(const struct twinmq_host* host, const twinmq_function* function);
   int (*add_aggregate)(const struct twinmq_host* host, const twinmq_aggregate* aggregate);
   int (*add_action)(const struct twinmq_host* host, const twinmq_action* action);
-  int (*add_transformation)(const struct twinmq_host* host, const twinmq_transformation* transformation);
-  int (*add_authenticator)(const struct twinmq_host* host, const twinmq_authenticator* authenticator);
+  int (*add_transformation)(const struct twinmq_host* host,
+                            const twinmq_transformation* transformation);
+  int (*add_authenticator)(const struct twinmq_host* host,
+                           const twinmq_authenticator* authenticator);
   int (*add_authorizer)(const struct twinmq_host* host, const twinmq_authorizer* authorizer);
 } twinmq_host;
 

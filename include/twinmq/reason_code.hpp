@@ -1,6 +1,7 @@
 #pragma once
-// MQTT 5.0 reason codes, section 2.4. They are the error vocabulary of the house up to the wire; for MQTT
-// 3.1.1 the codec maps them to return codes, or to a close where that version has no answer.
+// MQTT 5.0 reason codes, section 2.4. They are the error vocabulary of the house up to the wire;
+// for MQTT 3.1.1 the codec maps them to return codes, or to a close where that version has no
+// answer.
 
 #include <cstdint>
 #include <string_view>
@@ -56,9 +57,12 @@ enum class ReasonCode : std::uint8_t {
 };
 
 /// Codes of 0x80 and above are failures.
-constexpr bool is_failure(ReasonCode code) { return static_cast<std::uint8_t>(code) >= 0x80; }
+constexpr bool is_failure(ReasonCode code) {
+  return static_cast<std::uint8_t>(code) >= 0x80;
+}
 
-/// The name the specification gives the code, for logs and reason strings; "Unknown" for a byte that is none.
+/// The name the specification gives the code, for logs and reason strings; "Unknown" for a byte
+/// that is none.
 std::string_view reason_text(ReasonCode code);
 
 }  // namespace twinmq

@@ -1,6 +1,6 @@
 #pragma once
-// Result<T, E>: a value, or the reason there is none. Operating errors travel as values; nothing in the
-// house throws. The names follow std::expected, which this type will give way to.
+// Result<T, E>: a value, or the reason there is none. Operating errors travel as values; nothing in
+// the house throws. The names follow std::expected, which this type will give way to.
 
 #include <cassert>
 #include <string>
@@ -11,7 +11,8 @@ namespace twinmq {
 
 /// What a caller can act on. A code exists only where some caller treats it differently.
 enum class ErrorCode {
-  InvalidArgument,   ///< the caller's input is wrong; the detail names what, where and what is allowed
+  InvalidArgument,   ///< the caller's input is wrong; the detail names what, where and what is
+                     ///< allowed
   InvalidConfig,     ///< a configuration key or file is wrong; nothing was changed
   NotFound,          ///< the named thing does not exist
   AlreadyExists,     ///< the name is taken

@@ -1,5 +1,6 @@
 #pragma once
-// The host's door to rules: those of the configuration, and those made at run time, which are stored.
+// The host's door to rules: those of the configuration, and those made at run time, which are
+// stored.
 
 #include <cstdint>
 #include <string>
@@ -19,7 +20,7 @@ struct RuleStatus {
   WallTime created{};   ///< of a stored one
   WallTime changed{};   ///< of a stored one
   std::vector<std::string> warnings;  ///< of what surely is a mistake, though it runs
-  std::string fault;    ///< why a stored one does not run, though it is enabled; empty: it does
+  std::string fault;  ///< why a stored one does not run, though it is enabled; empty: it does
 };
 
 /// What became of the messages a rule saw since it came into force, summed over the shards.
@@ -39,8 +40,9 @@ struct RuleStatistics {
   std::vector<SinkStatistics> sinks;  ///< the queues of its actions
 };
 
-/// What changes is checked, stored and in force on every shard when the call returns; on an error nothing changed,
-/// but StorageFailed, after which it may be there or not. All block; from any thread, but not inside a turn.
+/// What changes is checked, stored and in force on every shard when the call returns; on an error
+/// nothing changed, but StorageFailed, after which it may be there or not. All block; from any
+/// thread, but not inside a turn.
 class Rules {
  public:
   virtual ~Rules() = default;

@@ -1,7 +1,7 @@
 #pragma once
-// The door of services: whatever in the broker itself answers messages with messages and records, as
-// device shadows and rules do. A service subscribes in the topic tree like everybody else; what it
-// causes is committed together with the message that caused it.
+// The door of services: whatever in the broker itself answers messages with messages and records,
+// as device shadows and rules do. A service subscribes in the topic tree like everybody else; what
+// it causes is committed together with the message that caused it.
 
 #include <cstddef>
 #include <cstdint>
@@ -43,7 +43,7 @@ struct ClientEvent {
     TakenOver,       ///< the same client identifier connected again
     ProtocolError,   ///< it broke the rules of MQTT
     NotAuthorized,
-    Administrator,   ///< kicked, or the broker stops
+    Administrator,  ///< kicked, or the broker stops
     Other,
   };
   Kind kind;
@@ -60,14 +60,14 @@ struct ClientEvent {
 /// A message that somebody does not get. Views are valid during the call.
 struct DroppedMessage {
   enum class Reason : std::uint8_t {
-    QueueFull,      ///< the topic is one of limits.queue_drop_oldest or queue_drop_newest
-    QueueRefused,   ///< the queue is full; a publisher of MQTT 5 is told
-    OutputFull,     ///< QoS 0, and the client does not read
+    QueueFull,     ///< the topic is one of limits.queue_drop_oldest or queue_drop_newest
+    QueueRefused,  ///< the queue is full; a publisher of MQTT 5 is told
+    OutputFull,    ///< QoS 0, and the client does not read
     Expired,
     TooLarge,       ///< for the client
     NotAuthorized,  ///< the client may not receive it
     ByHost,
-    Hops,           ///< it went through more services than limits.hops_max
+    Hops,  ///< it went through more services than limits.hops_max
   };
   static constexpr std::size_t kReasons = 8;
 
@@ -80,20 +80,20 @@ struct DroppedMessage {
 using HeldTransaction = std::uint64_t;
 
 /// What a service does about a message, a timer or a request. Lives during one call on the shard's
-/// thread; everything in it is one transaction with the message, if there is one: it is written as a
-/// whole or not at all, and only then is the publisher answered.
+/// thread; everything in it is one transaction with the message, if there is one: it is written as
+/// a whole or not at all, and only then is the publisher answered.
 class Reaction {
  public:
   /// Changes of the store.
   virtual Batch& records() = 0;
 
   /// Publishes a message as part of the transaction: receivers that are connected get it without
-  /// waiting for the commit. Views are copied. `hops` and `publisher_session` are set by the broker;
-  /// beyond limits.hops_max the message is dropped and counted.
+  /// waiting for the commit. Views are copied. `hops` and `publisher_session` are set by the
+  /// broker; beyond limits.hops_max the message is dropped and counted.
   virtual void publish(const MessageParts& message) = 0;
 
-  /// Publishes a message once the records are safe. It is written with them as long as it may matter
-  /// to anybody who survives a crash, so that a crash in between does not lose it.
+  /// Publishes a message once the records are safe. It is written with them as long as it may
+  /// matter to anybody who survives a crash, so that a crash in between does not lose it.
   virtual void publish_after_commit(const MessageParts& message) = 0;
 
   /// Runs in a later turn or in this one, when the records are safe. If they never are, it is
@@ -103,9 +103,9 @@ class Reaction {
   /// The publisher is told that a quota is exceeded, as for a full queue.
   virtual void refuse() = 0;
 
-  /// Keeps the transaction open beyond this call, until ServiceHost::resume(). Later transactions of
-  /// the publisher's shard wait behind it, so this is for what takes a disk read, not a network's
-  /// answer.
+  /// Keeps the transaction open beyond this call, until ServiceHost::resume(). Later transactions
+  /// of the publisher's shard wait behind it, so this is for what takes a disk read, not a
+  /// network's answer.
   virtual HeldTransaction hold() = 0;
 
  protected:
@@ -122,13 +122,14 @@ class ServiceHost {
   virtual Now now() const = 0;
   virtual std::uint64_t random() = 0;
 
-  /// Messages that match come to on_message(), on the shard where they enter the broker. Every shard's
-  /// instance subscribes for itself. The same filter again changes its tag. Not persistent; the
-  /// filter must be legal.
+  /// Messages that match come to on_message(), on the shard where they enter the broker. Every
+  /// shard's instance subscribes for itself. The same filter again changes its tag. Not persistent;
+  /// the filter must be legal.
   virtual void subscribe(std::string_view filter, std::uint32_t tag) = 0;
   virtual void unsubscribe(std::string_view filter) = 0;
 
-  /// Whether a message of the topic would find a receiver now, on any shard. True when that is not known.
+  /// Whether a message of the topic would find a receiver now, on any shard. True when that is not
+  /// known.
   virtual bool has_receivers(std::string_view /*topic*/) const { return true; }
 
   /// A transaction without a message: for timers, requests of the host, results of reads.
@@ -136,9 +137,9 @@ class ServiceHost {
   /// Goes on with a held transaction and closes it, unless the action holds it again.
   virtual void resume(HeldTransaction held, const std::function<void(Reaction&)>& action) = 0;
 
-  /// Reads from the store without waiting for it: `done` is called in a later turn, once, with a state
-  /// of the store that holds at least everything that was committed when it was asked for. It is
-  /// destroyed without a call when the shard ends. Two reads may overtake each other.
+  /// Reads from the store without waiting for it: `done` is called in a later turn, once, with a
+  /// state of the store that holds at least everything that was committed when it was asked for. It
+  /// is destroyed without a call when the shard ends. Two reads may overtake each other.
   virtual void read(StoreRange range, std::function<void(Result<StoreEntries>)> done) = 0;
 
   /// Whether the identity may do that; true while nothing is restricted.
@@ -168,22 +169,22 @@ class Service {
   /// First of all calls, before restore(). The host outlives the service.
   virtual void attach(ServiceHost& host) = 0;
 
-  /// Reads back what earlier runs stored for keys whose home is this shard. Called with a store that
-  /// holds everything committed so far, also after a failed commit has made the broker start its
-  /// shards anew.
+  /// Reads back what earlier runs stored for keys whose home is this shard. Called with a store
+  /// that holds everything committed so far, also after a failed commit has made the broker start
+  /// its shards anew.
   virtual Result<void> restore(Store&, Now) { return {}; }
 
-  /// Messages of a topic with a key are all handled by the instance at the key's home, in the order in
-  /// which a connection published them; empty: on the shard they enter. Asked only for topics that
-  /// begin with '$'.
+  /// Messages of a topic with a key are all handled by the instance at the key's home, in the order
+  /// in which a connection published them; empty: on the shard they enter. Asked only for topics
+  /// that begin with '$'.
   virtual std::string_view home_key(std::string_view) const { return {}; }
 
   /// Whether clients may not publish this: topics on which only the service speaks, RETAIN where it
   /// is not offered. Asked only for topics that begin with '$'.
   virtual bool forbids(std::string_view, bool /*retain*/) const { return false; }
 
-  /// Whether the messages of this topic are for services alone: no client can subscribe to it, and wildcards do not
-  /// reach it. Asked only for topics (and filters) that begin with '$'.
+  /// Whether the messages of this topic are for services alone: no client can subscribe to it, and
+  /// wildcards do not reach it. Asked only for topics (and filters) that begin with '$'.
   virtual bool hides(std::string_view) const { return false; }
 
   /// Must not change subscriptions of the topic tree while it runs, except by ServiceHost.
@@ -191,14 +192,15 @@ class Service {
 
   /// Asked once, after attach(): whether on_client_event() is of any use.
   virtual bool wants_client_events() const { return false; }
-  /// Asked when it happens, and again before on_client_event(): one that nobody wants costs next to nothing. It must
-  /// only look.
+  /// Asked when it happens, and again before on_client_event(): one that nobody wants costs next to
+  /// nothing. It must only look.
   virtual bool wants_client_event(const ClientEvent&) const { return true; }
   virtual void on_client_event(const ClientEvent&, Reaction&) {}
 
   /// Asked once, after attach(): whether on_drop() is of any use.
   virtual bool wants_drops() const { return false; }
-  /// In the midst of a turn: it may only take note, for on_time(). Not told: what goes with a session that ends.
+  /// In the midst of a turn: it may only take note, for on_time(). Not told: what goes with a
+  /// session that ends.
   virtual void on_drop(const DroppedMessage&) {}
 
   /// Earliest moment for on_time(); may be early.

@@ -1,6 +1,7 @@
 #pragma once
-// The door to the outside: what a service hands over here is written with the message that caused it,
-// and delivered by a thread of its own until the sink took it. Nothing is lost while the sink is down.
+// The door to the outside: what a service hands over here is written with the message that caused
+// it, and delivered by a thread of its own until the sink took it. Nothing is lost while the sink
+// is down.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,13 +19,15 @@ namespace twinmq {
 
 /// One thing to deliver.
 struct SinkEntry {
-  std::string id;  ///< the same at every attempt, also after a restart: receivers recognise duplicates
+  std::string
+      id;  ///< the same at every attempt, also after a restart: receivers recognise duplicates
   std::string topic;
   std::string content_type;  ///< empty: the sink's own
   std::string payload;
-  WallTime at{};  ///< when it was handed over
+  WallTime at{};    ///< when it was handed over
   std::string url;  ///< HTTP: where this one goes; empty: the sink's own address
-  std::vector<std::pair<std::string, std::string>> headers;  ///< HTTP: of this one, beside the sink's own
+  std::vector<std::pair<std::string, std::string>>
+      headers;  ///< HTTP: of this one, beside the sink's own
 };
 
 /// What became of a batch.
@@ -79,8 +82,8 @@ struct SinkStatistics {
   std::string last_error;
 };
 
-/// The durable queues, one per sink. add() and remove() on the thread that starts and stops the broker; hand_over()
-/// on shard threads; the rest on any.
+/// The durable queues, one per sink. add() and remove() on the thread that starts and stops the
+/// broker; hand_over() on shard threads; the rest on any.
 class SinkQueues {
  public:
   virtual ~SinkQueues() = default;
@@ -89,7 +92,8 @@ class SinkQueues {
   virtual void add(std::string name, std::unique_ptr<Sink> sink, SinkOptions options) = 0;
 
   /// Adds the entry to the transaction. False: there is no room, and `full` is Reject; call
-  /// Reaction::refuse(). Entries of one shard are delivered in the order in which they were handed over.
+  /// Reaction::refuse(). Entries of one shard are delivered in the order in which they were handed
+  /// over.
   virtual bool hand_over(std::string_view sink, std::uint32_t shard, const SinkEntry& entry,
                          Reaction& reaction) = 0;
 

@@ -1,6 +1,6 @@
 #pragma once
-// What the broker counts, and what it can tell of its sessions. Registered once, here: $SYS, the library and
-// later exporters read the same table.
+// What the broker counts, and what it can tell of its sessions. Registered once, here: $SYS, the
+// library and later exporters read the same table.
 
 #include <array>
 #include <cstddef>

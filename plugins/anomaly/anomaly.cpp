@@ -1,4 +1,5 @@
-// Scores for what is unusual: an isolation forest and Holt-Winters forecasts, each over a sliding window per key.
+// Scores for what is unusual: an isolation forest and Holt-Winters forecasts, each over a sliding
+// window per key.
 
 #include <algorithm>
 #include <cmath>
@@ -48,10 +49,11 @@ class ByKey {
  private:
   std::size_t keys_max_;
   std::list<std::pair<std::string, State>> states_;  // the one used last first
-  std::unordered_map<std::string, typename std::list<std::pair<std::string, State>>::iterator> places_;
+  std::unordered_map<std::string, typename std::list<std::pair<std::string, State>>::iterator>
+      places_;
 };
 
-// --- Isolation forest (Liu, Ting, Zhou: Isolation Forest, ICDM 2008) ------------------------------
+// --- Isolation forest (Liu, Ting, Zhou: Isolation Forest, ICDM 2008)
 
 /// The mean length of a search without success in a binary tree of n points.
 double mean_path(std::size_t n) {
@@ -63,7 +65,8 @@ double mean_path(std::size_t n) {
 class IsolationTree {
  public:
   IsolationTree(std::vector<const Point*> sample, std::mt19937_64& chance) {
-    const auto depth = static_cast<int>(std::ceil(std::log2(std::max<double>(2, static_cast<double>(sample.size())))));
+    const auto depth = static_cast<int>(
+        std::ceil(std::log2(std::max<double>(2, static_cast<double>(sample.size())))));
     grow(sample.data(), sample.size(), depth, chance);
   }
 
@@ -92,12 +95,15 @@ class IsolationTree {
     if (count < 2 || depth == 0) return here;
     const std::size_t dimension = chance() % points[0]->size();
     const auto [low, high] = std::minmax_element(
-        points, points + count, [&](const Point* a, const Point* b) { return (*a)[dimension] < (*b)[dimension]; });
+        points, points + count,
+        [&](const Point* a, const Point* b) { return (*a)[dimension] < (*b)[dimension]; });
     const double least = (**low)[dimension];
     const double most = (**high)[dimension];
     if (!(least < most)) return here;
-    const double cut = std::uniform_real_distribution<double>(std::nextafter(least, most), most)(chance);
-    const Point** middle = std::partition(points, points + count, [&](const Point* p) { return (*p)[dimension] < cut; });
+    const double cut =
+        std::uniform_real_distribution<double>(std::nextafter(least, most), most)(chance);
+    const Point** middle = std::partition(points, points + count,
+                                          [&](const Point* p) { return (*p)[dimension] < cut; });
     const auto left = static_cast<std::size_t>(middle - points);
     grow(points, left, depth - 1, chance);
     const std::size_t right = grow(middle, count - left, depth - 1, chance);
@@ -120,8 +126,8 @@ class Forest {
   static constexpr std::size_t kPointsMin = 32;
   static constexpr std::size_t kSample = 64;
 
-  /// 0 to 1 for the point among those before it: about 0.5 is usual, above 0.6 to 0.7 is not. Undefined while too few
-  /// points are known.
+  /// 0 to 1 for the point among those before it: about 0.5 is usual, above 0.6 to 0.7 is not.
+  /// Undefined while too few points are known.
   Value score(Point point, const ForestOptions& options) {
     if (!points_.empty() && points_.front().size() != point.size())
       throw std::invalid_argument("a key has always as many values");
@@ -154,11 +160,11 @@ class Forest {
 
   std::deque<Point> points_;
   std::vector<IsolationTree> trees_;
-  std::size_t fresh_ = 0;     // points since the trees were grown
+  std::size_t fresh_ = 0;      // points since the trees were grown
   std::mt19937_64 chance_{1};  // the same scores for the same messages
 };
 
-// --- Holt-Winters, additive -----------------------------------------------------------------------
+// --- Holt-Winters, additive
 
 struct HoltWintersOptions {
   double alpha;
@@ -170,7 +176,8 @@ struct HoltWintersOptions {
 
 class HoltWinters {
  public:
-  /// What was expected, how far off it was, and that as a multiple of what is usual. Undefined while it learns.
+  /// What was expected, how far off it was, and that as a multiple of what is usual. Undefined
+  /// while it learns.
   Value see(double value, const HoltWintersOptions& options) {
     const std::size_t learns = options.season == 0 ? 2 : 2 * options.season;
     if (first_.size() < learns) {
@@ -184,7 +191,8 @@ class HoltWinters {
     Value score;
     if (errors_.size() >= 8) {
       const double usual = sum_ / static_cast<double>(errors_.size());
-      score = std::abs(error) / std::max(usual, std::numeric_limits<double>::epsilon() * std::max(1.0, std::abs(value)));
+      score = std::abs(error) / std::max(usual, std::numeric_limits<double>::epsilon() *
+                                                    std::max(1.0, std::abs(value)));
     }
     learn(value, seasonal, options);
     errors_.push_back(std::abs(error));
@@ -211,7 +219,8 @@ class HoltWinters {
     trend_ = (mean(season) - mean(0)) / static_cast<double>(season);
     level_ = mean(season) + trend_ * (static_cast<double>(season) - 1) / 2;
     for (std::size_t i = 0; i < season; ++i) {
-      const double on_line = mean(season) + trend_ * (static_cast<double>(i) - (static_cast<double>(season) - 1) / 2);
+      const double on_line =
+          mean(season) + trend_ * (static_cast<double>(i) - (static_cast<double>(season) - 1) / 2);
       seasons_.push_back(first_[season + i] - on_line);
     }
   }
@@ -221,7 +230,8 @@ class HoltWinters {
     level_ = options.alpha * (value - seasonal) + (1 - options.alpha) * (level_ + trend_);
     trend_ = options.beta * (level_ - before) + (1 - options.beta) * trend_;
     if (options.season > 0)
-      seasons_[at_ % options.season] = options.gamma * (value - level_) + (1 - options.gamma) * seasonal;
+      seasons_[at_ % options.season] =
+          options.gamma * (value - level_) + (1 - options.gamma) * seasonal;
     ++at_;
   }
 
@@ -257,22 +267,30 @@ TWINMQ_PLUGIN(host) {
   const std::size_t window = count_of(options["window"], 256, 32);
 
   using Forests = Watch<Forest, ForestOptions>;
-  const auto forests = std::make_shared<Forests>(keys, ForestOptions{window, count_of(options["trees"], 50, 1)});
-  host.function("isolation_forest", [forests](Arguments arguments) -> Value {
-    Point point;
-    for (std::size_t i = 1; i < arguments.size(); ++i) point.push_back(arguments[i].number());
-    if (point.empty()) throw std::invalid_argument("isolation_forest(key, value, …)");
-    const std::scoped_lock lock(forests->mutex);
-    return forests->states.at(arguments[0].text()).score(std::move(point), forests->options);
-  }, twinmq::plugin::kFast);
+  const auto forests =
+      std::make_shared<Forests>(keys, ForestOptions{window, count_of(options["trees"], 50, 1)});
+  host.function(
+      "isolation_forest",
+      [forests](Arguments arguments) -> Value {
+        Point point;
+        for (std::size_t i = 1; i < arguments.size(); ++i) point.push_back(arguments[i].number());
+        if (point.empty()) throw std::invalid_argument("isolation_forest(key, value, …)");
+        const std::scoped_lock lock(forests->mutex);
+        return forests->states.at(arguments[0].text()).score(std::move(point), forests->options);
+      },
+      twinmq::plugin::kFast);
 
   using Forecasts = Watch<HoltWinters, HoltWintersOptions>;
   const auto forecasts = std::make_shared<Forecasts>(
       keys, HoltWintersOptions{options["alpha"].number_or(0.5), options["beta"].number_or(0.1),
-                               options["gamma"].number_or(0.1), count_of(options["season"], 0, 0), window});
-  host.function("holt_winters", [forecasts](Arguments arguments) -> Value {
-    const double value = arguments[1].number();
-    const std::scoped_lock lock(forecasts->mutex);
-    return forecasts->states.at(arguments[0].text()).see(value, forecasts->options);
-  }, twinmq::plugin::kFast);
+                               options["gamma"].number_or(0.1), count_of(options["season"], 0, 0),
+                               window});
+  host.function(
+      "holt_winters",
+      [forecasts](Arguments arguments) -> Value {
+        const double value = arguments[1].number();
+        const std::scoped_lock lock(forecasts->mutex);
+        return forecasts->states.at(arguments[0].text()).see(value, forecasts->options);
+      },
+      twinmq::plugin::kFast);
 }

@@ -1,4 +1,5 @@
-// Results of rules as lines of files: a sink behind a durable queue, so that every line is written at least once.
+// Results of rules as lines of files: a sink behind a durable queue, so that every line is written
+// at least once.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -40,7 +41,8 @@ class FileSink final : public Sink {
       std::replace(lines.begin() + static_cast<std::ptrdiff_t>(begin), lines.end(), '\n', ' ');
       lines.push_back('\n');
     }
-    if (leads_out(directory_, path_)) throw std::runtime_error(path_ + " leads by a link out of " + directory_);
+    if (leads_out(directory_, path_))
+      throw std::runtime_error(path_ + " leads by a link out of " + directory_);
     const File file(path_);
     file.write(lines);
     if (sync_) file.sync();
@@ -51,7 +53,8 @@ class FileSink final : public Sink {
   /// What goes wrong throws: the broker tries again later.
   class File {
    public:
-    explicit File(const std::string& path) : fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640)) {
+    explicit File(const std::string& path)
+        : fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640)) {
       if (fd_ < 0) fail("cannot open " + path);
     }
     ~File() { ::close(fd_); }
@@ -70,7 +73,9 @@ class FileSink final : public Sink {
     }
 
    private:
-    [[noreturn]] static void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+    [[noreturn]] static void fail(const std::string& what) {
+      throw std::system_error(errno, std::generic_category(), what);
+    }
     int fd_;
   };
 
@@ -97,7 +102,8 @@ std::string below(const std::string& directory, std::string_view path) {
 TWINMQ_PLUGIN(host) {
   const std::string directory(host.options()["directory"].text());
   host.action("file_sink", [directory](View options) {
-    return std::make_unique<FileSink>(directory, below(directory, options["path"].text()), options["id"].boolean_or(false),
+    return std::make_unique<FileSink>(directory, below(directory, options["path"].text()),
+                                      options["id"].boolean_or(false),
                                       options["sync"].boolean_or(true));
   });
 }

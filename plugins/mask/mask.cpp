@@ -1,4 +1,5 @@
-// Pseudonyms in the place of names: the same name becomes the same pseudonym, and nobody without the key tells which.
+// Pseudonyms in the place of names: the same name becomes the same pseudonym, and nobody without
+// the key tells which.
 
 #include <fstream>
 #include <stdexcept>
@@ -30,8 +31,9 @@ class Pseudonyms {
   std::string of(std::string_view text) const {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int size = 0;
-    if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()),
-             text.size(), digest, &size) == nullptr)
+    if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()),
+             reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest,
+             &size) == nullptr)
       throw std::runtime_error("OpenSSL cannot compute HMAC-SHA-256");
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::string made;
@@ -67,10 +69,12 @@ Path path_of(std::string_view text) {
 }
 
 /// The document with what lies at the paths replaced; in arrays each element's.
-Value masked(View from, const std::vector<Path>& paths, std::size_t depth, const Pseudonyms& pseudonyms) {
+Value masked(View from, const std::vector<Path>& paths, std::size_t depth,
+             const Pseudonyms& pseudonyms) {
   if (from.is_array()) {
     Value::Array items;
-    for (std::size_t i = 0; i < from.size(); ++i) items.push_back(masked(from[i], paths, depth, pseudonyms));
+    for (std::size_t i = 0; i < from.size(); ++i)
+      items.push_back(masked(from[i], paths, depth, pseudonyms));
     return items;
   }
   if (!from.is_object()) return Value(from);
@@ -89,7 +93,9 @@ Value masked(View from, const std::vector<Path>& paths, std::size_t depth, const
     else if (here)
       members.emplace_back(std::string(key), nullptr);  // rather nothing than what must not be seen
     else
-      members.emplace_back(std::string(key), below.empty() ? Value(value) : masked(value, below, depth + 1, pseudonyms));
+      members.emplace_back(std::string(key), below.empty()
+                                                 ? Value(value)
+                                                 : masked(value, below, depth + 1, pseudonyms));
   }
   return members;
 }
@@ -109,12 +115,18 @@ TWINMQ_PLUGIN(host) {
   const Pseudonyms pseudonyms(key_of(host.options()),
                               static_cast<std::size_t>(host.options()["digits"].integer_or(16)));
 
-  host.function("pseudonym", [pseudonyms](Arguments arguments) -> Value { return pseudonyms.of(text_of(arguments[0])); },
-                twinmq::plugin::kFast);
+  host.function(
+      "pseudonym",
+      [pseudonyms](Arguments arguments) -> Value { return pseudonyms.of(text_of(arguments[0])); },
+      twinmq::plugin::kFast);
 
-  host.function("mask_fields", [pseudonyms](Arguments arguments) -> Value {
-    std::vector<Path> paths;
-    for (std::size_t i = 1; i < arguments.size(); ++i) paths.push_back(path_of(arguments[i].text()));
-    return masked(arguments[0], paths, 0, pseudonyms);
-  }, twinmq::plugin::kFast);
+  host.function(
+      "mask_fields",
+      [pseudonyms](Arguments arguments) -> Value {
+        std::vector<Path> paths;
+        for (std::size_t i = 1; i < arguments.size(); ++i)
+          paths.push_back(path_of(arguments[i].text()));
+        return masked(arguments[0], paths, 0, pseudonyms);
+      },
+      twinmq::plugin::kFast);
 }

@@ -1,4 +1,5 @@
-// An authorizer to begin with: below a prefix only some may publish. All else is left to the broker's own rules.
+// An authorizer to begin with: below a prefix only some may publish. All else is left to the
+// broker's own rules.
 
 #include <set>
 #include <string>
@@ -15,7 +16,8 @@ TWINMQ_PLUGIN(host) {
   for (std::size_t i = 0; i < names.size(); ++i) writers.emplace(names[i].text());
 
   host.authorizer("writers", [prefix, writers](const Question& question) {
-    if (question.access != TWINMQ_PUBLISH || !question.topic.starts_with(prefix)) return Verdict::Pass;
+    if (question.access != TWINMQ_PUBLISH || !question.topic.starts_with(prefix))
+      return Verdict::Pass;
     return writers.contains(question.principal) ? Verdict::Pass : Verdict::Deny;
   });
 }

@@ -30,8 +30,10 @@ TWINMQ_PLUGIN(host) {
   const bool exclusive = host.options()["exclusive"].boolean_or(false);
 
   host.authenticator("static_auth", [passwords, exclusive](const Credentials& credentials) {
-    const auto known = credentials.username ? passwords.find(*credentials.username) : passwords.end();
+    const auto known =
+        credentials.username ? passwords.find(*credentials.username) : passwords.end();
     if (known == passwords.end()) return exclusive ? Admission::deny() : Admission::pass();
-    return credentials.password && same(*credentials.password, known->second) ? Admission::allow() : Admission::deny();
+    return credentials.password && same(*credentials.password, known->second) ? Admission::allow()
+                                                                              : Admission::deny();
   });
 }

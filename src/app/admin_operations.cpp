@@ -141,28 +141,17 @@ constexpr std::array kEntries = {
 
 std::string_view word_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::InvalidArgument:
-      return "invalid_argument";
-    case ErrorCode::InvalidConfig:
-      return "invalid_config";
-    case ErrorCode::NotFound:
-      return "not_found";
-    case ErrorCode::AlreadyExists:
-      return "already_exists";
-    case ErrorCode::Unavailable:
-      return "unavailable";
-    case ErrorCode::AddressInUse:
-      return "address_in_use";
-    case ErrorCode::PermissionDenied:
-      return "permission_denied";
-    case ErrorCode::LimitReached:
-      return "limit_reached";
-    case ErrorCode::StorageFailed:
-      return "storage_failed";
-    case ErrorCode::Corrupt:
-      return "corrupt";
-    case ErrorCode::Internal:
-      break;
+    case ErrorCode::InvalidArgument: return "invalid_argument";
+    case ErrorCode::InvalidConfig: return "invalid_config";
+    case ErrorCode::NotFound: return "not_found";
+    case ErrorCode::AlreadyExists: return "already_exists";
+    case ErrorCode::Unavailable: return "unavailable";
+    case ErrorCode::AddressInUse: return "address_in_use";
+    case ErrorCode::PermissionDenied: return "permission_denied";
+    case ErrorCode::LimitReached: return "limit_reached";
+    case ErrorCode::StorageFailed: return "storage_failed";
+    case ErrorCode::Corrupt: return "corrupt";
+    case ErrorCode::Internal: break;
   }
   return "internal";
 }

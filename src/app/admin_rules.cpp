@@ -17,7 +17,8 @@ const std::string& text(const Json& arguments, const char* name) {
 
 std::string text_or(const Json& arguments, const char* name, std::string without) {
   const auto found = arguments.find(name);
-  return found != arguments.end() && found->is_string() ? found->get<std::string>() : std::move(without);
+  return found != arguments.end() && found->is_string() ? found->get<std::string>()
+                                                        : std::move(without);
 }
 
 Result<RuleConfig> rule_of(const Json& arguments) {
@@ -84,7 +85,8 @@ Json json_of(const RuleStatistics& statistics) {
           {"sinks", std::move(sinks)}};
 }
 
-Result<RuleConfig> rule_of_definition(const std::string& definition, const std::string& name, const std::string& file) {
+Result<RuleConfig> rule_of_definition(const std::string& definition, const std::string& name,
+                                      const std::string& file) {
   auto rule = read_rule_definition(definition, file);
   if (!rule) return rule;
   if (!name.empty() && !rule->name.empty() && rule->name != name)

@@ -1,5 +1,6 @@
 #pragma once
-// Rules and their queues as administrators see them: JSON of what the host's door tells, and the operations on it.
+// Rules and their queues as administrators see them: JSON of what the host's door tells, and the
+// operations on it.
 
 #include <string>
 
@@ -15,9 +16,10 @@ nlohmann::json json_of(const RuleStatus& status);
 nlohmann::json json_of(const RuleStatistics& statistics);
 nlohmann::json json_of(const SinkStatistics& sink);
 
-/// The rule of a definition for that name; `file` stands for the definition in complaints. An empty name: the
-/// definition's.
-Result<RuleConfig> rule_of_definition(const std::string& definition, const std::string& name, const std::string& file);
+/// The rule of a definition for that name; `file` stands for the definition in complaints. An empty
+/// name: the definition's.
+Result<RuleConfig> rule_of_definition(const std::string& definition, const std::string& name,
+                                      const std::string& file);
 
 using AdminRun = Result<nlohmann::json> (*)(Broker& broker, const nlohmann::json& arguments);
 

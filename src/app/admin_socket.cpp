@@ -105,10 +105,7 @@ Result<std::unique_ptr<AdminSocket>> AdminSocket::open(const std::string& path, 
 }
 
 AdminSocket::AdminSocket(std::string path, int listener, int waker, Answer answer)
-    : path_(std::move(path)),
-      listener_(listener),
-      waker_(waker),
-      answer_(std::move(answer)) {}
+    : path_(std::move(path)), listener_(listener), waker_(waker), answer_(std::move(answer)) {}
 
 Result<void> AdminSocket::start() {
   auto thread = base::start_thread([this] { serve(); });

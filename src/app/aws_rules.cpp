@@ -18,7 +18,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kRole = "arn:aws:iam::000000000000:role/twinmq";
-constexpr std::string_view kDefaultVersion = "2015-10-08";  // what AWS takes when a caller names none
+constexpr std::string_view kDefaultVersion =
+    "2015-10-08";  // what AWS takes when a caller names none
 
 Error wrong(std::string text) {
   return {ErrorCode::InvalidArgument, std::move(text)};
@@ -33,14 +34,16 @@ bool move_text(const Json& from, const char* key, Json& to, const char* other) {
   return true;
 }
 
-Result<void> read_pairs(const Json& list, const char* format_key, std::string_view between, Json& to) {
+Result<void> read_pairs(const Json& list, const char* format_key, std::string_view between,
+                        Json& to) {
   to[format_key] = Json::array();
   if (!list.is_array()) return wrong(fmt::format("{} must be a list", format_key));
   for (const Json& each : list) {
-    if (!each.is_object() || !each.contains("key") || !each["key"].is_string() || !each.contains("value") ||
-        !each["value"].is_string())
+    if (!each.is_object() || !each.contains("key") || !each["key"].is_string() ||
+        !each.contains("value") || !each["value"].is_string())
       return wrong(fmt::format("{}: allowed: {{\"key\": …, \"value\": …}}", format_key));
-    to[format_key].push_back(each["key"].get<std::string>() + std::string(between) + each["value"].get<std::string>());
+    to[format_key].push_back(each["key"].get<std::string>() + std::string(between) +
+                             each["value"].get<std::string>());
   }
   return {};
 }
@@ -61,7 +64,8 @@ Result<void> read_headers(const Json& headers, Json& action) {
     } else if (key == "correlationData") {
       const std::string text = value.get<std::string>();
       const auto decoded = access::decode_base64(text);
-      if (text.find("${") == std::string::npos && !decoded) return wrong("republish: headers.correlationData is no base64");
+      if (text.find("${") == std::string::npos && !decoded)
+        return wrong("republish: headers.correlationData is no base64");
       action["correlation_data"] = decoded ? *decoded : text;
     } else if (key == "messageExpiry") {
       action["message_expiry"] = value;
@@ -95,8 +99,9 @@ struct BatchKey {
   const char* own;
   std::uint64_t preset;
 };
-constexpr BatchKey kBatchKeys[] = {
-    {"maxBatchOpenMs", "linger_milliseconds", 20}, {"maxBatchSize", "batch_max", 10}, {"maxBatchSizeBytes", "batch_bytes_max", 5120}};
+constexpr BatchKey kBatchKeys[] = {{"maxBatchOpenMs", "linger_milliseconds", 20},
+                                   {"maxBatchSize", "batch_max", 10},
+                                   {"maxBatchSizeBytes", "batch_bytes_max", 5120}};
 
 Result<void> read_batches(const Json& config, Json& action) {
   if (!config.is_object()) return wrong("http: batchConfig must be an object");
@@ -105,13 +110,16 @@ Result<void> read_batches(const Json& config, Json& action) {
   for (const BatchKey& known : kBatchKeys) action[known.own] = known.preset;
   for (const auto& [key, value] : config.items()) {
     if (key == "batchAcrossTopics") {
-      if (!value.is_boolean()) return wrong("http: batchConfig.batchAcrossTopics must be true or false");
+      if (!value.is_boolean())
+        return wrong("http: batchConfig.batchAcrossTopics must be true or false");
       action["batch_across_topics"] = value;
       continue;
     }
-    const auto known = std::find_if(std::begin(kBatchKeys), std::end(kBatchKeys),
-                                    [&name = key](const BatchKey& each) { return name == each.aws; });
-    if (known == std::end(kBatchKeys)) return wrong("http: batchConfig." + key + " is not offered here");
+    const auto known =
+        std::find_if(std::begin(kBatchKeys), std::end(kBatchKeys),
+                     [&name = key](const BatchKey& each) { return name == each.aws; });
+    if (known == std::end(kBatchKeys))
+      return wrong("http: batchConfig." + key + " is not offered here");
     if (!value.is_number_unsigned()) return wrong("http: batchConfig." + key + " must be a number");
     action[known->own] = value;
   }
@@ -121,17 +129,21 @@ Result<void> read_batches(const Json& config, Json& action) {
 Result<Json> http_of(const Json& from) {
   Json action = {{"type", "http"}};
   for (const auto& [key, value] : from.items()) {
-    if (key == "auth") return wrong("http: auth is not offered here; a header may hold ${get_secret('NAME')}");
-    if (key != "url" && key != "confirmationUrl" && key != "headers" && key != "enableBatching" && key != "batchConfig")
+    if (key == "auth")
+      return wrong("http: auth is not offered here; a header may hold ${get_secret('NAME')}");
+    if (key != "url" && key != "confirmationUrl" && key != "headers" && key != "enableBatching" &&
+        key != "batchConfig")
       return wrong("http: " + key + " is not offered here");
   }
   if (!move_text(from, "url", action, "url")) return wrong("http: url must be a text");
   if (from.contains("headers"))
-    if (const auto read = read_pairs(from["headers"], "headers", ": ", action); !read) return read.error();
+    if (const auto read = read_pairs(from["headers"], "headers", ": ", action); !read)
+      return read.error();
   const Json batches = from.value("enableBatching", Json(false));
   if (!batches.is_boolean()) return wrong("http: enableBatching must be true or false");
   if (!batches.get<bool>()) return action;
-  if (const auto read = read_batches(from.value("batchConfig", Json::object()), action); !read) return read.error();
+  if (const auto read = read_batches(from.value("batchConfig", Json::object()), action); !read)
+    return read.error();
   return action;
 }
 
@@ -143,7 +155,9 @@ Result<Json> action_of(const Json& action) {
   if (kind == "republish") return republish_of(keys);
   if (kind == "http") return http_of(keys);
   if (kind != "shadow" && kind != "log" && kind != "file" && kind != "plugin")
-    return wrong("the action \"" + kind + "\" is not offered here; republish and http are, and shadow, log, file and plugin");
+    return wrong(
+        "the action \"" + kind +
+        "\" is not offered here; republish and http are, and shadow, log, file and plugin");
   Json own = keys;
   own["type"] = kind;
   return own;
@@ -155,7 +169,8 @@ Json pairs_of(const Json& list, std::string_view between) {
     const std::string text = each.get<std::string>();
     const std::size_t at = text.find(between[0]);
     const std::size_t value = text.find_first_not_of(' ', at + 1);
-    all.push_back({{"key", text.substr(0, at)}, {"value", value == std::string::npos ? "" : text.substr(value)}});
+    all.push_back({{"key", text.substr(0, at)},
+                   {"value", value == std::string::npos ? "" : text.substr(value)}});
   }
   return all;
 }
@@ -170,22 +185,26 @@ Json aws_of_action(Json action) {
       made["enableBatching"] = true;
       made["batchConfig"] = {{"batchAcrossTopics", action.value("batch_across_topics", true)}};
       const RuleActionConfig presets;
-      const std::uint64_t own_presets[] = {presets.linger_milliseconds, presets.batch_max, presets.batch_bytes_max};
+      const std::uint64_t own_presets[] = {presets.linger_milliseconds, presets.batch_max,
+                                           presets.batch_bytes_max};
       for (std::size_t i = 0; i < std::size(kBatchKeys); ++i)
         made["batchConfig"][kBatchKeys[i].aws] = action.value(kBatchKeys[i].own, own_presets[i]);
     }
     return {{"http", std::move(made)}};
   }
   if (kind != "republish") return {{kind, std::move(action)}};
-  Json made = {{"roleArn", kRole}, {"topic", action.value("topic", "")}, {"qos", action.value("qos", 0)}};
+  Json made = {
+      {"roleArn", kRole}, {"topic", action.value("topic", "")}, {"qos", action.value("qos", 0)}};
   Json headers = Json::object();
   move_text(action, "content_type", headers, "contentType");
   move_text(action, "response_topic", headers, "responseTopic");
   move_text(action, "message_expiry", headers, "messageExpiry");
   move_text(action, "payload_format", headers, "payloadFormatIndicator");
   if (const std::string data = action.value("correlation_data", ""); !data.empty())
-    headers["correlationData"] = data.find("${") == std::string::npos ? access::encode_base64(data) : data;
-  if (action.contains("user_properties")) headers["userProperties"] = pairs_of(action["user_properties"], "=");
+    headers["correlationData"] =
+        data.find("${") == std::string::npos ? access::encode_base64(data) : data;
+  if (action.contains("user_properties"))
+    headers["userProperties"] = pairs_of(action["user_properties"], "=");
   if (!headers.empty()) made["headers"] = std::move(headers);
   return {{"republish", std::move(made)}};
 }
@@ -205,12 +224,14 @@ Result<RuleConfig> rule_of_aws(std::string_view payload, const std::string& name
   if (!body.is_object()) return wrong("the body must be a JSON object");
   Json definition = {{"dialect", "aws"}, {"sql_version", kDefaultVersion}};
   for (const auto& [key, value] : body.items())
-    if (key != "sql" && key != "description" && key != "actions" && key != "ruleDisabled" && key != "awsIotSqlVersion" &&
-        key != "errorAction" && key != "ruleName" && key != "createdAt")
+    if (key != "sql" && key != "description" && key != "actions" && key != "ruleDisabled" &&
+        key != "awsIotSqlVersion" && key != "errorAction" && key != "ruleName" &&
+        key != "createdAt")
       return wrong(key + " is not known");
   for (const auto& [key, other] : {std::pair("sql", "sql"), std::pair("description", "description"),
                                    std::pair("awsIotSqlVersion", "sql_version")})
-    if (!move_text(body, key, definition, other)) return wrong(std::string(key) + " must be a text");
+    if (!move_text(body, key, definition, other))
+      return wrong(std::string(key) + " must be a text");
   if (!definition.contains("sql")) return wrong("sql is missing");
   if (definition["sql_version"] == "twinmq") definition["dialect"] = "twinmq";
   if (body.contains("ruleDisabled")) {
@@ -228,10 +249,12 @@ Result<RuleConfig> rule_of_aws(std::string_view payload, const std::string& name
   if (body.contains("errorAction") && !body["errorAction"].is_null()) {
     auto action = action_of(body["errorAction"]);
     if (!action) return action.error();
-    if (action->value("body", "") == "array") return wrong("errorAction: http: enableBatching is not offered there");
+    if (action->value("body", "") == "array")
+      return wrong("errorAction: http: enableBatching is not offered there");
     definition["error_action"] = Json::array({std::move(*action)});
   }
-  auto rule = read_rule_definition(definition.dump(-1, ' ', false, Json::error_handler_t::replace), "body");
+  auto rule =
+      read_rule_definition(definition.dump(-1, ' ', false, Json::error_handler_t::replace), "body");
   if (rule) rule->name = name;
   return rule;
 }
@@ -243,11 +266,15 @@ Json aws_of_rule(const RuleStatus& status) {
                {"description", status.config.description},
                {"createdAt", created(status)},
                {"ruleDisabled", !status.config.enabled},
-               {"awsIotSqlVersion", status.config.sql_version.empty() ? "twinmq" : status.config.sql_version},
+               {"awsIotSqlVersion",
+                status.config.sql_version.empty() ? "twinmq" : status.config.sql_version},
                {"actions", Json::array()}};
-  if (status.config.dialect == "aws" && status.config.sql_version.empty()) rule["awsIotSqlVersion"] = "2016-03-23";
-  for (const Json& each : definition.value("action", Json::array())) rule["actions"].push_back(aws_of_action(each));
-  for (const Json& each : definition.value("error_action", Json::array())) rule["errorAction"] = aws_of_action(each);
+  if (status.config.dialect == "aws" && status.config.sql_version.empty())
+    rule["awsIotSqlVersion"] = "2016-03-23";
+  for (const Json& each : definition.value("action", Json::array()))
+    rule["actions"].push_back(aws_of_action(each));
+  for (const Json& each : definition.value("error_action", Json::array()))
+    rule["errorAction"] = aws_of_action(each);
   return {{"ruleArn", arn_of(status)}, {"rule", std::move(rule)}};
 }
 
@@ -257,8 +284,10 @@ Json aws_list_entry(const RuleStatus& status) {
                 {"createdAt", created(status)},
                 {"ruleDisabled", !status.config.enabled}};
   const auto statement = sql::Statement::compile(
-      status.config.sql, {status.config.dialect == "aws" ? sql::Dialect::Aws : sql::Dialect::Twinmq, sql::Version::V2016});
-  if (statement && !statement->filters().empty()) entry["topicPattern"] = statement->filters().front();
+      status.config.sql, {status.config.dialect == "aws" ? sql::Dialect::Aws : sql::Dialect::Twinmq,
+                          sql::Version::V2016});
+  if (statement && !statement->filters().empty())
+    entry["topicPattern"] = statement->filters().front();
   return entry;
 }
 

@@ -12,8 +12,8 @@
 
 namespace twinmq::app {
 
-/// The rule of a TopicRulePayload. Actions that this broker does not have are refused by name; its own may stand
-/// beside AWS's, with the keys of the configuration.
+/// The rule of a TopicRulePayload. Actions that this broker does not have are refused by name; its
+/// own may stand beside AWS's, with the keys of the configuration.
 Result<RuleConfig> rule_of_aws(std::string_view payload, const std::string& name);
 
 /// What GetTopicRule answers.

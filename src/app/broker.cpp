@@ -140,7 +140,8 @@ Result<void> HouseBroker::open_plugins() {
   const auto log = [log = log_](LogLevel level, std::string_view event, const std::string& detail) {
     (*log)({level, event, detail});
   };
-  for (const rules::PlacedRule& each : rules::compile_all(config_.modules.rules ? config_.rule : std::vector<RuleConfig>()))
+  for (const rules::PlacedRule& each :
+       rules::compile_all(config_.modules.rules ? config_.rule : std::vector<RuleConfig>()))
     log_warnings(*each.rule, log);
   return {};
 }

@@ -15,7 +15,9 @@ namespace twinmq::app {
 RuleBookDoors HouseBroker::rule_doors() {
   RuleBookDoors doors;
   doors.commit = [this](const Batch& changes) { return commit_and_wait(changes); };
-  doors.on_every_shard = [this](const RuleBookDoors::Errand& errand) { return on_every_shard(errand); };
+  doors.on_every_shard = [this](const RuleBookDoors::Errand& errand) {
+    return on_every_shard(errand);
+  };
   doors.wall = [] { return read_clocks().wall; };
   doors.log = [log = log_](LogLevel level, std::string_view event, const std::string& detail) {
     (*log)({level, event, detail});
@@ -38,11 +40,12 @@ bool HouseBroker::on_every_shard(const RuleBookDoors::Errand& errand) const {
   if (!set || !set->may_wait()) return false;
   std::vector<Reply<bool>> replies(set->size());
   for (core::ShardId shard = 0; shard < set->size(); ++shard) {
-    set->inbox(shard)->post([promise = replies[shard].promise(), errand, shard](ShardThread& thread) {
-      Service* const service = thread.core() ? thread.core()->service("rules") : nullptr;
-      if (service != nullptr) errand(static_cast<rules::RulesService&>(*service), shard);
-      promise.give(service != nullptr);
-    });
+    set->inbox(shard)->post(
+        [promise = replies[shard].promise(), errand, shard](ShardThread& thread) {
+          Service* const service = thread.core() ? thread.core()->service("rules") : nullptr;
+          if (service != nullptr) errand(static_cast<rules::RulesService&>(*service), shard);
+          promise.give(service != nullptr);
+        });
   }
   bool all = true;
   for (const auto& reply : replies) all = set->await(reply) && reply.take().value_or(false) && all;
@@ -127,7 +130,9 @@ void HouseBroker::watch_rule_files() {
   hooks.hourly = [] {};
   hooks.files = [config = config_.rules] { return rule_file_paths(config); };
   auto watch = FileWatch::start(std::move(files), rule_files_read_, std::move(hooks));
-  if (!watch) return log(LogLevel::Warning, "files are not watched", "reason=" + escaped(watch.error().detail));
+  if (!watch)
+    return log(LogLevel::Warning, "files are not watched",
+               "reason=" + escaped(watch.error().detail));
   rule_file_watch_ = std::move(*watch);
 }
 
@@ -143,7 +148,8 @@ void HouseBroker::renew_rule_files() {
     config = config_.rules;
   }
   auto files = read_rule_files(config);
-  if (!files) return log(LogLevel::Error, "rule files kept", "reason=" + escaped(files.error().detail));
+  if (!files)
+    return log(LogLevel::Error, "rule files kept", "reason=" + escaped(files.error().detail));
   log(LogLevel::Info, "rule files renewed", (*files)->counted());
   install_rule_files(std::move(*files));
 }

@@ -59,16 +59,11 @@ bool is_config_section(std::string_view name) {
 
 std::string allowed_values(const ConfigKey& key) {
   switch (key.kind) {
-    case KeyKind::Boolean:
-      return "true or false";
-    case KeyKind::Integer:
-      return fmt::format("an integer from {} to {}", key.min, key.max);
-    case KeyKind::Text:
-      return "a text in quotes";
-    case KeyKind::List:
-      return "a list of texts, [\"one\", \"two\"]";
-    case KeyKind::Choice:
-      break;
+    case KeyKind::Boolean: return "true or false";
+    case KeyKind::Integer: return fmt::format("an integer from {} to {}", key.min, key.max);
+    case KeyKind::Text: return "a text in quotes";
+    case KeyKind::List: return "a list of texts, [\"one\", \"two\"]";
+    case KeyKind::Choice: break;
   }
   std::string all;
   for (const std::string_view choice : key.choices) {
@@ -82,20 +77,14 @@ std::optional<std::string> value_complaint(const ConfigKey& key, const ConfigVal
                                            std::string_view found) {
   bool fits = false;
   switch (key.kind) {
-    case KeyKind::Boolean:
-      fits = std::holds_alternative<bool>(value);
-      break;
+    case KeyKind::Boolean: fits = std::holds_alternative<bool>(value); break;
     case KeyKind::Integer:
       if (const auto* number = std::get_if<std::int64_t>(&value)) {
         fits = *number >= key.min && *number <= key.max;
       }
       break;
-    case KeyKind::Text:
-      fits = std::holds_alternative<std::string>(value);
-      break;
-    case KeyKind::List:
-      fits = std::holds_alternative<std::vector<std::string>>(value);
-      break;
+    case KeyKind::Text: fits = std::holds_alternative<std::string>(value); break;
+    case KeyKind::List: fits = std::holds_alternative<std::vector<std::string>>(value); break;
     case KeyKind::Choice:
       if (const auto* word = std::get_if<std::string>(&value)) {
         fits = std::find(key.choices.begin(), key.choices.end(), *word) != key.choices.end();

@@ -70,7 +70,8 @@ std::vector<ConfigKey> rules_keys() {
       number<rules, &Ru::state_cells_max>("rules.state_cells_max", 16, 100'000'000,
                                           "What functions such as lag() and once() of one rule may "
                                           "remember; beyond, the oldest goes."),
-      key_of<rules, &Ru::account_id>("rules.account_id", "What accountid() says in statements: 12 digits."),
+      key_of<rules, &Ru::account_id>("rules.account_id",
+                                     "What accountid() says in statements: 12 digits."),
       key_of<rules, &Ru::file_directories>(
           "rules.file_directories",
           "Directories below which file actions may write; none: nowhere."),

@@ -55,7 +55,8 @@ std::vector<ConfigKey> limits_keys() {
                                           "Connections at the same time, over all listeners."),
       number<limits, &L::connections_per_address_max>(
           "limits.connections_per_address_max", 0, kU32Max,
-          "Connections of one client address at the same time, the address a trusted proxy tells counting as the "
+          "Connections of one client address at the same time, the address a trusted proxy tells "
+          "counting as the "
           "client's; 0: no limit."),
       number<limits, &L::connect_timeout_seconds>(
           "limits.connect_timeout_seconds", 1, 3600,

@@ -13,11 +13,12 @@
 namespace twinmq::app {
 namespace {
 
-constexpr std::array<std::string_view, 6> kKinds = {"republish", "shadow", "log", "file", "http", "plugin"};
+constexpr std::array<std::string_view, 6> kKinds = {"republish", "shadow", "log",
+                                                    "file",      "http",   "plugin"};
 
 struct Text {
   std::string_view name;
-  std::string RuleActionConfig::* field;
+  std::string RuleActionConfig::*field;
 };
 constexpr Text kActionTexts[] = {{"topic", &RuleActionConfig::topic},
                                  {"payload", &RuleActionConfig::payload},
@@ -38,7 +39,7 @@ constexpr Text kActionTexts[] = {{"topic", &RuleActionConfig::topic},
 
 struct Number {
   std::string_view name;
-  std::uint64_t RuleActionConfig::* field;
+  std::uint64_t RuleActionConfig::*field;
   std::uint64_t least;
   std::uint64_t most;
 };
@@ -55,7 +56,7 @@ constexpr Number kActionNumbers[] = {
 
 struct RuleText {
   std::string_view name;
-  std::string RuleConfig::* field;
+  std::string RuleConfig::*field;
 };
 constexpr RuleText kRuleTexts[] = {{"name", &RuleConfig::name},
                                    {"sql", &RuleConfig::sql},
@@ -65,11 +66,12 @@ constexpr RuleText kRuleTexts[] = {{"name", &RuleConfig::name},
 
 struct PluginNumber {
   std::string_view name;
-  std::uint64_t PluginConfig::* field;
+  std::uint64_t PluginConfig::*field;
   std::uint64_t most;
 };
-constexpr PluginNumber kPluginNumbers[] = {{"deadline_milliseconds", &PluginConfig::deadline_milliseconds, 600'000},
-                                           {"workers", &PluginConfig::workers, 64}};
+constexpr PluginNumber kPluginNumbers[] = {
+    {"deadline_milliseconds", &PluginConfig::deadline_milliseconds, 600'000},
+    {"workers", &PluginConfig::workers, 64}};
 
 std::string json_of(const toml::table& table) {
   std::ostringstream text;
@@ -116,12 +118,16 @@ class RuleReader {
     return fmt::format("{}:{}:{}", file_, begin.line, begin.column);
   }
 
-  void complain(const toml::node& node, const std::string& text) { draft_.complain(place(node), text); }
+  void complain(const toml::node& node, const std::string& text) {
+    draft_.complain(place(node), text);
+  }
 
   const toml::array* tables(const toml::node& node, std::string_view name) {
     const auto* array = node.as_array();
     if (array != nullptr && (array->empty() || array->is_array_of_tables())) return array;
-    complain(node, fmt::format("{}: found something else, allowed: sections [[{}]], in double brackets", name, name));
+    complain(node,
+             fmt::format("{}: found something else, allowed: sections [[{}]], in double brackets",
+                         name, name));
     return nullptr;
   }
 
@@ -141,7 +147,8 @@ class RuleReader {
       complain(node, fmt::format("{}: allowed: true or false", path));
   }
 
-  void rule_key(RuleConfig& rule, const std::string& path, std::string_view key, const toml::node& node) {
+  void rule_key(RuleConfig& rule, const std::string& path, std::string_view key,
+                const toml::node& node) {
     for (const RuleText& known : kRuleTexts) {
       if (key != known.name) continue;
       text(node, path, rule.*known.field);
@@ -151,7 +158,8 @@ class RuleReader {
     if (key == "persist") return flag(node, path, rule.persist);
     if (key == "action") return actions(node, "rule.action", path, rule.actions);
     if (key == "error_action") return actions(node, "rule.error_action", path, rule.error_actions);
-    complain(node, fmt::format("{}: unknown key; allowed: name, sql, sql_version, dialect, description, enabled, persist, "
+    complain(node, fmt::format("{}: unknown key; allowed: name, sql, sql_version, dialect, "
+                               "description, enabled, persist, "
                                "action, error_action",
                                path));
   }
@@ -168,7 +176,8 @@ class RuleReader {
     }
   }
 
-  void action_key(RuleActionConfig& action, const std::string& path, std::string_view key, const toml::node& node) {
+  void action_key(RuleActionConfig& action, const std::string& path, std::string_view key,
+                  const toml::node& node) {
     // A number reads as well as its text.
     if (const auto* seconds = node.as_integer(); seconds != nullptr && key == "message_expiry") {
       action.message_expiry = std::to_string(seconds->get());
@@ -182,9 +191,12 @@ class RuleReader {
     for (const Number& known : kActionNumbers) {
       if (key != known.name) continue;
       const auto* number = node.as_integer();
-      const auto value = number == nullptr || number->get() < 0 ? known.most + 1 : static_cast<std::uint64_t>(number->get());
+      const auto value = number == nullptr || number->get() < 0
+                             ? known.most + 1
+                             : static_cast<std::uint64_t>(number->get());
       if (value < known.least || value > known.most)
-        return complain(node, fmt::format("{}: allowed: an integer from {} to {}", path, known.least, known.most));
+        return complain(node, fmt::format("{}: allowed: an integer from {} to {}", path,
+                                          known.least, known.most));
       action.*known.field = value;
       return;
     }
@@ -197,15 +209,20 @@ class RuleReader {
     if (key == "retain") return flag(node, path, action.retain);
     if (key == "qos") {
       const auto* number = node.as_integer();
-      if (number == nullptr || number->get() < 0 || number->get() > 2) return complain(node, fmt::format("{}: allowed: 0, 1 or 2", path));
+      if (number == nullptr || number->get() < 0 || number->get() > 2)
+        return complain(node, fmt::format("{}: allowed: 0, 1 or 2", path));
       action.qos = static_cast<std::uint8_t>(number->get());
       return;
     }
     if (key == "user_properties") return list(node, path, action.user_properties);
-    complain(node, fmt::format("{}: unknown key; allowed: type, topic, payload, qos, retain, content_type, response_topic, "
-                               "correlation_data, message_expiry, payload_format, user_properties, thing, shadow, message, path, "
-                               "format, columns, rotate_bytes, rotate_seconds, files_max, url, headers, body, gzip, ca_file, "
-                               "timeout_milliseconds, plugin, batch_max, batch_bytes_max, batch_across_topics, linger_milliseconds, "
+    complain(node, fmt::format("{}: unknown key; allowed: type, topic, payload, qos, retain, "
+                               "content_type, response_topic, "
+                               "correlation_data, message_expiry, payload_format, user_properties, "
+                               "thing, shadow, message, path, "
+                               "format, columns, rotate_bytes, rotate_seconds, files_max, url, "
+                               "headers, body, gzip, ca_file, "
+                               "timeout_milliseconds, plugin, batch_max, batch_bytes_max, "
+                               "batch_across_topics, linger_milliseconds, "
                                "queue_max, queue_bytes_max, queue_full",
                                path));
   }
@@ -214,30 +231,40 @@ class RuleReader {
   void plugin_action(RuleActionConfig& action, const std::string& path, const toml::node& node) {
     const auto* table = node.as_table();
     const auto* name = table == nullptr ? nullptr : table->get_as<std::string>("name");
-    if (name == nullptr) return complain(node, fmt::format("{}: allowed: {{ name = \"…\", and the action's options }}", path));
+    if (name == nullptr)
+      return complain(
+          node, fmt::format("{}: allowed: {{ name = \"…\", and the action's options }}", path));
     action.plugin = name->get();
     toml::table options = *table;
     options.erase("name");
     action.plugin_options = json_of(options);
   }
 
-  void plugin_key(PluginConfig& plugin, const std::string& path, std::string_view key, const toml::node& node) {
+  void plugin_key(PluginConfig& plugin, const std::string& path, std::string_view key,
+                  const toml::node& node) {
     if (key == "name") return void(text(node, path, plugin.name));
     if (key == "path") return void(text(node, path, plugin.path));
     if (key == "options") {
-      if (const auto* table = node.as_table()) plugin.options = json_of(*table);
-      else complain(node, fmt::format("{}: allowed: a table, {{ key = value }}", path));
+      if (const auto* table = node.as_table())
+        plugin.options = json_of(*table);
+      else
+        complain(node, fmt::format("{}: allowed: a table, {{ key = value }}", path));
       return;
     }
     for (const PluginNumber& known : kPluginNumbers) {
       if (key != known.name) continue;
       const auto* number = node.as_integer();
-      if (number == nullptr || number->get() < 1 || static_cast<std::uint64_t>(number->get()) > known.most)
-        return complain(node, fmt::format("{}: allowed: an integer from 1 to {}", path, known.most));
+      if (number == nullptr || number->get() < 1 ||
+          static_cast<std::uint64_t>(number->get()) > known.most)
+        return complain(node,
+                        fmt::format("{}: allowed: an integer from 1 to {}", path, known.most));
       plugin.*known.field = static_cast<std::uint64_t>(number->get());
       return;
     }
-    complain(node, fmt::format("{}: unknown key; allowed: name, path, deadline_milliseconds, workers, options", path));
+    complain(
+        node,
+        fmt::format("{}: unknown key; allowed: name, path, deadline_milliseconds, workers, options",
+                    path));
   }
 
   void kind(RuleActionConfig& action, const std::string& path, const toml::node& node) {
@@ -247,7 +274,11 @@ class RuleReader {
       action.kind = static_cast<RuleActionKind>(i);
       return;
     }
-    complain(node, fmt::format("{}: allowed: \"republish\", \"shadow\", \"log\", \"file\", \"http\" or \"plugin\"", path));
+    complain(
+        node,
+        fmt::format(
+            "{}: allowed: \"republish\", \"shadow\", \"log\", \"file\", \"http\" or \"plugin\"",
+            path));
   }
 
   void list(const toml::node& node, const std::string& path, std::vector<std::string>& to) {
@@ -266,7 +297,9 @@ class RuleReader {
 
 std::string toml_of(const json::Value& value) {
   std::string text;
-  const auto list = [&](std::string_view item) { text += (text.size() == 1 ? " " : ", ") + std::string(item); };
+  const auto list = [&](std::string_view item) {
+    text += (text.size() == 1 ? " " : ", ") + std::string(item);
+  };
   switch (value.kind()) {
     case json::Kind::String: return toml_quoted(value.text());
     case json::Kind::Array:
@@ -275,7 +308,8 @@ std::string toml_of(const json::Value& value) {
       return text + " ]";
     case json::Kind::Object:
       text = "{";
-      for (const json::Member& each : value.members()) list(fmt::format("{} = {}", toml_quoted(each.key), toml_of(each.value)));
+      for (const json::Member& each : value.members())
+        list(fmt::format("{} = {}", toml_quoted(each.key), toml_of(each.value)));
       return text + " }";
     default: return json::text_of(value, json::Numbers::AsWritten);
   }
@@ -293,20 +327,25 @@ std::string actions_text(std::string_view section, const std::vector<RuleActionC
   const RuleActionConfig defaults;
   std::string text;
   for (const RuleActionConfig& action : actions) {
-    text += fmt::format("\n[[{}]]\ntype = \"{}\"\n", section, kKinds[static_cast<std::size_t>(action.kind)]);
+    text += fmt::format("\n[[{}]]\ntype = \"{}\"\n", section,
+                        kKinds[static_cast<std::size_t>(action.kind)]);
     for (const Text& known : kActionTexts)
-      if (action.*known.field != defaults.*known.field) text += fmt::format("{} = {}\n", known.name, toml_quoted(action.*known.field));
+      if (action.*known.field != defaults.*known.field)
+        text += fmt::format("{} = {}\n", known.name, toml_quoted(action.*known.field));
     if (action.qos != defaults.qos) text += fmt::format("qos = {}\n", action.qos);
     if (action.retain) text += "retain = true\n";
     for (const Number& known : kActionNumbers)
-      if (action.*known.field != defaults.*known.field) text += fmt::format("{} = {}\n", known.name, action.*known.field);
+      if (action.*known.field != defaults.*known.field)
+        text += fmt::format("{} = {}\n", known.name, action.*known.field);
     if (!action.plugin.empty())
-      text += fmt::format("plugin = {}\n", toml_of_json(action.plugin_options, "name = " + toml_quoted(action.plugin)));
+      text += fmt::format("plugin = {}\n", toml_of_json(action.plugin_options,
+                                                        "name = " + toml_quoted(action.plugin)));
     if (!action.batch_across_topics) text += "batch_across_topics = false\n";
     if (action.gzip) text += "gzip = true\n";
     if (!action.columns.empty()) text += fmt::format("columns = {}\n", toml_value(action.columns));
     if (!action.headers.empty()) text += fmt::format("headers = {}\n", toml_value(action.headers));
-    if (!action.user_properties.empty()) text += fmt::format("user_properties = {}\n", toml_value(action.user_properties));
+    if (!action.user_properties.empty())
+      text += fmt::format("user_properties = {}\n", toml_value(action.user_properties));
   }
   return text;
 }
@@ -321,10 +360,13 @@ std::string plugins_text(const std::vector<PluginConfig>& plugins) {
   const PluginConfig defaults;
   std::string text;
   for (const PluginConfig& plugin : plugins) {
-    text += fmt::format("\n[[plugin]]\nname = {}\npath = {}\n", toml_quoted(plugin.name), toml_quoted(plugin.path));
+    text += fmt::format("\n[[plugin]]\nname = {}\npath = {}\n", toml_quoted(plugin.name),
+                        toml_quoted(plugin.path));
     for (const PluginNumber& known : kPluginNumbers)
-      if (plugin.*known.field != defaults.*known.field) text += fmt::format("{} = {}\n", known.name, plugin.*known.field);
-    if (plugin.options != defaults.options) text += fmt::format("options = {}\n", toml_of_json(plugin.options));
+      if (plugin.*known.field != defaults.*known.field)
+        text += fmt::format("{} = {}\n", known.name, plugin.*known.field);
+    if (plugin.options != defaults.options)
+      text += fmt::format("options = {}\n", toml_of_json(plugin.options));
   }
   return text;
 }
@@ -335,7 +377,8 @@ void read_rules(ConfigDraft& draft, const toml::node& node, const std::string& f
 
 RuleConfig read_rule(ConfigDraft& draft, const toml::table& table, const std::string& file) {
   const auto* several = table.get_as<toml::array>("rule");
-  if (several != nullptr && several->size() == 1 && table.size() == 1 && several->get(0)->is_table())
+  if (several != nullptr && several->size() == 1 && table.size() == 1 &&
+      several->get(0)->is_table())
     return RuleReader(draft, file).rule(*several->get(0)->as_table());
   return RuleReader(draft, file).rule(table);
 }
@@ -345,10 +388,12 @@ std::string rules_text(const std::vector<RuleConfig>& rules) {
   for (const RuleConfig& rule : rules) {
     text += "\n[[rule]]\n";
     for (const RuleText& known : kRuleTexts)
-      if (!(rule.*known.field).empty()) text += fmt::format("{} = {}\n", known.name, toml_quoted(rule.*known.field));
+      if (!(rule.*known.field).empty())
+        text += fmt::format("{} = {}\n", known.name, toml_quoted(rule.*known.field));
     if (!rule.enabled) text += "enabled = false\n";
     if (rule.persist) text += "persist = true\n";
-    text += actions_text("rule.action", rule.actions) + actions_text("rule.error_action", rule.error_actions);
+    text += actions_text("rule.action", rule.actions) +
+            actions_text("rule.error_action", rule.error_actions);
   }
   return text;
 }

@@ -10,8 +10,8 @@
 
 namespace twinmq::app {
 
-/// Reads the array of rules into the draft, or complains. Texts are taken as they are: ${…} in them belongs to
-/// the rule.
+/// Reads the array of rules into the draft, or complains. Texts are taken as they are: ${…} in them
+/// belongs to the rule.
 void read_rules(ConfigDraft& draft, const toml::node& node, const std::string& file);
 
 /// Reads one rule from a table of its keys, or from one with a single [[rule]].

@@ -9,7 +9,7 @@ namespace {
 
 struct Text {
   std::string_view name;
-  std::string ShadowSchemaConfig::* field;
+  std::string ShadowSchemaConfig::*field;
 };
 constexpr Text kTexts[] = {{"thing", &ShadowSchemaConfig::thing},
                            {"name", &ShadowSchemaConfig::name},

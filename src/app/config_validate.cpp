@@ -8,14 +8,14 @@
 
 #include "app/config_keys.hpp"
 #include "app/rule_secrets.hpp"
-#include "storage/key_ring.hpp"
-#include "net/address_list.hpp"
 #include "modules/rules/compiled_rule.hpp"
 #include "modules/shadow/schema.hpp"
 #include "mqtt/topic.hpp"
+#include "net/address_list.hpp"
 #include "net/listener_url.hpp"
 #include "sinks/file_sink.hpp"
 #include "sinks/http_target.hpp"
+#include "storage/key_ring.hpp"
 
 namespace twinmq {
 namespace app {
@@ -69,9 +69,10 @@ void check_filters(std::string_view key, const std::vector<std::string>& filters
                    std::vector<ConfigComplaint>& complaints) {
   for (const std::string& filter : filters)
     if (!mqtt::is_valid_topic_filter(filter, 65'535))
-      complaints.push_back({std::string(key), fmt::format("found {}, which is no topic filter; allowed: "
-                                                          "one like \"telemetry/#\"",
-                                                          toml_quoted(filter))});
+      complaints.push_back(
+          {std::string(key), fmt::format("found {}, which is no topic filter; allowed: "
+                                         "one like \"telemetry/#\"",
+                                         toml_quoted(filter))});
 }
 
 void check_proxies(const std::string& key, const std::vector<std::string>& entries,
@@ -190,7 +191,8 @@ void check_secrets(const RulesConfig& rules, const std::string& key, const std::
   }
   for (const std::string& name : *names)
     if (!has_secret(rules, name))
-      complaints.push_back({key, fmt::format("headers: the secret \"{}\" is none of rules.secrets", name)});
+      complaints.push_back(
+          {key, fmt::format("headers: the secret \"{}\" is none of rules.secrets", name)});
 }
 
 // Rules write files and call servers only where the administrator said so.
@@ -218,17 +220,21 @@ void check_rules(const Config& config, std::vector<ConfigComplaint>& complaints)
     const RuleConfig& rule = config.rule[i];
     const std::string key = fmt::format("rule[{}]", i);
     for (std::size_t k = 0; k < i; ++k)
-      if (config.rule[k].name == rule.name) complaints.push_back({key, fmt::format("the name \"{}\" is taken", rule.name)});
+      if (config.rule[k].name == rule.name)
+        complaints.push_back({key, fmt::format("the name \"{}\" is taken", rule.name)});
     if (const auto compiled = rules::CompiledRule::compile(rule); !compiled)
       complaints.push_back({key, compiled.error().detail});
     for (const auto* actions : {&rule.actions, &rule.error_actions})
-      for (const RuleActionConfig& action : *actions) check_reach(config.rules, key, action, complaints);
+      for (const RuleActionConfig& action : *actions)
+        check_reach(config.rules, key, action, complaints);
   }
 }
 
 void check_account(const RulesConfig& rules, std::vector<ConfigComplaint>& complaints) {
-  if (rules.account_id.size() != 12 || rules.account_id.find_first_not_of("0123456789") != std::string::npos)
-    complaints.push_back({"rules.account_id", fmt::format("found \"{}\", allowed: 12 digits", rules.account_id)});
+  if (rules.account_id.size() != 12 ||
+      rules.account_id.find_first_not_of("0123456789") != std::string::npos)
+    complaints.push_back(
+        {"rules.account_id", fmt::format("found \"{}\", allowed: 12 digits", rules.account_id)});
 }
 
 void check_schemas(const Config& config, std::vector<ConfigComplaint>& complaints) {
@@ -239,9 +245,12 @@ void check_schemas(const Config& config, std::vector<ConfigComplaint>& complaint
     complaints.push_back({"shadow.indexes", "allowed: at most 16 paths"});
   for (const std::string& path : config.shadow.indexes) {
     const bool below = path.starts_with("desired.") || path.starts_with("reported.");
-    if (!below || path.ends_with('.') || path.find("..") != path.npos || path.find('\0') != path.npos)
-      complaints.push_back({"shadow.indexes", fmt::format("\"{}\": allowed: a path below desired or reported, "
-                                                          "such as \"reported.battery\"", path)});
+    if (!below || path.ends_with('.') || path.find("..") != path.npos ||
+        path.find('\0') != path.npos)
+      complaints.push_back(
+          {"shadow.indexes", fmt::format("\"{}\": allowed: a path below desired or reported, "
+                                         "such as \"reported.battery\"",
+                                         path)});
   }
 }
 
@@ -251,14 +260,17 @@ void check_plugins(const Config& config, std::vector<ConfigComplaint>& complaint
     const std::string key = fmt::format("plugin[{}]", i);
     const bool named = !plugin.name.empty() && plugin.name.size() <= 128 &&
                        std::all_of(plugin.name.begin(), plugin.name.end(), [](char c) {
-                         return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+                         return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                                (c >= 'A' && c <= 'Z');
                        });
     if (!named) complaints.push_back({key, "name: allowed: 1 to 128 letters, digits and _"});
-    if (plugin.path.empty()) complaints.push_back({key, "path: allowed: the file of a shared library"});
+    if (plugin.path.empty())
+      complaints.push_back({key, "path: allowed: the file of a shared library"});
     if (plugin.deadline_milliseconds == 0 || plugin.workers == 0 || plugin.workers > 64)
       complaints.push_back({key, "allowed: deadline_milliseconds from 1, workers from 1 to 64"});
     for (std::size_t k = 0; k < i; ++k)
-      if (config.plugin[k].name == plugin.name) complaints.push_back({key, fmt::format("the name \"{}\" is taken", plugin.name)});
+      if (config.plugin[k].name == plugin.name)
+        complaints.push_back({key, fmt::format("the name \"{}\" is taken", plugin.name)});
   }
 }
 
@@ -327,12 +339,9 @@ std::string durability_reason(const Config& config, Durability store_max) {
 
 std::string_view durability_word(Durability durability) {
   switch (durability) {
-    case Durability::None:
-      return "none";
-    case Durability::OperatingSystem:
-      return "os";
-    case Durability::Fsync:
-      return "fsync";
+    case Durability::None: return "none";
+    case Durability::OperatingSystem: return "os";
+    case Durability::Fsync: return "fsync";
   }
   return "?";
 }

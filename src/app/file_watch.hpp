@@ -29,8 +29,8 @@ class FileWatch {
     std::function<std::vector<std::string>()> files = nullptr;
   };
 
-  /// `known` is state_of_files() from before they were read, so that no change since then is missed.
-  /// The hooks are called on the thread of the watch.
+  /// `known` is state_of_files() from before they were read, so that no change since then is
+  /// missed. The hooks are called on the thread of the watch.
   static Result<std::unique_ptr<FileWatch>> start(std::vector<std::string> files, std::string known,
                                                   Hooks hooks);
   /// Waits for a hook that is being called.

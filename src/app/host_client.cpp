@@ -201,8 +201,8 @@ void HostClient::on_packet(const mqtt::Publish& packet) {
     return;
   }
   waiting_bytes_ += delivery->size();
-  const bool posted = threads_->post(
-      strand_, [self = shared_from_this(), delivery] { self->deliver(*delivery); });
+  const bool posted =
+      threads_->post(strand_, [self = shared_from_this(), delivery] { self->deliver(*delivery); });
   // Nobody is there to hear it: it stays unacknowledged.
   if (!posted) waiting_bytes_ -= delivery->size();
 }

@@ -42,7 +42,6 @@ class HostClient final : public FarEnd, public std::enable_shared_from_this<Host
   const std::string& client_id() const { return options_.client_id; }
 
   // --- FarEnd: on the shard's thread
-  // -----------------------------------------------------------------------
   std::size_t take(std::string_view bytes) override;
   void ended() override;
 

@@ -31,7 +31,9 @@ Result<HouseStore> open_store(const Config& config, std::function<void(const Log
   parts.form = store_form();
   parts.run_prefix = records::run_prefix;
   parts.log = [log = std::move(log)](LogLevel level, std::string_view event,
-                                     const std::string& detail) { log({level, event, detail}); };
+                                     const std::string& detail) {
+    log({level, event, detail});
+  };
   auto store = storage::RocksDbStore::open(config.data_dir, std::move(parts));
   if (!store) return store.error();
   return HouseStore{std::move(*store), false};
@@ -103,33 +105,36 @@ std::unique_ptr<SystemTopics> house_system_topics() {
   return std::make_unique<sys::SysModule>(std::string(kVersion));
 }
 
-std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
-                                                     const std::vector<rules::PlacedRule>& rules,
-                                                     const std::shared_ptr<SinkQueues>& sinks,
-                                                     const std::shared_ptr<shadow::Presence>& presence,
-                                                     const rules::Outside& outside) {
+std::vector<std::unique_ptr<Service>> house_services(
+    const Config& config, unsigned shards, const std::vector<rules::PlacedRule>& rules,
+    const std::shared_ptr<SinkQueues>& sinks, const std::shared_ptr<shadow::Presence>& presence,
+    const rules::Outside& outside) {
   std::vector<std::unique_ptr<Service>> services;
   if (config.modules.shadow) {
-    services.push_back(std::make_unique<shadow::ShadowService>(config.shadow, config.shadow.cache_bytes / shards,
-                                                               presence));
+    services.push_back(std::make_unique<shadow::ShadowService>(
+        config.shadow, config.shadow.cache_bytes / shards, presence));
   }
   if (config.modules.events) {
     services.push_back(std::make_unique<shadow::LifecycleEvents>());
     services.push_back(std::make_unique<rules::DropEvents>());
   }
   if (config.modules.rules)
-    services.push_back(std::make_unique<rules::RulesService>(config.rules, rules, read_zone_file, sinks, outside));
+    services.push_back(
+        std::make_unique<rules::RulesService>(config.rules, rules, read_zone_file, sinks, outside));
   return services;
 }
 
 Result<void> check_rules(const Config& config, const plugins::PluginSet& plugins) {
   if (!config.modules.rules) return {};
   for (const RuleConfig& rule : config.rule) {
-    if (const auto compiled = rules::CompiledRule::compile(rule, &plugins); !compiled) return compiled.error();
+    if (const auto compiled = rules::CompiledRule::compile(rule, &plugins); !compiled)
+      return compiled.error();
     for (const auto* actions : {&rule.actions, &rule.error_actions})
       for (const RuleActionConfig& action : *actions)
         if (action.kind == RuleActionKind::Plugin && !plugins.has_action(action.plugin))
-          return Error{ErrorCode::InvalidConfig, "rule \"" + rule.name + "\": no plugin has the action \"" + action.plugin + "\""};
+          return Error{
+              ErrorCode::InvalidConfig,
+              "rule \"" + rule.name + "\": no plugin has the action \"" + action.plugin + "\""};
   }
   return {};
 }
@@ -147,13 +152,14 @@ std::string needs_restart(const Config& now, const Config& next) {
   compare(now.modules.sessions == next.modules.sessions &&
               now.modules.retained == next.modules.retained &&
               now.modules.access == next.modules.access && now.modules.sys == next.modules.sys &&
-              now.modules.shadow == next.modules.shadow && now.modules.events == next.modules.events &&
-              now.modules.rules == next.modules.rules,
+              now.modules.shadow == next.modules.shadow &&
+              now.modules.events == next.modules.events && now.modules.rules == next.modules.rules,
           "modules");
   compare(now.shadow == next.shadow, "shadow");
   compare(now.sys == next.sys, "sys");
   compare(now.http == next.http, "http");
-  compare(now.admin.enabled == next.admin.enabled && now.admin.socket == next.admin.socket, "admin");
+  compare(now.admin.enabled == next.admin.enabled && now.admin.socket == next.admin.socket,
+          "admin");
   compare(now.plugin == next.plugin, "plugin");
   return keys;
 }

@@ -26,8 +26,8 @@ struct HouseStore {
   std::shared_ptr<Store> store;
   bool memory = false;  ///< neither blocks nor fails
 };
-/// On disk if the Config asks for any durability. Blocks while it opens and recovers; `log` may be called on any
-/// thread as long as the store lives.
+/// On disk if the Config asks for any durability. Blocks while it opens and recovers; `log` may be
+/// called on any thread as long as the store lives.
 Result<HouseStore> open_store(const Config& config, std::function<void(const LogLine&)> log);
 bool keeps_store(const Config& config);
 /// What this version's records look like, as data_dir notes it.
@@ -45,11 +45,10 @@ std::unique_ptr<SessionJournal> house_sessions();
 std::unique_ptr<SystemTopics> house_system_topics();
 
 /// Those the Config switches on, for one of that many shards.
-std::vector<std::unique_ptr<Service>> house_services(const Config& config, unsigned shards,
-                                                     const std::vector<rules::PlacedRule>& rules,
-                                                     const std::shared_ptr<SinkQueues>& sinks,
-                                                     const std::shared_ptr<shadow::Presence>& presence,
-                                                     const rules::Outside& outside);
+std::vector<std::unique_ptr<Service>> house_services(
+    const Config& config, unsigned shards, const std::vector<rules::PlacedRule>& rules,
+    const std::shared_ptr<SinkQueues>& sinks, const std::shared_ptr<shadow::Presence>& presence,
+    const rules::Outside& outside);
 
 /// Whether every rule can be run with these plugins. The error names the rule.
 Result<void> check_rules(const Config& config, const plugins::PluginSet& plugins);

@@ -26,7 +26,8 @@ struct HttpDoors {
   std::function<void(HostPublish, std::function<void(const PublishOutcome&)>)> publish;
   /// Whether admin.principals names it.
   std::function<bool(std::string_view principal)> administrator;
-  /// Runs the work on a thread that may wait for shards, one after the other. False: the broker stops.
+  /// Runs the work on a thread that may wait for shards, one after the other. False: the broker
+  /// stops.
   std::function<bool(std::function<void(Broker&)> work)> manage;
 };
 

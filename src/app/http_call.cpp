@@ -15,30 +15,18 @@ using Json = nlohmann::json;
 
 std::string_view error_type(int status) {
   switch (status) {
-    case 400:
-      return "InvalidRequestException";
-    case 401:
-      return "UnauthorizedException";
-    case 403:
-      return "ForbiddenException";
-    case 404:
-      return "ResourceNotFoundException";
-    case 405:
-      return "MethodNotAllowedException";
-    case 409:
-      return "ConflictException";
-    case 413:
-      return "RequestEntityTooLargeException";
-    case 415:
-      return "UnsupportedDocumentEncodingException";
-    case 429:
-      return "ThrottlingException";
-    case 503:
-      return "ServiceUnavailableException";
-    case 504:
-      return "GatewayTimeoutException";
-    default:
-      return "InternalFailureException";
+    case 400: return "InvalidRequestException";
+    case 401: return "UnauthorizedException";
+    case 403: return "ForbiddenException";
+    case 404: return "ResourceNotFoundException";
+    case 405: return "MethodNotAllowedException";
+    case 409: return "ConflictException";
+    case 413: return "RequestEntityTooLargeException";
+    case 415: return "UnsupportedDocumentEncodingException";
+    case 429: return "ThrottlingException";
+    case 503: return "ServiceUnavailableException";
+    case 504: return "GatewayTimeoutException";
+    default: return "InternalFailureException";
   }
 }
 
@@ -59,7 +47,8 @@ net::HttpResponse http_response(int status, std::string body, std::string_view t
   response.headers.push_back({"Content-Type", "application/json"});
   response.headers.push_back({"Cache-Control", "no-store"});
   if (status >= 400)
-    response.headers.push_back({"x-amzn-ErrorType", std::string(type.empty() ? error_type(status) : type)});
+    response.headers.push_back(
+        {"x-amzn-ErrorType", std::string(type.empty() ? error_type(status) : type)});
   if (status == 401 && type.empty())
     response.headers.push_back({"WWW-Authenticate", "Basic realm=\"TwinMQ\", charset=\"UTF-8\""});
   return response;
@@ -83,8 +72,9 @@ void HttpCall::answer_later(int status, std::string body) const {
 }
 
 void HttpCall::refuse_later(int status, std::string_view message, std::string_view type) const {
-  inbox_->post([exchange = exchange_, response = http_response(status, http_error_body(message), type)](
-                   ShardThread& thread) { thread.answer(exchange, response); });
+  inbox_->post(
+      [exchange = exchange_, response = http_response(status, http_error_body(message), type)](
+          ShardThread& thread) { thread.answer(exchange, response); });
 }
 
 void HttpCall::manage(std::function<void(Broker&)> work) const {

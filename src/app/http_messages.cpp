@@ -16,7 +16,7 @@ using Json = nlohmann::json;
 
 // Why the message is not sound; nothing: it is.
 std::optional<std::string> HttpCall::read_properties(MessageProperties& properties,
-                                                 std::optional<std::uint32_t>& expiry) {
+                                                     std::optional<std::uint32_t>& expiry) {
   properties.content_type = parameter("contentType").value_or("");
   properties.response_topic = parameter("responseTopic").value_or("");
   if (const auto text = parameter("messageExpiry")) {
@@ -68,20 +68,14 @@ void HttpCall::serve_publish(ShardThread& thread, std::string topic) {
   doors_->publish(std::move(message), [self = shared_from_this()](const PublishOutcome& outcome) {
     switch (outcome.code) {
       case ReasonCode::Success:
-      case ReasonCode::NoMatchingSubscribers:
-        return self->answer_later(200, R"({"message":"OK"})");
-      case ReasonCode::NotAuthorized:
-        return self->refuse_later(403, "Forbidden");
-      case ReasonCode::TopicNameInvalid:
-        return self->refuse_later(400, "Invalid topic");
+      case ReasonCode::NoMatchingSubscribers: return self->answer_later(200, R"({"message":"OK"})");
+      case ReasonCode::NotAuthorized: return self->refuse_later(403, "Forbidden");
+      case ReasonCode::TopicNameInvalid: return self->refuse_later(400, "Invalid topic");
       case ReasonCode::PacketTooLarge:
         return self->refuse_later(413, "The payload exceeds the maximum size allowed");
-      case ReasonCode::QuotaExceeded:
-        return self->refuse_later(429, "Too many requests");
-      case ReasonCode::ServerUnavailable:
-        return self->refuse_later(503, "The broker stops");
-      default:
-        return self->refuse_later(400, "The message is not sound");
+      case ReasonCode::QuotaExceeded: return self->refuse_later(429, "Too many requests");
+      case ReasonCode::ServerUnavailable: return self->refuse_later(503, "The broker stops");
+      default: return self->refuse_later(400, "The message is not sound");
     }
   });
 }

@@ -1,5 +1,5 @@
-// Management over HTTP, for administrators alone: AWS's paths of rules, and the table of administrators' operations
-// below /api/v1.
+// Management over HTTP, for administrators alone: AWS's paths of rules, and the table of
+// administrators' operations below /api/v1.
 
 #include <algorithm>
 #include <span>
@@ -44,13 +44,17 @@ int status_of(ErrorCode code) {
 void refuse_as_aws(const HttpCall& call, const Error& error, const std::string& name) {
   switch (error.code) {
     case ErrorCode::NotFound:
-      return call.refuse_later(401, "Access to topic rule '" + name + "' was denied", "UnauthorizedException");
-    case ErrorCode::AlreadyExists: return call.refuse_later(409, error.detail, "ResourceAlreadyExistsException");
+      return call.refuse_later(401, "Access to topic rule '" + name + "' was denied",
+                               "UnauthorizedException");
+    case ErrorCode::AlreadyExists:
+      return call.refuse_later(409, error.detail, "ResourceAlreadyExistsException");
     case ErrorCode::InvalidArgument: {
       const bool sql = error.detail.find("sql: line ") != std::string::npos;
-      return call.refuse_later(400, error.detail, sql ? "SqlParseException" : "InvalidRequestException");
+      return call.refuse_later(400, error.detail,
+                               sql ? "SqlParseException" : "InvalidRequestException");
     }
-    case ErrorCode::LimitReached: return call.refuse_later(400, error.detail, "InvalidRequestException");
+    case ErrorCode::LimitReached:
+      return call.refuse_later(400, error.detail, "InvalidRequestException");
     case ErrorCode::Unavailable: return call.refuse_later(503, error.detail);
     case ErrorCode::PermissionDenied: return call.refuse_later(403, error.detail);
     default: return call.refuse_later(500, error.detail, "InternalException");
@@ -59,9 +63,11 @@ void refuse_as_aws(const HttpCall& call, const Error& error, const std::string& 
 
 bool concerns(const RuleStatus& status, const std::string& topic) {
   const auto statement = sql::Statement::compile(
-      status.config.sql, {status.config.dialect == "aws" ? sql::Dialect::Aws : sql::Dialect::Twinmq, sql::Version::V2016});
+      status.config.sql, {status.config.dialect == "aws" ? sql::Dialect::Aws : sql::Dialect::Twinmq,
+                          sql::Version::V2016});
   if (!statement) return false;
-  return statement->covers(topic) || std::ranges::find(statement->filters(), topic) != statement->filters().end();
+  return statement->covers(topic) ||
+         std::ranges::find(statement->filters(), topic) != statement->filters().end();
 }
 
 }  // namespace
@@ -96,18 +102,21 @@ void HttpCall::serve_aws_rules(ShardThread& thread) {
   std::uint32_t size = 100;
   if (const auto asked = parameter("maxResults")) {
     const auto number = read_http_number(*asked);
-    if (!number || *number < 1 || *number > 10'000) return refuse(thread, 400, "Invalid maxResults");
+    if (!number || *number < 1 || *number > 10'000)
+      return refuse(thread, 400, "Invalid maxResults");
     size = *number;
   }
   const auto disabled = parameter("ruleDisabled");
-  if (disabled && *disabled != "true" && *disabled != "false") return refuse(thread, 400, "Invalid ruleDisabled");
+  if (disabled && *disabled != "true" && *disabled != "false")
+    return refuse(thread, 400, "Invalid ruleDisabled");
   manage([self = shared_from_this(), size, disabled](Broker& broker) {
     const std::string after = self->parameter("nextToken").value_or("");
     const auto topic = self->parameter("topic");
     Json answer = {{"rules", Json::array()}};
     std::string last;
     for (const RuleStatus& each : broker.rules().list()) {
-      if (each.config.name <= after || (disabled && each.config.enabled == (*disabled == "true"))) continue;
+      if (each.config.name <= after || (disabled && each.config.enabled == (*disabled == "true")))
+        continue;
       if (topic && !concerns(each, *topic)) continue;
       if (answer["rules"].size() == size) {
         answer["nextToken"] = last;
@@ -123,10 +132,12 @@ void HttpCall::serve_aws_rules(ShardThread& thread) {
 void HttpCall::serve_aws_rule(ShardThread& thread, std::string_view path) {
   const std::size_t slash = path.find('/');
   const std::string name(path.substr(0, slash));
-  const std::string_view what = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  const std::string_view what =
+      slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
   if (!what.empty() && what != "enable" && what != "disable") return refuse(thread, 404, kNothing);
   const std::string& method = request_.method;
-  if (what.empty() ? method != "GET" && method != "POST" && method != "PATCH" && method != "DELETE" : method != "POST")
+  if (what.empty() ? method != "GET" && method != "POST" && method != "PATCH" && method != "DELETE"
+                   : method != "POST")
     return refuse(thread, 405, kNoMethod);
   manage([self = shared_from_this(), name, what = std::string(what), method](Broker& broker) {
     Rules& rules = broker.rules();
@@ -136,7 +147,8 @@ void HttpCall::serve_aws_rule(ShardThread& thread, std::string_view path) {
     } else if (method == "GET") {
       const auto status = rules.get(name);
       if (!status) return refuse_as_aws(*self, status.error(), name);
-      return self->answer_later(200, aws_of_rule(*status).dump(-1, ' ', false, Json::error_handler_t::replace));
+      return self->answer_later(
+          200, aws_of_rule(*status).dump(-1, ' ', false, Json::error_handler_t::replace));
     } else if (method == "DELETE") {
       done = rules.erase(name);
     } else {
@@ -149,8 +161,8 @@ void HttpCall::serve_aws_rule(ShardThread& thread, std::string_view path) {
   });
 }
 
-// GET, POST, PUT, DELETE /api/v1/rules[/NAME], POST …/enable, …/disable, GET …/stats, …/explain; GET /api/v1/sinks,
-// POST /api/v1/sinks/NAME/replay.
+// GET, POST, PUT, DELETE /api/v1/rules[/NAME], POST …/enable, …/disable, GET …/stats, …/explain;
+// GET /api/v1/sinks, POST /api/v1/sinks/NAME/replay.
 void HttpCall::serve_own_management(ShardThread& thread, std::string_view path) {
   const bool sinks = below(path, kSinks);
   std::string_view rest = path.substr(std::min(path.size(), (sinks ? kSinks : kRules).size() + 1));
@@ -160,33 +172,41 @@ void HttpCall::serve_own_management(ShardThread& thread, std::string_view path) 
     return serve_operation(sinks ? "sinks" : "rules", {});
   }
   const std::size_t slash = rest.rfind('/');
-  const std::string_view last = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
+  const std::string_view last =
+      slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
   struct Way {
     std::string_view what;
     std::string_view method;
     std::string_view operation;
   };
-  constexpr Way kOfRules[] = {{"", "GET", "rule"},           {"", "POST", "rule_create"},  {"", "PUT", "rule_replace"},
-                              {"", "DELETE", "rule_delete"}, {"enable", "POST", "rule_enable"},
-                              {"disable", "POST", "rule_disable"}, {"stats", "GET", "rule_stats"},
+  constexpr Way kOfRules[] = {{"", "GET", "rule"},
+                              {"", "POST", "rule_create"},
+                              {"", "PUT", "rule_replace"},
+                              {"", "DELETE", "rule_delete"},
+                              {"enable", "POST", "rule_enable"},
+                              {"disable", "POST", "rule_disable"},
+                              {"stats", "GET", "rule_stats"},
                               {"explain", "GET", "rule_explain"}};
   constexpr Way kOfSinks[] = {{"replay", "POST", "sink_replay"}};
-  const std::span<const Way> ways = sinks ? std::span<const Way>(kOfSinks) : std::span<const Way>(kOfRules);
+  const std::span<const Way> ways =
+      sinks ? std::span<const Way>(kOfSinks) : std::span<const Way>(kOfRules);
   bool known = false;
   for (const Way& way : ways) {
     if (way.what != last) continue;
     known = true;
     if (way.method == method)
-      return serve_operation(std::string(way.operation), std::string(last.empty() ? rest : rest.substr(0, slash)));
+      return serve_operation(std::string(way.operation),
+                             std::string(last.empty() ? rest : rest.substr(0, slash)));
   }
   refuse(thread, known ? 405 : 404, known ? kNoMethod : kNothing);
 }
 
 void HttpCall::serve_operation(std::string operation, std::string name) {
-  manage([self = shared_from_this(), operation = std::move(operation), name = std::move(name)](Broker& broker) {
+  manage([self = shared_from_this(), operation = std::move(operation),
+          name = std::move(name)](Broker& broker) {
     Json arguments = {{"name", name}, {"file", "body"}, {"definition", self->request_.body}};
-    const auto done = run_admin_operation(broker, operation,
-                                          arguments.dump(-1, ' ', false, Json::error_handler_t::replace));
+    const auto done = run_admin_operation(
+        broker, operation, arguments.dump(-1, ' ', false, Json::error_handler_t::replace));
     if (!done) return self->refuse_later(status_of(done.error().code), done.error().detail);
     self->answer_later(operation == "rule_create" ? 201 : 200, *done);
   });

@@ -42,10 +42,13 @@ void HttpCall::serve_shadow(ShardThread& thread, std::string_view thing) {
                   name](ShadowService& service) {
     const std::string_view payload =
         operation == Operation::Update ? self->request_.body : std::string_view();
-    service.ask(operation, {thing, name}, payload, [self](const DirectAnswer& answer) {
-      if (answer.code != 200) return self->refuse_later(answer.code, answer.message);
-      self->answer_later(200, answer.body);
-    }, self->author());
+    service.ask(
+        operation, {thing, name}, payload,
+        [self](const DirectAnswer& answer) {
+          if (answer.code != 200) return self->refuse_later(answer.code, answer.message);
+          self->answer_later(200, answer.body);
+        },
+        self->author());
   });
 }
 
@@ -141,7 +144,8 @@ void HttpCall::serve_query(ShardThread& thread) {
   }
   at_home(query.condition, [self = shared_from_this(), query](ShadowService& service) {
     service.query(query, [self](const Result<ShadowPage>& page) {
-      if (!page) return self->refuse_later(shadow::query_code(page.error().code), page.error().detail);
+      if (!page)
+        return self->refuse_later(shadow::query_code(page.error().code), page.error().detail);
       self->answer_later(200, shadow::query_answer(*page, std::nullopt));
     });
   });

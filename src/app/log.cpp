@@ -18,14 +18,16 @@ namespace twinmq {
 namespace {
 
 Result<net::Descriptor> open_target(const LogConfig& config) {
-  net::Descriptor target(config.file.empty()
-                             ? ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
-                             : ::open(config.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  net::Descriptor target(
+      config.file.empty()
+          ? ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+          : ::open(config.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   // A program without standard error logs to nobody.
-  if (!target && config.file.empty()) target = net::Descriptor(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (!target && config.file.empty())
+    target = net::Descriptor(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   if (target) return target;
-  return Error{ErrorCode::InvalidConfig,
-               fmt::format("log.file: {} cannot be appended to: {}", config.file, std::strerror(errno))};
+  return Error{ErrorCode::InvalidConfig, fmt::format("log.file: {} cannot be appended to: {}",
+                                                     config.file, std::strerror(errno))};
 }
 
 class WriterLog final : public Log {

@@ -42,7 +42,8 @@ void LogWriter::write(std::string_view line) {
       ++lines_left_out_;
       return;
     }
-    if (lines_left_out_ > 0) waiting_.append(left_out_(std::exchange(lines_left_out_, 0))).push_back('\n');
+    if (lines_left_out_ > 0)
+      waiting_.append(left_out_(std::exchange(lines_left_out_, 0))).push_back('\n');
     waiting_.append(line).push_back('\n');
   }
   changed_.notify_one();
@@ -84,7 +85,8 @@ void LogWriter::put(int target, std::string_view text) {
       continue;
     }
     // So much a pipe takes without waiting when it is ready at all.
-    const ssize_t taken = ::write(target, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
+    const ssize_t taken =
+        ::write(target, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
     // A full disk under the log is no reason to stop serving; the next line tries again.
     if (taken < 0 && errno != EINTR && errno != EAGAIN) return;
     if (taken > 0) text.remove_prefix(static_cast<std::size_t>(taken));

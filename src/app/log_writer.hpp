@@ -1,6 +1,6 @@
 #pragma once
-// Log lines on their way to a descriptor that may be slow, full or read by nobody: whoever logs never
-// waits for it.
+// Log lines on their way to a descriptor that may be slow, full or read by nobody: whoever logs
+// never waits for it.
 
 #include <chrono>
 #include <condition_variable>
@@ -19,8 +19,8 @@
 
 namespace twinmq::app {
 
-/// One thread writes what any thread leaves. Beyond kWaitingMax bytes lines are left out, and a line
-/// tells how many.
+/// One thread writes what any thread leaves. Beyond kWaitingMax bytes lines are left out, and a
+/// line tells how many.
 class LogWriter {
  public:
   static constexpr std::size_t kWaitingMax = 4'194'304;

@@ -7,7 +7,8 @@
 namespace twinmq::app {
 
 Result<std::shared_ptr<sql::OutsideFunctions>> open_plugin_functions(
-    const Config& config, std::function<void(LogLevel, std::string_view event, const std::string& detail)> log) {
+    const Config& config,
+    std::function<void(LogLevel, std::string_view event, const std::string& detail)> log) {
   auto plugins = plugins::PluginSet::open(config.plugin, std::move(log));
   if (!plugins) return plugins.error();
   return std::shared_ptr<sql::OutsideFunctions>(std::move(*plugins));

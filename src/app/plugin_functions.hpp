@@ -15,6 +15,7 @@ namespace twinmq::app {
 
 /// Loads the plugins that the configuration names. The error names the one that cannot be loaded.
 Result<std::shared_ptr<sql::OutsideFunctions>> open_plugin_functions(
-    const Config& config, std::function<void(LogLevel, std::string_view event, const std::string& detail)> log);
+    const Config& config,
+    std::function<void(LogLevel, std::string_view event, const std::string& detail)> log);
 
 }  // namespace twinmq::app

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <utility>
 
-#include "app/config_validate.hpp"
 #include "app/house_parts.hpp"
 #include "app/rule_definition.hpp"
 #include "app/rule_sinks.hpp"
@@ -14,46 +13,33 @@
 namespace twinmq::app {
 namespace {
 
-constexpr std::size_t kStoredMax = 10'000;
-constexpr std::size_t kDefinitionBytesMax = 2 * 1024 * 1024;
-/// Rules of the store see a message after those of the configuration.
-constexpr std::size_t kStoredPlace = SIZE_MAX;
-
-Error not_found(std::string_view name) {
-  return {ErrorCode::NotFound, "there is no rule \"" + std::string(name) + "\""};
-}
-
 Error taken_twice(const std::string& name, std::size_t place) {
-  return {ErrorCode::InvalidConfig,
-          "the rule \"" + name + "\" stands in the configuration (rule[" + std::to_string(place) +
-              "]) and in the store (key " + records::rule_key(name) +
-              "); rename the one in the configuration, or take it out and then delete the stored one with: twinmq rule "
-              "delete " + name};
-}
-
-// Where an action publishes if that is known before any message; empty: it is not.
-std::string fixed_target(const rules::CompiledAction& action) {
-  if (!action.target.constant() || !action.shadow.constant()) return {};
-  std::string topic = action.target.text();
-  if (action.kind == RuleActionKind::Shadow) {
-    const std::string& name = action.shadow.text();
-    return "$aws/things/" + topic + (name.empty() ? "/shadow/update" : "/shadow/name/" + name + "/update");
-  }
-  if (action.kind != RuleActionKind::Republish) return {};
-  return topic.starts_with("$$") ? topic.substr(1) : topic;
+  return {ErrorCode::InvalidConfig, "the rule \"" + name + "\" stands in the configuration (rule[" +
+                                        std::to_string(place) + "]) and in the store (key " +
+                                        records::rule_key(name) +
+                                        "); rename the one in the configuration, or take it out "
+                                        "and then delete the stored one with: twinmq rule "
+                                        "delete " +
+                                        name};
 }
 
 }  // namespace
 
-void log_warnings(const rules::CompiledRule& rule,
-                  const std::function<void(LogLevel, std::string_view event, const std::string& detail)>& log) {
+void log_warnings(
+    const rules::CompiledRule& rule,
+    const std::function<void(LogLevel, std::string_view event, const std::string& detail)>& log) {
   for (const std::string& each : rule.warnings())
     log(LogLevel::Warning, "rule warning", "rule=" + rule.name() + " warning=" + escaped(each));
 }
 
+Error RuleBook::not_found(std::string_view name) {
+  return {ErrorCode::NotFound, "there is no rule \"" + std::string(name) + "\""};
+}
+
 // --- Start and end
 
-Result<void> RuleBook::begin(const Config& config, Store& store, std::shared_ptr<sinks::DurableQueues> queues) {
+Result<void> RuleBook::begin(const Config& config, Store& store,
+                             std::shared_ptr<sinks::DurableQueues> queues) {
   const std::scoped_lock change(change_);
   Entries entries;
   reach_->set(config.rules);
@@ -70,7 +56,8 @@ Result<void> RuleBook::begin(const Config& config, Store& store, std::shared_ptr
     if (!compiled) return Error{ErrorCode::InvalidConfig, compiled.error().detail};
     auto sinks = open_rule_sinks(config.rule[i], config.rules, *plugins_, reach_);
     if (!sinks) return sinks.error();
-    for (RuleSink& each : *sinks) queues->add(std::move(each.name), std::move(each.sink), each.options);
+    for (RuleSink& each : *sinks)
+      queues->add(std::move(each.name), std::move(each.sink), each.options);
     Entry entry;
     entry.status.config = config.rule[i];
     entry.status.warnings = (*compiled)->warnings();
@@ -87,25 +74,28 @@ Result<void> RuleBook::begin(const Config& config, Store& store, std::shared_ptr
 Result<void> RuleBook::read_stored(Store& store, Entries& entries) {
   std::vector<Entry> found;
   const std::string from(1, records::kRulePrefix);
-  const auto scanned = store.scan(from, std::string(1, records::kRulePrefix + 1),
-                                  [&](std::string_view key, std::string_view value) {
-    const auto record = records::decode_rule(key, value);
-    const std::string name(records::rule_of_key(key));
-    auto rule = record ? read_rule_definition(record->definition, name) : Result<RuleConfig>(record.error());
-    if (!rule) {
-      doors_.log(LogLevel::Error, "stored record left out", "rule=" + name + " reason=" + escaped(rule.error().detail));
-      return true;
-    }
-    Entry entry;
-    entry.status.config = std::move(*rule);
-    entry.status.config.name = name;
-    entry.status.stored = true;
-    entry.status.created = record->created;
-    entry.status.changed = record->changed;
-    entry.place = kStoredPlace;
-    found.push_back(std::move(entry));
-    return true;
-  });
+  const auto scanned =
+      store.scan(from, std::string(1, records::kRulePrefix + 1),
+                 [&](std::string_view key, std::string_view value) {
+                   const auto record = records::decode_rule(key, value);
+                   const std::string name(records::rule_of_key(key));
+                   auto rule = record ? read_rule_definition(record->definition, name)
+                                      : Result<RuleConfig>(record.error());
+                   if (!rule) {
+                     doors_.log(LogLevel::Error, "stored record left out",
+                                "rule=" + name + " reason=" + escaped(rule.error().detail));
+                     return true;
+                   }
+                   Entry entry;
+                   entry.status.config = std::move(*rule);
+                   entry.status.config.name = name;
+                   entry.status.stored = true;
+                   entry.status.created = record->created;
+                   entry.status.changed = record->changed;
+                   entry.place = kStoredPlace;
+                   found.push_back(std::move(entry));
+                   return true;
+                 });
   if (!scanned) return scanned;
   for (Entry& entry : found) {
     const RuleConfig& config = entry.status.config;
@@ -122,18 +112,22 @@ void RuleBook::judge_again(Entry& entry, const RulesConfig& limits) const {
   const bool ran = entry.compiled != nullptr;
   auto compiled = judge(config, limits);
   auto sinks = compiled && !ran ? open_rule_sinks(config, limits, *plugins_, reach_)
-                               : Result<std::vector<RuleSink>>(std::vector<RuleSink>());
-  const std::string fault = !compiled ? compiled.error().detail : !sinks ? sinks.error().detail : std::string();
+                                : Result<std::vector<RuleSink>>(std::vector<RuleSink>());
+  const std::string fault = !compiled ? compiled.error().detail
+                            : !sinks  ? sinks.error().detail
+                                      : std::string();
   if (fault.empty()) {
     if (const auto there = queues())
-      for (RuleSink& each : *sinks) there->add(std::move(each.name), std::move(each.sink), each.options);
+      for (RuleSink& each : *sinks)
+        there->add(std::move(each.name), std::move(each.sink), each.options);
     entry.compiled = std::move(*compiled);
     entry.status.warnings = entry.compiled->warnings();
     if (!ran) log_warnings(*entry.compiled, doors_.log);
   } else {
     entry.compiled = nullptr;
     entry.status.warnings.clear();
-    doors_.log(LogLevel::Error, "stored rule does not run", "rule=" + config.name + " reason=" + escaped(fault));
+    doors_.log(LogLevel::Error, "stored rule does not run",
+               "rule=" + config.name + " reason=" + escaped(fault));
   }
   entry.status.fault = fault;
 }
@@ -185,7 +179,8 @@ Result<std::shared_ptr<RuleBook::Reload>> RuleBook::prepare(const Config& config
     if (const auto next = reload->entries.find(name); next != reload->entries.end())
       needed = rule_sink_names(next->second.status.config);
     for (std::string& each : rule_sink_names(entry.status.config))
-      if (std::find(needed.begin(), needed.end(), each) == needed.end()) reload->gone.push_back(std::move(each));
+      if (std::find(needed.begin(), needed.end(), each) == needed.end())
+        reload->gone.push_back(std::move(each));
   }
   return reload;
 }
@@ -222,7 +217,8 @@ void RuleBook::apply(Reload& reload) {
   for (const rules::PlacedRule& each : *put) {
     if (each.place == kStoredPlace) continue;
     const auto old = before.find(each.rule->name());
-    if (old == before.end() || old->second.status.config != each.rule->config()) log_warnings(*each.rule, doors_.log);
+    if (old == before.end() || old->second.status.config != each.rule->config())
+      log_warnings(*each.rule, doors_.log);
   }
   const bool all = doors_.on_every_shard(
       [put, removed, limits = reload.limits](rules::RulesService& service, std::uint32_t) {
@@ -232,7 +228,8 @@ void RuleBook::apply(Reload& reload) {
       });
   for (const std::string& each : reload.gone)
     if (there) there->remove(each);
-  if (!all) doors_.log(LogLevel::Error, "rules reloaded in part", "reason=\"not every shard answered\"");
+  if (!all)
+    doors_.log(LogLevel::Error, "rules reloaded in part", "reason=\"not every shard answered\"");
 }
 
 void RuleBook::end() {
@@ -277,11 +274,12 @@ Result<RuleStatistics> RuleBook::statistics(std::string_view name) const {
     rules::RuleCounters counters;
   };
   const auto sum = std::make_shared<Sum>();
-  const bool all = doors_.on_every_shard([sum, name = std::string(name)](rules::RulesService& service, std::uint32_t) {
-    const auto counted = service.counters(name);
-    const std::scoped_lock lock(sum->mutex);
-    if (counted) sum->counters += *counted;
-  });
+  const bool all = doors_.on_every_shard(
+      [sum, name = std::string(name)](rules::RulesService& service, std::uint32_t) {
+        const auto counted = service.counters(name);
+        const std::scoped_lock lock(sum->mutex);
+        if (counted) sum->counters += *counted;
+      });
   if (!all) return Error{ErrorCode::Unavailable, "not every shard answered"};
   const std::scoped_lock lock(sum->mutex);
   const rules::RuleCounters& from = sum->counters;
@@ -311,184 +309,11 @@ std::vector<SinkStatistics> RuleBook::sinks() const {
 
 Result<std::uint64_t> RuleBook::replay(std::string_view sink) {
   const auto all = sinks();
-  if (std::none_of(all.begin(), all.end(), [&](const SinkStatistics& each) { return each.name == sink; }))
+  if (std::none_of(all.begin(), all.end(),
+                   [&](const SinkStatistics& each) { return each.name == sink; }))
     return Error{ErrorCode::NotFound, "there is no sink \"" + std::string(sink) + "\""};
   const auto there = queues();
   return std::uint64_t{there ? there->replay(sink) : 0};
-}
-
-// --- What is changed
-
-Result<void> RuleBook::ready() const {
-  const std::scoped_lock lock(mutex_);
-  if (!open_) return Error{ErrorCode::Unavailable, "rules are switched off, or the broker is not running"};
-  return {};
-}
-
-RulesConfig RuleBook::limits() const {
-  const std::scoped_lock lock(mutex_);
-  return limits_;
-}
-
-Result<RuleBook::Compiled> RuleBook::judge(const RuleConfig& rule, const RulesConfig& limits) const {
-  Config probe;
-  probe.rules = limits;
-  probe.rule = {rule};
-  for (const ConfigComplaint& each : config_complaints(probe))
-    if (each.key.starts_with("rule[")) return Error{ErrorCode::InvalidArgument, each.text};
-  if (const auto sound = check_rules(probe, *plugins_); !sound)
-    return Error{ErrorCode::InvalidArgument, sound.error().detail};
-  auto compiled = rules::CompiledRule::compile(rule, plugins_.get());
-  if (!compiled) return Error{ErrorCode::InvalidArgument, compiled.error().detail};
-  return Compiled(std::make_shared<const rules::CompiledRule>(std::move(*compiled)));
-}
-
-// What depends on a message is checked with it.
-Result<void> RuleBook::check_rights(const rules::CompiledRule& rule) const {
-  for (const std::string& filter : rule.statement().filters()) {
-    const auto refused = std::make_shared<std::atomic<bool>>(false);
-    const bool asked = doors_.on_every_shard([refused, name = rule.name(), filter](rules::RulesService& service, std::uint32_t) {
-      if (!service.may_subscribe(name, filter)) *refused = true;
-    });
-    if (!asked) return Error{ErrorCode::Unavailable, "not every shard answered"};
-    if (*refused)
-      return Error{ErrorCode::PermissionDenied,
-                   "the access rules do not let rule:" + rule.name() + " subscribe to \"" + filter + "\""};
-  }
-  for (const auto* actions : {&rule.actions(), &rule.error_actions()}) {
-    for (const rules::CompiledAction& action : *actions) {
-      const std::string topic = fixed_target(action);
-      if (topic.empty()) continue;
-      if (const std::string_view fault = rules::fault_of_target(topic); !fault.empty())
-        return Error{ErrorCode::InvalidArgument,
-                     "rule \"" + rule.name() + "\": topic \"" + topic + "\": " + std::string(fault)};
-      const auto refused = std::make_shared<std::atomic<bool>>(false);
-      const bool asked = doors_.on_every_shard(
-          [refused, name = rule.name(), topic, qos = action.qos, retain = action.retain](
-              rules::RulesService& service, std::uint32_t) {
-            if (!service.may_publish(name, topic, qos, retain)) *refused = true;
-          });
-      if (!asked) return Error{ErrorCode::Unavailable, "not every shard answered"};
-      if (*refused)
-        return Error{ErrorCode::PermissionDenied,
-                     "the access rules do not let rule:" + rule.name() + " publish to \"" + topic + "\""};
-    }
-  }
-  return {};
-}
-
-Result<RuleBook::Entry> RuleBook::changeable(std::string_view name) const {
-  const std::scoped_lock lock(mutex_);
-  const auto found = entries_.find(name);
-  if (found == entries_.end()) return not_found(name);
-  if (!found->second.status.stored)
-    return Error{ErrorCode::PermissionDenied, "the rule \"" + std::string(name) +
-                                                  "\" is the configuration's and cannot be changed at run time"};
-  return found->second;
-}
-
-Result<void> RuleBook::create(RuleConfig rule) {
-  const std::scoped_lock change(change_);
-  if (const auto open = ready(); !open) return open;
-  {
-    const std::scoped_lock lock(mutex_);
-    if (const auto found = entries_.find(rule.name); found != entries_.end())
-      return Error{ErrorCode::AlreadyExists, "there is a rule \"" + rule.name + "\" already, " +
-                                                 (found->second.status.stored ? "in the store" : "in the configuration")};
-    if (entries_.size() >= kStoredMax)
-      return Error{ErrorCode::LimitReached, "there are " + std::to_string(kStoredMax) + " rules already"};
-  }
-  return put(std::move(rule), nullptr);
-}
-
-Result<void> RuleBook::replace(RuleConfig rule) {
-  const std::scoped_lock change(change_);
-  if (const auto open = ready(); !open) return open;
-  const auto before = changeable(rule.name);
-  if (!before) return before.error();
-  return put(std::move(rule), &*before);
-}
-
-Result<void> RuleBook::enable(std::string_view name, bool enabled) {
-  const std::scoped_lock change(change_);
-  if (const auto open = ready(); !open) return open;
-  const auto before = changeable(name);
-  if (!before) return before.error();
-  RuleConfig rule = before->status.config;
-  rule.enabled = enabled;
-  return put(std::move(rule), &*before);
-}
-
-Result<void> RuleBook::put(RuleConfig rule, const Entry* before) {
-  auto compiled = judge(rule, limits());
-  if (!compiled) return compiled.error();
-  if (const auto allowed = check_rights(**compiled); !allowed) return allowed;
-  const bool same = before != nullptr && before->compiled && before->status.config.actions == rule.actions &&
-                    before->status.config.error_actions == rule.error_actions;
-  auto sinks = same ? Result<std::vector<RuleSink>>(std::vector<RuleSink>()) : open_rule_sinks(rule, limits(), *plugins_, reach_);
-  if (!sinks) return sinks.error();
-
-  Entry entry;
-  entry.status.stored = true;
-  entry.status.changed = doors_.wall();
-  entry.status.created = before == nullptr ? entry.status.changed : before->status.created;
-  entry.place = kStoredPlace;
-  entry.compiled = std::move(*compiled);
-  entry.status.warnings = entry.compiled->warnings();
-  const std::string definition = rule_definition(rule);
-  if (definition.size() > kDefinitionBytesMax)
-    return Error{ErrorCode::LimitReached, "the definition of a rule has at most 2 MiB"};
-  Batch changes;
-  changes.put(records::rule_key(rule.name),
-              records::encode_rule({entry.status.created, entry.status.changed, definition}));
-  if (!doors_.commit(changes))
-    return Error{ErrorCode::StorageFailed, "the rule \"" + rule.name + "\" could not be stored"};
-
-  std::vector<std::string> gone;
-  if (before != nullptr && !same) gone = rule_sink_names(before->status.config);
-  const auto there = queues();
-  for (RuleSink& each : *sinks) {
-    std::erase(gone, each.name);
-    if (there) there->add(std::move(each.name), std::move(each.sink), each.options);
-  }
-  const rules::PlacedRule placed{entry.compiled, entry.place};
-  entry.status.config = std::move(rule);
-  const std::string name = entry.status.config.name;
-  {
-    const std::scoped_lock lock(mutex_);
-    entries_.insert_or_assign(name, std::move(entry));
-  }
-  const bool all = doors_.on_every_shard(
-      [placed](rules::RulesService& service, std::uint32_t) { service.put(placed); });
-  for (const std::string& each : gone)
-    if (there) there->remove(each, true);
-  if (!all) return Error{ErrorCode::Unavailable, "the rule is stored, but not every shard answered"};
-  doors_.log(LogLevel::Info, before == nullptr ? "rule created" : "rule changed", "rule=" + name);
-  log_warnings(*placed.rule, doors_.log);
-  return {};
-}
-
-Result<void> RuleBook::erase(std::string_view name) {
-  const std::scoped_lock change(change_);
-  if (const auto open = ready(); !open) return open;
-  const auto before = changeable(name);
-  if (!before) return before.error();
-  Batch changes;
-  changes.erase(records::rule_key(name));
-  if (!doors_.commit(changes))
-    return Error{ErrorCode::StorageFailed, "the rule \"" + std::string(name) + "\" could not be deleted"};
-  {
-    const std::scoped_lock lock(mutex_);
-    entries_.erase(entries_.find(name));
-  }
-  const bool all = doors_.on_every_shard([name = std::string(name)](rules::RulesService& service, std::uint32_t) {
-    service.remove(name, true);
-  });
-  if (const auto there = queues())
-    for (const std::string& each : rule_sink_names(before->status.config)) there->remove(each, true);
-  if (!all) return Error{ErrorCode::Unavailable, "the rule is deleted, but not every shard answered"};
-  doors_.log(LogLevel::Info, "rule deleted", "rule=" + std::string(name));
-  return {};
 }
 
 }  // namespace twinmq::app

@@ -1,6 +1,7 @@
 #pragma once
-// Which rules there are: those of the configuration, and those made at run time, which lie in the store. One change
-// at a time; each is checked, stored, and put in force on every shard before its caller gets an answer.
+// Which rules there are: those of the configuration, and those made at run time, which lie in the
+// store. One change at a time; each is checked, stored, and put in force on every shard before its
+// caller gets an answer.
 
 #include <cstdint>
 #include <functional>
@@ -36,8 +37,9 @@ struct RuleBookDoors {
 };
 
 /// A line for each of its warnings.
-void log_warnings(const rules::CompiledRule& rule,
-                  const std::function<void(LogLevel, std::string_view event, const std::string& detail)>& log);
+void log_warnings(
+    const rules::CompiledRule& rule,
+    const std::function<void(LogLevel, std::string_view event, const std::string& detail)>& log);
 
 class RuleBook final : public Rules {
  public:
@@ -46,12 +48,14 @@ class RuleBook final : public Rules {
 
   // --- On the thread that starts and stops the broker
 
-  /// Reads what the store holds beside the rules of the configuration, and opens the queues of both. The error names a
-  /// name that stands in both.
-  Result<void> begin(const Config& config, Store& store, std::shared_ptr<sinks::DurableQueues> queues);
+  /// Reads what the store holds beside the rules of the configuration, and opens the queues of
+  /// both. The error names a name that stands in both.
+  Result<void> begin(const Config& config, Store& store,
+                     std::shared_ptr<sinks::DurableQueues> queues);
   void end();
 
-  /// Rules of a configuration that is about to be loaded again, checked; no other change happens while it lives.
+  /// Rules of a configuration that is about to be loaded again, checked; no other change happens
+  /// while it lives.
   struct Reload;
   /// Nothing changes yet. The error names what is wrong.
   Result<std::shared_ptr<Reload>> prepare(const Config& config);
@@ -80,7 +84,10 @@ class RuleBook final : public Rules {
     std::size_t place = 0;
   };
   using Entries = std::map<std::string, Entry, std::less<>>;
+  /// Rules of the store see a message after those of the configuration.
+  static constexpr std::size_t kStoredPlace = SIZE_MAX;
 
+  static Error not_found(std::string_view name);
   Result<void> read_stored(Store& store, Entries& entries);
   /// Whether it can run within the limits.
   Result<Compiled> judge(const RuleConfig& rule, const RulesConfig& limits) const;

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <toml++/toml.h>
+#include <nlohmann/json.hpp>
 
 #include "app/config_draft.hpp"
 #include "app/config_rules.hpp"
@@ -27,7 +27,8 @@ std::string place_of(std::string_view text, std::size_t byte) {
   const std::string_view before = text.substr(0, byte);
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const std::size_t last = before.rfind('\n');
-  return fmt::format("{}:{}", line, before.size() - (last == std::string_view::npos ? 0 : last + 1) + 1);
+  return fmt::format("{}:{}", line,
+                     before.size() - (last == std::string_view::npos ? 0 : last + 1) + 1);
 }
 
 bool insert(toml::table& table, const std::string& key, const Json& value, int depth);
@@ -56,7 +57,9 @@ bool insert(toml::table& table, const std::string& key, const Json& value, int d
     return true;
   }
   if (!append(holder, value, depth)) return false;
-  std::move(*holder.get(0)).visit([&](auto&& only) { table.insert(key, std::forward<decltype(only)>(only)); });
+  std::move(*holder.get(0)).visit([&](auto&& only) {
+    table.insert(key, std::forward<decltype(only)>(only));
+  });
   return true;
 }
 
@@ -66,15 +69,18 @@ Result<toml::table> table_of_json(std::string_view text, const std::string& file
     document = Json::parse(text);
   } catch (const Json::parse_error& error) {
     const std::string_view why = error.what();
-    return wrong(fmt::format("{}:{}: not JSON: {}", file, place_of(text, error.byte == 0 ? 0 : error.byte - 1),
-                             why.substr(why.find("] ") == std::string_view::npos ? 0 : why.find("] ") + 2)));
+    return wrong(fmt::format(
+        "{}:{}: not JSON: {}", file, place_of(text, error.byte == 0 ? 0 : error.byte - 1),
+        why.substr(why.find("] ") == std::string_view::npos ? 0 : why.find("] ") + 2)));
   } catch (const Json::exception& error) {
     return wrong(fmt::format("{}: not JSON: {}", file, error.what()));
   }
   toml::table table;
   for (const auto& [key, value] : document.items())
     if (!insert(table, key, value, kDepthMax))
-      return wrong(fmt::format("{}: {}: allowed: a text, a number, true or false, a list of these, or an object", file, key));
+      return wrong(fmt::format(
+          "{}: {}: allowed: a text, a number, true or false, a list of these, or an object", file,
+          key));
   return table;
 }
 
@@ -83,7 +89,8 @@ Result<toml::table> table_of_toml(std::string_view text, const std::string& file
     return toml::parse(text, file);
   } catch (const toml::parse_error& error) {
     const auto& begin = error.source().begin;
-    return wrong(fmt::format("{}:{}:{}: not TOML: {}", file, begin.line, begin.column, error.description()));
+    return wrong(
+        fmt::format("{}:{}:{}: not TOML: {}", file, begin.line, begin.column, error.description()));
   }
 }
 

@@ -9,8 +9,8 @@
 
 namespace twinmq::app {
 
-/// Reads the keys of a rule; its statement is not looked at. `file` stands for the text in complaints, each with its
-/// place. The name may be missing.
+/// Reads the keys of a rule; its statement is not looked at. `file` stands for the text in
+/// complaints, each with its place. The name may be missing.
 Result<RuleConfig> read_rule_definition(std::string_view text, const std::string& file);
 
 /// TOML that a configuration takes too.

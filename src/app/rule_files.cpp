@@ -28,7 +28,8 @@ bool is_below(const fs::path& file, const fs::path& directory) {
   std::error_code fault;
   const fs::path whole = fs::canonical(file, fault);
   if (fault) return false;
-  return std::mismatch(directory.begin(), directory.end(), whole.begin(), whole.end()).first == directory.end();
+  return std::mismatch(directory.begin(), directory.end(), whole.begin(), whole.end()).first ==
+         directory.end();
 }
 
 Result<std::vector<Found>> files_below(const std::string& directory) {
@@ -36,7 +37,8 @@ Result<std::vector<Found>> files_below(const std::string& directory) {
   if (directory.empty()) return all;
   std::error_code fault;
   const fs::path top = fs::canonical(directory, fault);
-  if (fault || !fs::is_directory(top)) return wrong(directory, "this is no directory that can be read");
+  if (fault || !fs::is_directory(top))
+    return wrong(directory, "this is no directory that can be read");
   std::size_t seen = 0;
   const auto failed = [&] { return wrong(directory, "cannot be read: " + fault.message()); };
   for (fs::recursive_directory_iterator at(top, fault), end; at != end; at.increment(fault)) {
@@ -48,7 +50,8 @@ Result<std::vector<Found>> files_below(const std::string& directory) {
       continue;
     }
     if (++seen > kFilesMax) return wrong(directory, "more than 10000 files");
-    if (at->is_symlink(fault) && !is_below(at->path(), top)) return wrong(path, "this link leads out of the directory");
+    if (at->is_symlink(fault) && !is_below(at->path(), top))
+      return wrong(path, "this link leads out of the directory");
     if (at->is_regular_file(fault)) all.push_back({path, name});
   }
   if (fault) return failed();
@@ -123,9 +126,11 @@ std::vector<std::string> rule_file_paths(const RulesConfig& config) {
   for (const std::string& directory : {config.lookup_directory, config.descriptor_directory}) {
     if (directory.empty()) continue;
     all.push_back(directory);
-    all.push_back(directory + "/.");  // so that the directory itself is watched, and not what it lies in alone
+    all.push_back(directory +
+                  "/.");  // so that the directory itself is watched, and not what it lies in alone
     std::error_code fault;
-    for (fs::recursive_directory_iterator at(directory, fault), end; at != end && all.size() < kFilesMax; at.increment(fault)) {
+    for (fs::recursive_directory_iterator at(directory, fault), end;
+         at != end && all.size() < kFilesMax; at.increment(fault)) {
       all.push_back(at->path().string());
       if (at->is_directory(fault)) all.push_back(at->path().string() + "/.");
     }

@@ -1,5 +1,6 @@
 #pragma once
-// The files that statements of rules look into: tables for lookup(), descriptors for decode(…, 'proto', …).
+// The files that statements of rules look into: tables for lookup(), descriptors for decode(…,
+// 'proto', …).
 
 #include <memory>
 #include <string>
@@ -12,8 +13,8 @@
 
 namespace twinmq::app {
 
-/// Everything below rules.lookup_directory (*.csv, *.json) and rules.descriptor_directory, checked. The error names the file
-/// and what is wrong with it.
+/// Everything below rules.lookup_directory (*.csv, *.json) and rules.descriptor_directory, checked.
+/// The error names the file and what is wrong with it.
 Result<std::shared_ptr<const sql::KnownFiles>> read_rule_files(const RulesConfig& config);
 
 /// What to watch: the directories, with those inside, and every file. Empty: none is configured.

@@ -36,7 +36,8 @@ std::optional<std::string_view> take_quoted(std::string_view& text) {
   return quoted;
 }
 
-// get_secret('name'[, 'SecretString'][, 'arn:…']): what follows the name is AWS's and means nothing here.
+// get_secret('name'[, 'SecretString'][, 'arn:…']): what follows the name is AWS's and means nothing
+// here.
 std::optional<std::string_view> secret_of(std::string_view expression) {
   constexpr std::string_view kFunction = "get_secret(";
   expression = without_blanks(expression);
@@ -51,7 +52,8 @@ std::optional<std::string_view> secret_of(std::string_view expression) {
   return expression.empty() ? name : std::nullopt;
 }
 
-// Calls text(…) and secret(name) for the parts of a text, in order. False: an expression is something else.
+// Calls text(…) and secret(name) for the parts of a text, in order. False: an expression is
+// something else.
 template <typename Text, typename Secret>
 bool walk(std::string_view from, const Text& text, const Secret& secret) {
   while (!from.empty()) {
@@ -77,7 +79,8 @@ std::optional<std::string> read_place(std::string_view place) {
   } else {
     const std::string path(place.substr(kFile.size()));
     std::error_code fault;
-    if (!std::filesystem::is_regular_file(path, fault)) return std::nullopt;  // a pipe would be waited for
+    if (!std::filesystem::is_regular_file(path, fault))
+      return std::nullopt;  // a pipe would be waited for
     std::ifstream file(path, std::ios::binary);
     if (!file) return std::nullopt;
     text.resize(kSecretBytesMax + 1);
@@ -105,12 +108,16 @@ Result<void> RuleSecrets::check(const std::vector<std::string>& entries) {
                         (place.starts_with(kEnvironment) && place.size() > kEnvironment.size());
     // What is no such entry may be a secret itself.
     if (name.empty() || !placed)
-      return wrong("entry " + std::to_string(names.size()) + ": expected NAME=file:/PATH or NAME=env:VARIABLE");
-    if (std::find(names.begin(), names.end(), name) != names.end()) return wrong("\"" + std::string(name) + "\" is there twice");
+      return wrong("entry " + std::to_string(names.size()) +
+                   ": expected NAME=file:/PATH or NAME=env:VARIABLE");
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      return wrong("\"" + std::string(name) + "\" is there twice");
     names.push_back(name);
     if (!read_place(place))
       return wrong("\"" + entry + "\": " +
-                   (place.starts_with(kFile) ? "the file cannot be read, or has more than 8192 bytes" : "there is no such variable"));
+                   (place.starts_with(kFile)
+                        ? "the file cannot be read, or has more than 8192 bytes"
+                        : "there is no such variable"));
   }
   return {};
 }
@@ -138,7 +145,8 @@ Result<std::string> RuleSecrets::fill(std::string_view text) const {
         else
           missing = name;
       });
-  if (!missing.empty()) return Error{ErrorCode::NotFound, "the secret \"" + missing + "\" is not there"};
+  if (!missing.empty())
+    return Error{ErrorCode::NotFound, "the secret \"" + missing + "\" is not there"};
   return filled;
 }
 
@@ -146,7 +154,8 @@ Result<std::vector<std::string>> secret_names(std::string_view text) {
   std::vector<std::string> names;
   if (!walk(
           text, [](std::string_view) {}, [&](std::string_view name) { names.emplace_back(name); }))
-    return wrong("a header that names a secret holds ${get_secret('NAME')} and no other expression");
+    return wrong(
+        "a header that names a secret holds ${get_secret('NAME')} and no other expression");
   return names;
 }
 

@@ -15,15 +15,15 @@ namespace twinmq::app {
 /// Any thread.
 class RuleSecrets {
  public:
-  /// Entries are "NAME=file:PATH" or "NAME=env:VARIABLE". Every one must be there now. The error names the entry, and never
-  /// what it holds.
+  /// Entries are "NAME=file:PATH" or "NAME=env:VARIABLE". Every one must be there now. The error
+  /// names the entry, and never what it holds.
   static Result<void> check(const std::vector<std::string>& entries);
 
   /// Checked ones.
   void set(const std::vector<std::string>& entries);
 
-  /// The text with each ${get_secret('NAME')} in it replaced by what the secret is at this moment, without a line's end.
-  /// Blocks while it reads a file. The error says which secret there is not.
+  /// The text with each ${get_secret('NAME')} in it replaced by what the secret is at this moment,
+  /// without a line's end. Blocks while it reads a file. The error says which secret there is not.
   Result<std::string> fill(std::string_view text) const;
 
  private:

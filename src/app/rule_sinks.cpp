@@ -39,7 +39,8 @@ Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action, const Ru
                                         const plugins::PluginSet& plugins,
                                         const std::shared_ptr<const RuleReach>& reach) {
   if (action.kind == RuleActionKind::Plugin)
-    return plugins.open_sink(action.plugin, action.plugin_options, Milliseconds(action.timeout_milliseconds));
+    return plugins.open_sink(action.plugin, action.plugin_options,
+                             Milliseconds(action.timeout_milliseconds));
   if (action.kind == RuleActionKind::File) return open_file(action, config);
   using Body = sinks::HttpSinkOptions::Body;
   sinks::HttpSinkOptions options;
@@ -49,7 +50,9 @@ Result<std::unique_ptr<Sink>> open_sink(const RuleActionConfig& action, const Ru
   options.fill = [reach](std::string_view text) { return reach->secrets().fill(text); };
   options.admit = [reach](const std::string& url) { return reach->admit(url); };
   options.one_topic = !action.batch_across_topics;
-  options.body = action.body == "array" ? Body::Array : action.body == "lines" ? Body::Lines : Body::Single;
+  options.body = action.body == "array"   ? Body::Array
+                 : action.body == "lines" ? Body::Lines
+                                          : Body::Single;
   options.gzip = action.gzip;
   options.timeout = Milliseconds(action.timeout_milliseconds);
   options.ca_file = action.ca_file;
@@ -82,9 +85,10 @@ Result<std::vector<RuleSink>> open_rule_sinks(const RuleConfig& rule, const Rule
       const RuleActionConfig& action = (*actions)[i];
       if (!rules::leaves_process(action.kind)) continue;
       auto sink = open_sink(action, config, plugins, reach);
-      if (!sink) return Error{sink.error().code, "rule \"" + rule.name + "\": " + sink.error().detail};
-      all.push_back({rules::sink_name(rule.name, actions == &rule.error_actions, i), std::move(*sink),
-                     options_of(action)});
+      if (!sink)
+        return Error{sink.error().code, "rule \"" + rule.name + "\": " + sink.error().detail};
+      all.push_back({rules::sink_name(rule.name, actions == &rule.error_actions, i),
+                     std::move(*sink), options_of(action)});
     }
   }
   return all;

@@ -36,8 +36,8 @@ class RuleReach {
   std::vector<std::string> http_targets_;
 };
 
-/// Those of the rule; files lie where `config` allows, `reach` is asked at use. The error names the rule and why one
-/// cannot be used.
+/// Those of the rule; files lie where `config` allows, `reach` is asked at use. The error names the
+/// rule and why one cannot be used.
 Result<std::vector<RuleSink>> open_rule_sinks(const RuleConfig& rule, const RulesConfig& config,
                                               const plugins::PluginSet& plugins,
                                               const std::shared_ptr<const RuleReach>& reach);

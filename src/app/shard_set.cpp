@@ -56,10 +56,9 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
           for (const auto& answer : answers)
             group->inboxes[answer.shard]->answer(CommitAnswer{answer.id, answer.durable});
         },
-        storage::RoomWatch{set->plan_.free_bytes_min,
-                                   [set = set.get()](bool full, std::uint64_t bytes) {
-                                     set->tell_room(full, bytes);
-                                   }});
+        storage::RoomWatch{
+            set->plan_.free_bytes_min,
+            [set = set.get()](bool full, std::uint64_t bytes) { set->tell_room(full, bytes); }});
     if (!set->queue_->started()) return set->queue_->started().error();
     set->group_.submit = [queue = set->queue_.get()](core::ShardId shard, core::Commit commit) {
       queue->submit(shard, commit.id, std::move(commit.batch), commit.durability);
@@ -162,7 +161,6 @@ void ShardSet::tell_room(bool full, std::uint64_t bytes) {
 }
 
 // --- Recovery
-// ------------------------------------------------------------------------------------------------
 
 // A commit failed: nobody knows what the shards hold beyond the store. Every connection closes, and
 // all shards begin again from what is stored.
@@ -208,7 +206,6 @@ void ShardSet::rebuild() {
 }
 
 // --- Stopping
-// ------------------------------------------------------------------------------------------------
 
 void ShardSet::stop(Milliseconds deadline) {
   {
@@ -253,7 +250,6 @@ bool ShardSet::all_quiet() {
 }
 
 // --- The rest
-// ------------------------------------------------------------------------------------------------
 
 void ShardSet::for_each_inbox(const Inbox::Errand& errand) {
   for (const auto& shard : shards_) shard->inbox()->post(errand);
@@ -265,7 +261,8 @@ void ShardSet::set_connection_limits(const LimitsConfig& limits) {
   group_.connections.addresses.set_max(limits.connections_per_address_max);
   const Milliseconds patience = Seconds(limits.handshake_timeout_seconds);
   group_.handshake_limit = patience;
-  for_each_inbox([patience](ShardThread& thread) { thread.connections().set_handshake_limit(patience); });
+  for_each_inbox(
+      [patience](ShardThread& thread) { thread.connections().set_handshake_limit(patience); });
 }
 
 Statistics ShardSet::statistics() const {

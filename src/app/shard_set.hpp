@@ -79,9 +79,9 @@ class ShardSet {
   /// What becomes of each listener; the sockets of new ones are bound already.
   struct ListenerChange {
     struct Part {
-      net::Listener* kept = nullptr;           ///< serves on, with other settings perhaps
-      std::unique_ptr<net::Listener> fresh;    ///< begins to serve
-      net::Listener* forerunner = nullptr;     ///< whose sockets the fresh one takes over
+      net::Listener* kept = nullptr;         ///< serves on, with other settings perhaps
+      std::unique_ptr<net::Listener> fresh;  ///< begins to serve
+      net::Listener* forerunner = nullptr;   ///< whose sockets the fresh one takes over
     };
     std::vector<Part> parts;
   };
@@ -127,7 +127,7 @@ class ShardSet {
   ShardGroup group_;
   mutable std::mutex listeners_mutex_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
-  std::vector<ListenerPlan> listener_plans_;                  ///< of the same
+  std::vector<ListenerPlan> listener_plans_;                    ///< of the same
   std::vector<std::unique_ptr<net::Listener>> gone_listeners_;  ///< for the connections they count
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::unique_ptr<storage::CommitQueue> queue_;

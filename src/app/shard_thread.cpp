@@ -206,7 +206,8 @@ void ShardThread::take_mail(Inbox::Mail mail) {
     for (Inbox::Errand& errand : mail.errands) inbox_->post(std::move(errand));
     return;
   }
-  if (mail.answers.empty() && mail.reads.empty() && mail.arrivals.empty() && mail.errands.empty()) return;
+  if (mail.answers.empty() && mail.reads.empty() && mail.arrivals.empty() && mail.errands.empty())
+    return;
   enter_turn();
   for (const CommitAnswer& answer : mail.answers) {
     if (commits_open_ == 0) continue;
@@ -253,8 +254,7 @@ void ShardThread::accepted(net::Descriptor socket, net::Listener& listener, net:
   connections_.add(link, std::move(parts));
 }
 
-void ShardThread::accept_http(net::Descriptor socket, net::Listener& listener,
-                              net::Caller caller) {
+void ShardThread::accept_http(net::Descriptor socket, net::Listener& listener, net::Caller caller) {
   if (!http_) {
     auto made = net::HttpServer::create(
         group_.http_options, counters_, group_.connections,

@@ -41,7 +41,8 @@ class ShardThread;
 /// What the shards of one broker have in common. Outlives them.
 struct ShardGroup {
   explicit ShardGroup(const LimitsConfig& limits)
-      : connections(limits.connections_max, limits.handshakes_max, limits.connections_per_address_max) {}
+      : connections(limits.connections_max, limits.handshakes_max,
+                    limits.connections_per_address_max) {}
 
   net::ConnectionLimits connections;
   std::atomic<Milliseconds> handshake_limit{Milliseconds(10'000)};
@@ -51,7 +52,8 @@ struct ShardGroup {
   /// thread.
   std::function<void(core::ShardId, core::Commit)> submit;
   Store* inline_store = nullptr;
-  /// Hands a read to the reading threads, who answer the inbox; empty: `inline_store` is read at once.
+  /// Hands a read to the reading threads, who answer the inbox; empty: `inline_store` is read at
+  /// once.
   std::function<void(core::ShardId, std::uint64_t id, StoreRange)> read;
   net::HttpServer::Options http_options;
   /// What is asked over HTTP; leads to ShardThread::answer().
@@ -106,7 +108,6 @@ class ShardThread final : public net::Links {
   }
 
   // --- For errands, on the shard's thread
-  // ------------------------------------------------------------------
   core::ShardCore* core() { return core_.get(); }
   net::Connections& connections() { return connections_; }
   Now now() const { return now_; }
@@ -119,7 +120,6 @@ class ShardThread final : public net::Links {
   bool quiet() const;
 
   // --- net::Links
-  // ------------------------------------------------------------------------------------------
   void on_bytes(net::LinkKey link, ByteView bytes) override;
   void on_room(net::LinkKey link) override;
   void on_closed(net::LinkKey link) override;

@@ -42,7 +42,8 @@ Result<TlsListeners::Renewal> TlsListeners::prepare(
       renewal.parts[name] = {known->second, std::move(*contexts)};
       continue;
     }
-    const bool websocket = listeners[i].url.starts_with("wss:") || listeners[i].url.starts_with("https:");
+    const bool websocket =
+        listeners[i].url.starts_with("wss:") || listeners[i].url.starts_with("https:");
     auto server = net::TlsServer::open(listeners[i].tls, websocket);
     if (!server) return fault(server.error());
     renewal.parts[name] = {std::move(*server), nullptr};

@@ -16,8 +16,7 @@ std::int64_t steady_milliseconds() {
 
 }  // namespace
 
-Watchdog::Watchdog(Milliseconds limit, Slow slow)
-    : limit_(limit.count()), slow_(std::move(slow)) {
+Watchdog::Watchdog(Milliseconds limit, Slow slow) : limit_(limit.count()), slow_(std::move(slow)) {
   if (auto thread = base::start_thread([this] { serve(); })) {
     thread_ = std::move(*thread);
   } else {

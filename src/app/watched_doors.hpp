@@ -108,7 +108,8 @@ class WatchedPublishFilter final : public PublishFilter {
 /// Several, each seeing what the ones before it made of the payload.
 class PublishFilters final : public PublishFilter {
  public:
-  explicit PublishFilters(const std::vector<std::unique_ptr<WatchedPublishFilter>>& filters) : filters_(filters) {}
+  explicit PublishFilters(const std::vector<std::unique_ptr<WatchedPublishFilter>>& filters)
+      : filters_(filters) {}
 
   Verdict on_publish(const PublishedMessage& message, std::string& payload) override {
     PublishedMessage seen = message;
@@ -139,17 +140,20 @@ class WatchedFunctions final : public sql::OutsideFunctions {
 
   Kind kind_of(std::string_view name) const override { return inner_->kind_of(name); }
 
-  json::Value call(std::string_view name, std::span<const json::Value> arguments, json::Arena& arena) override {
+  json::Value call(std::string_view name, std::span<const json::Value> arguments,
+                   json::Arena& arena) override {
     const Watchdog::Guard guard(*watchdog_, post(name));
     return inner_->call(name, arguments, arena);
   }
 
-  json::Value aggregate(std::string_view name, std::span<const json::Value> values, json::Arena& arena) override {
+  json::Value aggregate(std::string_view name, std::span<const json::Value> values,
+                        json::Arena& arena) override {
     const Watchdog::Guard guard(*watchdog_, post(name));
     return inner_->aggregate(name, values, arena);
   }
 
-  void submit(std::string_view name, std::string arguments, std::function<void(std::string)> done) override {
+  void submit(std::string_view name, std::string arguments,
+              std::function<void(std::string)> done) override {
     inner_->submit(name, std::move(arguments), std::move(done));
   }
 
@@ -157,7 +161,9 @@ class WatchedFunctions final : public sql::OutsideFunctions {
   Watchdog::Post& post(std::string_view name) {
     auto found = posts_.find(name);
     if (found == posts_.end())
-      found = posts_.emplace(std::string(name), watchdog_->add("plugin function " + std::string(name))).first;
+      found =
+          posts_.emplace(std::string(name), watchdog_->add("plugin function " + std::string(name)))
+              .first;
     return *found->second;
   }
 

@@ -8,7 +8,8 @@ namespace twinmq::app {
 std::optional<std::string> read_zone_file(std::string_view name) {
   constexpr std::string_view kFolder = "/usr/share/zoneinfo/";
   constexpr std::size_t kBytesMax = std::size_t{64} << 10;
-  if (name.empty() || name.front() == '/' || name.find("..") != std::string_view::npos) return std::nullopt;
+  if (name.empty() || name.front() == '/' || name.find("..") != std::string_view::npos)
+    return std::nullopt;
   std::ifstream file(std::string(kFolder) + std::string(name), std::ios::binary);
   if (!file) return std::nullopt;
   std::string bytes(kBytesMax, '\0');

@@ -1,6 +1,6 @@
 #pragma once
-// TWINMQ_ASSERT states what this program promises itself. It is on in every build: a broken promise prints where
-// it broke and stops the process, because what follows could only be wrong.
+// TWINMQ_ASSERT states what this program promises itself. It is on in every build: a broken promise
+// prints where it broke and stops the process, because what follows could only be wrong.
 
 namespace twinmq::base {
 
@@ -9,7 +9,7 @@ namespace twinmq::base {
 
 }  // namespace twinmq::base
 
-#define TWINMQ_ASSERT(...)         \
+#define TWINMQ_ASSERT(...)        \
   (static_cast<bool>(__VA_ARGS__) \
        ? static_cast<void>(0)     \
        : ::twinmq::base::assertion_failed(#__VA_ARGS__, __FILE__, __LINE__))

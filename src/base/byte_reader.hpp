@@ -1,5 +1,6 @@
 #pragma once
-// The mirror of ByteWriter. Read everything, ask once: beyond the end every field is zero or empty, and ok() tells.
+// The mirror of ByteWriter. Read everything, ask once: beyond the end every field is zero or empty,
+// and ok() tells.
 
 #include <concepts>
 #include <cstdint>

@@ -23,7 +23,8 @@ class Counters {
 
   /// Adds these values to a sum.
   void add_to(Statistics& sum) const {
-    for (std::size_t i = 0; i < kMetricCount; ++i) sum.values[i] += values_[i].load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < kMetricCount; ++i)
+      sum.values[i] += values_[i].load(std::memory_order_relaxed);
   }
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
-// A fast hash for strings. Not cryptographic: tables that hold what strangers chose take a random seed.
+// A fast hash for strings. Not cryptographic: tables that hold what strangers chose take a random
+// seed.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +32,8 @@ inline std::uint64_t load4(const char* from) {
 
 }  // namespace hash_detail
 
-/// The same text and seed give the same value on every run of the same machine; do not store it. Every bit of
-/// the result is usable.
+/// The same text and seed give the same value on every run of the same machine; do not store it.
+/// Every bit of the result is usable.
 inline std::uint64_t mix_hash(std::string_view text, std::uint64_t seed) {
   using hash_detail::fold, hash_detail::load4, hash_detail::load8;
   constexpr std::uint64_t k1 = 0x9e3779b97f4a7c15, k2 = 0xd6e8feb86659fd93, k3 = 0xa0761d6478bd642f;
@@ -61,7 +62,8 @@ inline std::uint64_t mix_hash(std::string_view text, std::uint64_t seed) {
   return fold(k3 ^ text.size(), fold(a ^ k2, b ^ state));
 }
 
-/// Hashes text keys of a table with the table's own seed; also accepts std::string_view for look-ups.
+/// Hashes text keys of a table with the table's own seed; also accepts std::string_view for
+/// look-ups.
 struct SeededTextHash {
   using is_transparent = void;
   std::uint64_t seed = 0;

@@ -1,6 +1,7 @@
 #pragma once
-// Letters between shards: for every ordered pair a place that holds one whole batch, exchanged for an empty one
-// by a single atomic instruction. Nobody ever waits, and no letter is allocated on its own.
+// Letters between shards: for every ordered pair a place that holds one whole batch, exchanged for
+// an empty one by a single atomic instruction. Nobody ever waits, and no letter is allocated on its
+// own.
 
 #include <atomic>
 #include <bit>
@@ -13,12 +14,12 @@
 
 namespace twinmq::base {
 
-/// The post of up to 64 shards, 0 … N-1. Each call names first the shard that acts (the sender in outbox,
-/// hand_over and backlog, the receiver in take and give_back) and belongs to the thread that owns that shard;
-/// different shards act at once. Batches from one shard to another arrive in the order they were handed over,
-/// each exactly once. Where one thread runs all shards and never waits, as in a simulation, sleep(), awake() and
-/// wake_sleepers() need not be called.
-/// `BatchOf` holds letters: empty(), size(), capacity() and clear() as in a vector.
+/// The post of up to 64 shards, 0 … N-1. Each call names first the shard that acts (the sender in
+/// outbox, hand_over and backlog, the receiver in take and give_back) and belongs to the thread
+/// that owns that shard; different shards act at once. Batches from one shard to another arrive in
+/// the order they were handed over, each exactly once. Where one thread runs all shards and never
+/// waits, as in a simulation, sleep(), awake() and wake_sleepers() need not be called. `BatchOf`
+/// holds letters: empty(), size(), capacity() and clear() as in a vector.
 template <typename Letter, typename BatchOf = std::vector<Letter>>
 class MailExchange {
  public:
@@ -36,20 +37,22 @@ class MailExchange {
 
   unsigned shards() const { return shards_; }
 
-  // --- Writing -------------------------------------------------------------------------------------------
+  // --- Writing
 
   /// What `from` is about to tell `to`: append letters at any time of the turn.
   Batch& outbox(unsigned from, unsigned to) { return *pair(from, to).outbox; }
 
-  /// Puts the letters of the outbox where `to` takes them. False: the batch before has not been taken yet; the
-  /// letters stay in the outbox, and when there is room the receiver wakes a sleeping sender.
+  /// Puts the letters of the outbox where `to` takes them. False: the batch before has not been
+  /// taken yet; the letters stay in the outbox, and when there is room the receiver wakes a
+  /// sleeping sender.
   bool hand_over(unsigned from, unsigned to) {
     Pair& post = pair(from, to);
     if (post.outbox->empty()) return true;
     if (is_full(post.place.load(std::memory_order_relaxed))) return false;
     const std::uintptr_t former = post.place.exchange(full(post.outbox));
     post.outbox = batch_of(former);
-    if (post.sender_waits.load(std::memory_order_relaxed)) post.sender_waits.store(false, std::memory_order_relaxed);
+    if (post.sender_waits.load(std::memory_order_relaxed))
+      post.sender_waits.store(false, std::memory_order_relaxed);
     sleepers_[from].concerns |= bit(to);
     return true;
   }
@@ -57,10 +60,10 @@ class MailExchange {
   /// Letters that still wait in the outbox; after hand_over(), for room.
   std::size_t backlog(unsigned from, unsigned to) const { return pair(from, to).outbox->size(); }
 
-  // --- Reading -------------------------------------------------------------------------------------------
+  // --- Reading
 
-  /// The letters that `from` handed over, oldest first; null: none. The receiver may move them away, and gives
-  /// the batch back before it takes the next from that sender.
+  /// The letters that `from` handed over, oldest first; null: none. The receiver may move them
+  /// away, and gives the batch back before it takes the next from that sender.
   Batch* take(unsigned to, unsigned from) {
     Pair& post = pair(from, to);
     if (!is_full(post.place.load(std::memory_order_relaxed))) return nullptr;
@@ -72,7 +75,8 @@ class MailExchange {
     return post.inbox;
   }
 
-  /// Ends the letters of a batch that was taken; its memory serves again, or after a burst goes back to the system.
+  /// Ends the letters of a batch that was taken; its memory serves again, or after a burst goes
+  /// back to the system.
   void give_back(unsigned to, unsigned from, Batch* batch) {
     Pair& post = pair(from, to);
     TWINMQ_ASSERT(batch == post.inbox);
@@ -87,14 +91,15 @@ class MailExchange {
     return false;
   }
 
-  // --- Sleeping ------------------------------------------------------------------------------------------
+  // --- Sleeping
 
-  /// Ask before waiting for the outside world. True: `self` counts as asleep; whoever has something for it from
-  /// now on will wake it. False: there is mail, or room for mail of its own; take another turn first.
+  /// Ask before waiting for the outside world. True: `self` counts as asleep; whoever has something
+  /// for it from now on will wake it. False: there is mail, or room for mail of its own; take
+  /// another turn first.
   bool sleep(unsigned self) {
     sleepers_[self].asleep.store(true);
-    // Sequentially consistent on both sides: what a peer did before this store is seen below, and after it the
-    // peer sees the flag.
+    // Sequentially consistent on both sides: what a peer did before this store is seen below, and
+    // after it the peer sees the flag.
     if (!has_mail(self) && !finds_room(self)) return true;
     awake(self);
     return false;
@@ -103,8 +108,9 @@ class MailExchange {
   /// `self` no longer waits, for whatever reason.
   void awake(unsigned self) { sleepers_[self].asleep.store(false, std::memory_order_relaxed); }
 
-  /// At the end of a turn: calls wake(shard) for every sleeping shard that got mail, or room for its mail, by what
-  /// `self` did since the last such call. wake must end that shard's wait, on whatever thread it happens.
+  /// At the end of a turn: calls wake(shard) for every sleeping shard that got mail, or room for
+  /// its mail, by what `self` did since the last such call. wake must end that shard's wait, on
+  /// whatever thread it happens.
   template <typename Wake>
   void wake_sleepers(unsigned self, Wake wake) {
     for (std::uint64_t rest = sleepers_[self].concerns; rest; rest &= rest - 1) {
@@ -119,8 +125,8 @@ class MailExchange {
   static_assert(alignof(Batch) >= 2, "the lowest bit of a batch's address says whether it is full");
   static constexpr std::size_t kKeptLetters = 64;
 
-  // Three batches circulate per pair: one being written, one in the place, one being read. Each cache line has
-  // one writer, but for the place, which both exchange.
+  // Three batches circulate per pair: one being written, one in the place, one being read. Each
+  // cache line has one writer, but for the place, which both exchange.
   struct Pair {
     Batch batches[3];
     alignas(64) std::atomic<std::uintptr_t> place{empty(&batches[1])};
@@ -131,13 +137,16 @@ class MailExchange {
   };
   struct Sleeper {
     alignas(64) std::atomic<bool> asleep{false};
-    alignas(64) std::uint64_t concerns = 0;  // shards that may have to be woken; used by the owner alone
+    alignas(64) std::uint64_t concerns =
+        0;  // shards that may have to be woken; used by the owner alone
   };
 
   static std::uintptr_t empty(Batch* batch) { return reinterpret_cast<std::uintptr_t>(batch); }
   static std::uintptr_t full(Batch* batch) { return empty(batch) | 1; }
   static bool is_full(std::uintptr_t place) { return (place & 1) != 0; }
-  static Batch* batch_of(std::uintptr_t place) { return reinterpret_cast<Batch*>(place & ~std::uintptr_t{1}); }
+  static Batch* batch_of(std::uintptr_t place) {
+    return reinterpret_cast<Batch*>(place & ~std::uintptr_t{1});
+  }
   static std::uint64_t bit(unsigned shard) { return std::uint64_t{1} << shard; }
 
   Pair& pair(unsigned from, unsigned to) const { return pairs_[std::size_t{from} * shards_ + to]; }

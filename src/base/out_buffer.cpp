@@ -18,7 +18,9 @@ struct Loan {
 };
 static_assert(sizeof(Chunk) + sizeof(Loan) <= 64 && sizeof(Chunk) % alignof(Loan) == 0);
 
-Loan& loan_of(Chunk* chunk) { return *std::launder(reinterpret_cast<Loan*>(chunk->room())); }
+Loan& loan_of(Chunk* chunk) {
+  return *std::launder(reinterpret_cast<Loan*>(chunk->room()));
+}
 
 bool inside(const Message& message, std::string_view part) {
   const std::less_equal<const char*> not_after;
@@ -31,7 +33,8 @@ bool inside(const Message& message, std::string_view part) {
 
 void OutBuffer::append(std::string_view bytes, ChunkPool& pool) {
   while (!bytes.empty()) {
-    if (!tail_ || tail_->end == tail_->capacity) add_chunk(std::min(bytes.size(), kReserveMax), pool);
+    if (!tail_ || tail_->end == tail_->capacity)
+      add_chunk(std::min(bytes.size(), kReserveMax), pool);
     const std::size_t fits = std::min<std::size_t>(bytes.size(), tail_->capacity - tail_->end);
     std::memcpy(tail_->room() + tail_->end, bytes.data(), fits);
     commit(fits);
@@ -82,12 +85,13 @@ void OutBuffer::clear(ChunkPool& pool) {
   size_ = 0;
 }
 
-// A connection that sends little gets little: chunks grow while the backlog does. A lent piece starts anew, so
-// that the short prefixes between large payloads do not each take a large chunk.
+// A connection that sends little gets little: chunks grow while the backlog does. A lent piece
+// starts anew, so that the short prefixes between large payloads do not each take a large chunk.
 void OutBuffer::add_chunk(std::size_t room, ChunkPool& pool) {
   TWINMQ_ASSERT(room <= kReserveMax);
   std::uint32_t size_class = 0;
-  if (tail_ && tail_->size_class != ChunkPool::kLent) size_class = std::min(tail_->size_class + 1, 2u);
+  if (tail_ && tail_->size_class != ChunkPool::kLent)
+    size_class = std::min(tail_->size_class + 1, 2u);
   while (ChunkPool::kBytes[size_class] - sizeof(Chunk) < room) ++size_class;
   link(pool.take(size_class));
 }
@@ -124,8 +128,8 @@ ChunkPool::Chunk* ChunkPool::take(std::uint32_t size_class) {
   } else {
     chunk = static_cast<Chunk*>(::operator new(kBytes[size_class]));
   }
-  return ::new (static_cast<void*>(chunk))
-      Chunk{nullptr, 0, 0, static_cast<std::uint32_t>(kBytes[size_class] - sizeof(Chunk)), size_class};
+  return ::new (static_cast<void*>(chunk)) Chunk{
+      nullptr, 0, 0, static_cast<std::uint32_t>(kBytes[size_class] - sizeof(Chunk)), size_class};
 }
 
 void ChunkPool::give_back(Chunk* chunk) {
@@ -136,6 +140,8 @@ void ChunkPool::give_back(Chunk* chunk) {
   chunk->next = std::exchange(free_[size_class], chunk);
 }
 
-void ChunkPool::destroy(Chunk* chunk) { ::operator delete(static_cast<void*>(chunk)); }
+void ChunkPool::destroy(Chunk* chunk) {
+  ::operator delete(static_cast<void*>(chunk));
+}
 
 }  // namespace twinmq::base

@@ -1,6 +1,6 @@
 #pragma once
-// The bytes that wait for one connection's socket: small packets copied one behind the other into chunks, large
-// payloads lent by the messages they belong to.
+// The bytes that wait for one connection's socket: small packets copied one behind the other into
+// chunks, large payloads lent by the messages they belong to.
 
 #include <sys/uio.h>
 
@@ -18,7 +18,8 @@ namespace twinmq::base {
 
 namespace out_buffer_detail {
 
-/// One link of the chain. Own bytes lie behind the header; a lent piece holds its message and a pointer there.
+/// One link of the chain. Own bytes lie behind the header; a lent piece holds its message and a
+/// pointer there.
 struct Chunk {
   Chunk* next;
   std::uint32_t begin;     // first byte not yet sent
@@ -30,13 +31,15 @@ struct Chunk {
 
 }  // namespace out_buffer_detail
 
-/// Where one shard's chunks come from and go to: free lists of three sizes, last in first out, so that the next
-/// packet is written into memory that is still in the cache. Owned by one thread; outlives no buffer in use, but
-/// a chunk may be returned to another pool than it came from.
+/// Where one shard's chunks come from and go to: free lists of three sizes, last in first out, so
+/// that the next packet is written into memory that is still in the cache. Owned by one thread;
+/// outlives no buffer in use, but a chunk may be returned to another pool than it came from.
 class ChunkPool {
  public:
-  /// Keeps at most this many bytes of free chunks per size; what comes back beyond is returned to the system.
-  explicit ChunkPool(std::size_t free_bytes_max = std::size_t{1} << 20) : free_bytes_max_(free_bytes_max) {}
+  /// Keeps at most this many bytes of free chunks per size; what comes back beyond is returned to
+  /// the system.
+  explicit ChunkPool(std::size_t free_bytes_max = std::size_t{1} << 20)
+      : free_bytes_max_(free_bytes_max) {}
   ChunkPool(const ChunkPool&) = delete;
   ChunkPool& operator=(const ChunkPool&) = delete;
   ~ChunkPool();
@@ -85,10 +88,11 @@ class OutBuffer {
   /// Bytes waiting.
   std::size_t size() const { return size_; }
 
-  /// `n` contiguous bytes behind all others, to be written and then commit()ted, at least 1 and at most
-  /// kReserveMax. Nothing else may be called between the two.
+  /// `n` contiguous bytes behind all others, to be written and then commit()ted, at least 1 and at
+  /// most kReserveMax. Nothing else may be called between the two.
   std::uint8_t* reserve(std::size_t n, ChunkPool& pool) {
-    if (!tail_ || tail_->capacity - tail_->end < n) [[unlikely]] add_chunk(n, pool);
+    if (!tail_ || tail_->capacity - tail_->end < n) [[unlikely]]
+      add_chunk(n, pool);
     return tail_->room() + tail_->end;
   }
   /// The first `used` of the reserved bytes are to be sent.
@@ -100,11 +104,12 @@ class OutBuffer {
   /// Copies the bytes, however many.
   void append(std::string_view bytes, ChunkPool& pool);
 
-  /// Lends `part`, which lies inside the message, without copying it; the message lives until it is sent.
+  /// Lends `part`, which lies inside the message, without copying it; the message lives until it is
+  /// sent.
   void append_shared(const MessageRef& message, std::string_view part, ChunkPool& pool);
 
-  /// Describes the bytes from the front in up to `n` pieces; answers how many. They stay valid until consume(),
-  /// clear() or the end of this buffer; further bytes may be appended.
+  /// Describes the bytes from the front in up to `n` pieces; answers how many. They stay valid
+  /// until consume(), clear() or the end of this buffer; further bytes may be appended.
   std::size_t gather(iovec* out, std::size_t n) const;
 
   /// The first `bytes` bytes were sent.

@@ -14,8 +14,9 @@
 
 namespace twinmq::base {
 
-/// Names one object of a SlotMap. Two objects of a map never have equal keys, also not one after the other in
-/// the same place (until a place was reused two thousand million times). The default key names nothing.
+/// Names one object of a SlotMap. Two objects of a map never have equal keys, also not one after
+/// the other in the same place (until a place was reused two thousand million times). The default
+/// key names nothing.
 struct SlotKey {
   std::uint32_t index = 0;
   std::uint32_t generation = 0;
@@ -29,8 +30,9 @@ struct SlotKey {
   auto operator<=>(const SlotKey&) const = default;
 };
 
-/// Owned by one thread. Insertion, look-up and removal cost O(1); beyond the object itself an entry costs at
-/// most 8 bytes. Memory of removed objects is reused by later ones and returned with the map.
+/// Owned by one thread. Insertion, look-up and removal cost O(1); beyond the object itself an entry
+/// costs at most 8 bytes. Memory of removed objects is reused by later ones and returned with the
+/// map.
 template <typename T>
 class SlotMap {
  public:
@@ -58,7 +60,8 @@ class SlotMap {
   }
   const T* get(SlotKey key) const { return const_cast<SlotMap*>(this)->get(key); }
 
-  /// Destroys the object; false when there is none. While its destructor runs, its key is already invalid.
+  /// Destroys the object; false when there is none. While its destructor runs, its key is already
+  /// invalid.
   bool erase(SlotKey key) {
     T* object = get(key);
     if (!object) return false;
@@ -77,8 +80,8 @@ class SlotMap {
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 
-  /// Calls visit(key, object) for each, in no promised order. The visitor may erase any object, itself
-  /// included, and insert; whether it meets what it inserted is not promised.
+  /// Calls visit(key, object) for each, in no promised order. The visitor may erase any object,
+  /// itself included, and insert; whether it meets what it inserted is not promised.
   template <typename Visit>
   void for_each(Visit visit) {
     for (std::uint32_t index = 0; index < slots_; ++index) {
@@ -92,21 +95,23 @@ class SlotMap {
   }
 
  private:
-  // The generation is odd while an object lives in the slot; otherwise the room holds the next free index.
+  // The generation is odd while an object lives in the slot; otherwise the room holds the next free
+  // index.
   struct Slot {
     alignas(T) alignas(std::uint32_t) std::byte room[std::max(sizeof(T), sizeof(std::uint32_t))];
     std::uint32_t generation;
     T* object() { return std::launder(reinterpret_cast<T*>(room)); }
   };
-  static constexpr std::uint32_t kPerChunk =
-      static_cast<std::uint32_t>(std::bit_floor(std::clamp<std::size_t>(16384 / sizeof(Slot), 8, 1024)));
+  static constexpr std::uint32_t kPerChunk = static_cast<std::uint32_t>(
+      std::bit_floor(std::clamp<std::size_t>(16384 / sizeof(Slot), 8, 1024)));
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
   Slot& slot_at(std::uint32_t index) { return chunks_[index / kPerChunk][index % kPerChunk]; }
 
   std::uint32_t take_free() {
     if (free_ == kNone) {
-      if (slots_ % kPerChunk == 0) chunks_.push_back(std::make_unique_for_overwrite<Slot[]>(kPerChunk));
+      if (slots_ % kPerChunk == 0)
+        chunks_.push_back(std::make_unique_for_overwrite<Slot[]>(kPerChunk));
       slot_at(slots_).generation = 0;
       return slots_++;
     }

@@ -17,8 +17,9 @@ Result<std::thread> start_thread(Work work) {
   try {
     return std::thread(std::move(work));
   } catch (const std::exception& refused) {
-    return Error{ErrorCode::Internal, std::string("no thread can be started: ") + refused.what() +
-                                          "; see the limits on processes and memory (ulimit -u, -v)"};
+    return Error{ErrorCode::Internal,
+                 std::string("no thread can be started: ") + refused.what() +
+                     "; see the limits on processes and memory (ulimit -u, -v)"};
   }
 }
 

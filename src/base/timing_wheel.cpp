@@ -14,8 +14,8 @@ constexpr std::int64_t kTickOffset = std::int64_t{1} << 55;
 constexpr std::int64_t kTickMax = (std::int64_t{1} << 56) - 1;
 
 std::uint64_t tick_of(Instant instant) {
-  const std::int64_t milliseconds =
-      std::clamp<std::int64_t>(instant.time_since_epoch().count(), -kTickOffset, kTickMax - kTickOffset);
+  const std::int64_t milliseconds = std::clamp<std::int64_t>(instant.time_since_epoch().count(),
+                                                             -kTickOffset, kTickMax - kTickOffset);
   return static_cast<std::uint64_t>(milliseconds + kTickOffset);
 }
 
@@ -23,11 +23,15 @@ Instant instant_of(std::uint64_t tick) {
   return Instant(Milliseconds(static_cast<std::int64_t>(tick) - kTickOffset));
 }
 
-bool empty(const Node& slot) { return slot.next == &slot; }
+bool empty(const Node& slot) {
+  return slot.next == &slot;
+}
 
 }  // namespace
 
-Instant Timer::deadline() const { return instant_of(tick()); }
+Instant Timer::deadline() const {
+  return instant_of(tick());
+}
 
 TimingWheel::TimingWheel() {
   for (Level& level : levels_)
@@ -44,8 +48,8 @@ void TimingWheel::arm(Timer& timer, Instant deadline) {
   if (deadline == kNever) return disarm(timer);
   const std::uint64_t tick = tick_of(deadline);
   if (timer.armed()) {
-    // A keep-alive moves with every packet, nearly always later: it may wait in its earlier slot, and is put
-    // where it belongs when that slot is reached.
+    // A keep-alive moves with every packet, nearly always later: it may wait in its earlier slot,
+    // and is put where it belongs when that slot is reached.
     const bool later = tick >= timer.tick();
     if (!later) timer.unlink();
     timer.set_tick(tick);
@@ -120,7 +124,8 @@ void TimingWheel::link(Timer& timer) {
 
 std::uint64_t TimingWheel::start_of(unsigned level, unsigned slot) const {
   const unsigned shift = level * kBits;
-  const std::uint64_t above = shift + kBits >= 64 ? 0 : (now_ >> (shift + kBits)) << (shift + kBits);
+  const std::uint64_t above =
+      shift + kBits >= 64 ? 0 : (now_ >> (shift + kBits)) << (shift + kBits);
   return above | (std::uint64_t{slot} << shift);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// A million deadlines behind one clock: a hierarchical timing wheel with ticks of one millisecond, whose entries
-// are embedded in the objects that wait.
+// A million deadlines behind one clock: a hierarchical timing wheel with ticks of one millisecond,
+// whose entries are embedded in the objects that wait.
 
 #include <array>
 #include <cstddef>
@@ -19,9 +19,9 @@ struct Node {
 };
 }  // namespace wheel_detail
 
-/// One deadline, a member of the object that waits for it. When it is due, kind() and owner() tell what to do
-/// and with whom; both are the owner's choice. Never moves while armed; its end disarms it, and must not come
-/// after the end of the wheel while armed.
+/// One deadline, a member of the object that waits for it. When it is due, kind() and owner() tell
+/// what to do and with whom; both are the owner's choice. Never moves while armed; its end disarms
+/// it, and must not come after the end of the wheel while armed.
 class Timer : private wheel_detail::Node {
  public:
   explicit Timer(void* owner = nullptr, std::uint8_t kind = 0) : packed_(kind), owner_(owner) {}
@@ -65,8 +65,9 @@ class TimingWheel {
   /// Disarms what is still armed.
   ~TimingWheel();
 
-  /// Arms the timer, or moves its deadline if it is armed here. O(1); moving a deadline later only writes to the
-  /// timer itself. kNever disarms. A deadline in the past is due at the next pop_due().
+  /// Arms the timer, or moves its deadline if it is armed here. O(1); moving a deadline later only
+  /// writes to the timer itself. kNever disarms. A deadline in the past is due at the next
+  /// pop_due().
   void arm(Timer& timer, Instant deadline);
 
   /// Does nothing to a timer that is not armed. O(1).
@@ -74,18 +75,20 @@ class TimingWheel {
     if (timer.armed()) timer.unlink();
   }
 
-  /// When pop_due() next has work: never after the earliest deadline, possibly before; kNever when nothing is armed.
+  /// When pop_due() next has work: never after the earliest deadline, possibly before; kNever when
+  /// nothing is armed.
   Instant next_deadline() const;
 
-  /// One timer whose deadline is at or before `now`, disarmed; null: no more. Deadlines come in their order, equal
-  /// ones in any order. What is armed between two calls counts too. A time before the last one told counts as the
-  /// last one. Costs nothing for the time that passed, only for timers: each is moved at most ten times.
+  /// One timer whose deadline is at or before `now`, disarmed; null: no more. Deadlines come in
+  /// their order, equal ones in any order. What is armed between two calls counts too. A time
+  /// before the last one told counts as the last one. Costs nothing for the time that passed, only
+  /// for timers: each is moved at most ten times.
   Timer* pop_due(Instant now);
 
  private:
-  // Six bits of a 56-bit tick per level. A timer waits on the level of the highest digit in which its tick differs
-  // from now_, in the slot of that digit. So lower levels come before higher ones, slots never wrap around, and
-  // no timer is beyond the last level.
+  // Six bits of a 56-bit tick per level. A timer waits on the level of the highest digit in which
+  // its tick differs from now_, in the slot of that digit. So lower levels come before higher ones,
+  // slots never wrap around, and no timer is beyond the last level.
   static constexpr unsigned kBits = 6;
   static constexpr unsigned kSlots = 1u << kBits;
   static constexpr unsigned kLevels = 10;

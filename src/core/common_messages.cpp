@@ -11,24 +11,28 @@ namespace twinmq::core {
 
 namespace {
 
-// A number has the shard above and counts below; a shard that is no longer there has left some behind.
+// A number has the shard above and counts below; a shard that is no longer there has left some
+// behind.
 constexpr unsigned kCountBits = 48;
 
 constexpr Seconds kLookAfter{10};
-// Another shard may hold the last delivery of a message whose number is from before the number of shards changed.
+// Another shard may hold the last delivery of a message whose number is from before the number of
+// shards changed.
 constexpr Seconds kLookAgain{900};
 constexpr int kRestShare = 4;
 constexpr Milliseconds kRestMax{50};
 
-std::uint64_t first_of(ShardId shard) { return std::uint64_t{shard} << kCountBits; }
+std::uint64_t first_of(ShardId shard) {
+  return std::uint64_t{shard} << kCountBits;
+}
 
 }  // namespace
 
 CommonMessages::CommonMessages(Shard& shard)
     : shard_(shard), next_(first_of(shard.id) + 1), timer_(this, kCommonMessagesTimer) {}
 
-// A number that was ever used must not come again, or a delivery could get another's message: also where the store
-// lost its last records, numbers go on with the clock.
+// A number that was ever used must not come again, or a delivery could get another's message: also
+// where the store lost its last records, numbers go on with the clock.
 Result<void> CommonMessages::restore(Store& store) {
   const std::uint64_t from = first_of(shard_.id), to = first_of(shard_.id + 1);
   const auto last = shard_.parts.journal->last_common_message(store, from, to);
@@ -107,10 +111,10 @@ void CommonMessages::begin_look() {
 }
 
 void CommonMessages::look_on() {
-  shard_.reads.ask(*look_, [this, asked = shard_.now.steady](std::uint64_t,
-                                                             const Result<StoreEntries>& found) {
-    on_unused(asked, found);
-  });
+  shard_.reads.ask(
+      *look_, [this, asked = shard_.now.steady](std::uint64_t, const Result<StoreEntries>& found) {
+        on_unused(asked, found);
+      });
 }
 
 void CommonMessages::on_unused(Instant asked, const Result<StoreEntries>& found) {

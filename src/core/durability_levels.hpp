@@ -1,5 +1,6 @@
 #pragma once
-// What an acknowledgement of a publish promises, where listeners or topics have levels of their own.
+// What an acknowledgement of a publish promises, where listeners or topics have levels of their
+// own.
 
 #include <algorithm>
 #include <optional>
@@ -19,16 +20,16 @@ struct DurabilityLevels {
   std::vector<std::string> os_filters;
   std::vector<std::string> none_filters;
 
-  /// The strongest level that is meant for the message; `listener` is that of the listener it came by.
+  /// The strongest level that is meant for the message; `listener` is that of the listener it came
+  /// by.
   Durability of(std::string_view topic, std::optional<Durability> listener) const {
     std::optional<Durability> level = listener;
-    for (const auto& [filters, theirs] :
-         {std::pair(&fsync_filters, Durability::Fsync),
-          std::pair(&os_filters, Durability::OperatingSystem),
-          std::pair(&none_filters, Durability::None)}) {
-      const bool meant = std::any_of(
-          filters->begin(), filters->end(),
-          [&](const std::string& filter) { return mqtt::matches(filter, topic); });
+    for (const auto& [filters, theirs] : {std::pair(&fsync_filters, Durability::Fsync),
+                                          std::pair(&os_filters, Durability::OperatingSystem),
+                                          std::pair(&none_filters, Durability::None)}) {
+      const bool meant =
+          std::any_of(filters->begin(), filters->end(),
+                      [&](const std::string& filter) { return mqtt::matches(filter, topic); });
       if (meant) return level ? std::max(*level, theirs) : theirs;
     }
     return level.value_or(otherwise);

@@ -18,11 +18,11 @@ namespace twinmq::core {
 
 /// Where a connection came from: what the shell knows and the core only passes on.
 struct LinkOrigin {
-  std::string peer;                ///< remote address, empty in-process
-  std::string listener;            ///< the listener's name
+  std::string peer;                              ///< remote address, empty in-process
+  std::string listener;                          ///< the listener's name
   std::shared_ptr<const ConnectionFacts> facts;  ///< null: a plain connection
-  bool anonymous_allowed = false;  ///< clients without user name may enter
-  bool host = false;               ///< the host program itself: rights are not checked
+  bool anonymous_allowed = false;                ///< clients without user name may enter
+  bool host = false;                     ///< the host program itself: rights are not checked
   std::optional<Durability> durability;  ///< of what is published here; unset: the broker's
 };
 
@@ -43,9 +43,9 @@ struct Commit {
   Durability durability = Durability::Fsync;  ///< at least this has been promised
 };
 
-/// A range of the store that the shard wants to see. Answer with ShardCore::on_read(ticket, …) in any
-/// later turn and any order, from a state of the store that holds at least every commit answered so
-/// far.
+/// A range of the store that the shard wants to see. Answer with ShardCore::on_read(ticket, …) in
+/// any later turn and any order, from a state of the store that holds at least every commit
+/// answered so far.
 struct Read {
   std::uint64_t ticket = 0;
   StoreRange range;

@@ -71,8 +71,7 @@ void EndedSessions::read_back(SessionKey session, NumberRange queue, std::uint64
 
 void EndedSessions::read_on(SessionKey session) {
   const Grave& grave = *find(session);
-  auto range =
-      shard_.parts.journal->queue_range(grave.client_id, grave.queue.from, grave.queue.to);
+  auto range = shard_.parts.journal->queue_range(grave.client_id, grave.queue.from, grave.queue.to);
   range->entries_max = kReadBackMessages;
   range->bytes_max = kReadBackBytes;
   shard_.reads.ask(std::move(*range),
@@ -93,8 +92,9 @@ void EndedSessions::on_read_back(SessionKey session, const Result<StoreEntries>&
   for (const auto& [key, record] : found->entries) {
     const auto stored = shard_.parts.journal->read_delivery(key, record, shard_.now);
     if (!stored) {
-      shard_.log(LogLevel::Error, "stored record left out",
-                 "client=" + escaped(grave.client_id) + " because=" + escaped(stored.error().detail));
+      shard_.log(
+          LogLevel::Error, "stored record left out",
+          "client=" + escaped(grave.client_id) + " because=" + escaped(stored.error().detail));
       barred_[grave.client_id].unreadable = true;
       continue;
     }

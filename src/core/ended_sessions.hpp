@@ -1,9 +1,10 @@
 #pragma once
-// Sessions that ended while publishes to them were not yet safe, or while what share groups had given them lay in
-// the store alone. Records that other shards commit for them reach the store behind the end of the session, and a
-// queue is read back part by part; until all of that is erased, nobody who takes the client identifier is welcomed
-// or written. What a share group had given such a session returns to the group when its publish is safe, and never
-// before: a publisher that repeats it would meet it twice.
+// Sessions that ended while publishes to them were not yet safe, or while what share groups had
+// given them lay in the store alone. Records that other shards commit for them reach the store
+// behind the end of the session, and a queue is read back part by part; until all of that is
+// erased, nobody who takes the client identifier is welcomed or written. What a share group had
+// given such a session returns to the group when its publish is safe, and never before: a publisher
+// that repeats it would meet it twice.
 
 #include <cstdint>
 #include <string>
@@ -36,11 +37,11 @@ class EndedSessions {
     barred_[std::string(client_id)].links.push_back(link);
   }
 
-  /// Another member takes over what a session never acknowledged; a QoS 2 message that was sent stays with its
-  /// client even if that is gone [MQTT-4.8.2-4].
+  /// Another member takes over what a session never acknowledged; a QoS 2 message that was sent
+  /// stays with its client even if that is gone [MQTT-4.8.2-4].
   static bool returns_to_group(QoS qos, bool sent) { return qos == QoS::AtLeastOnce || !sent; }
-  /// The part of the buried session's queue that lies in the store alone, and from which share groups want theirs
-  /// back; what is below `sent_end` was perhaps sent. It counts as one record.
+  /// The part of the buried session's queue that lies in the store alone, and from which share
+  /// groups want theirs back; what is below `sent_end` was perhaps sent. It counts as one record.
   void read_back(SessionKey session, NumberRange queue, std::uint64_t sent_end);
 
   /// A message of the share group "name/filter" whose publish is not safe.

@@ -36,8 +36,8 @@ inline ShardId home_of(std::string_view text, unsigned shards) {
   return shards == 1 ? 0 : static_cast<ShardId>(base::mix_hash(text, 0) % shards);
 }
 
-/// Stands for the publisher of a message that a share group has back from a member: it is acknowledged, and no full
-/// queue may refuse it.
+/// Stands for the publisher of a message that a share group has back from a member: it is
+/// acknowledged, and no full queue may refuse it.
 inline constexpr std::uint64_t kReturnedToGroup = ~std::uint64_t{0};
 
 }  // namespace twinmq::core

@@ -1,6 +1,7 @@
 #pragma once
-// What one shard tells another in one go. Most of it is small messages to deliver: these lie one behind the
-// other as bytes, so that they cross threads without an allocation on one side and its end on the other.
+// What one shard tells another in one go. Most of it is small messages to deliver: these lie one
+// behind the other as bytes, so that they cross threads without an allocation on one side and its
+// end on the other.
 
 #include <algorithm>
 #include <cstddef>
@@ -41,7 +42,8 @@ class LetterBatch {
     append(message, part, &to);
   }
 
-  /// The part is closed without records. Such letters about one transaction after the other are one.
+  /// The part is closed without records. Such letters about one transaction after the other are
+  /// one.
   void close_part(const PartClosed& closed) {
     if (!letters_.empty()) {
       auto* const last = std::get_if<PartClosed>(&letters_.back());
@@ -72,8 +74,8 @@ class LetterBatch {
     text_size_ = 0;
   }
 
-  /// Calls reader.deliver(parts, part), reader.deliver_to_member(parts, part, member) for messages in
-  /// the batch and reader.read(letter) for any other letter, in order.
+  /// Calls reader.deliver(parts, part), reader.deliver_to_member(parts, part, member) for messages
+  /// in the batch and reader.read(letter) for any other letter, in order.
   template <typename Reader>
   void read(Reader&& reader) {
     for (Letter& letter : letters_) {
@@ -87,12 +89,13 @@ class LetterBatch {
 
  private:
   static constexpr std::size_t kKeptText = 64 * 1024;
-  // The other side's cache has the lines that come next; fetching one takes as long as some messages.
+  // The other side's cache has the lines that come next; fetching one takes as long as some
+  // messages.
   static constexpr std::size_t kAhead = 512;
 
-  // What every message has. Few bytes, because they move from one core's cache to another's; what only
-  // some messages have stands behind, in this order: a deadline, a part, a member with its share, and
-  // then the texts.
+  // What every message has. Few bytes, because they move from one core's cache to another's; what
+  // only some messages have stands behind, in this order: a deadline, a part, a member with its
+  // share, and then the texts.
   struct Header {
     std::uint64_t publisher_session;
     std::uint16_t topic_size;
@@ -168,9 +171,8 @@ class LetterBatch {
       put(&of, sizeof of);
     }
     if (to) {
-      const Member member{to->member, to->subscription_id,
-                          static_cast<std::uint32_t>(share.size()), to->qos,
-                          to->retain_as_published};
+      const Member member{to->member, to->subscription_id, static_cast<std::uint32_t>(share.size()),
+                          to->qos, to->retain_as_published};
       put(&member, sizeof member);
     }
     for (const std::string_view each :

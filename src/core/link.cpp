@@ -49,7 +49,6 @@ Link::~Link() {
 }
 
 // --- Bytes in
-// --------------------------------------------------------------------------------------------
 
 void Link::on_bytes(ByteView bytes) {
   if (phase_ == Phase::Closing) return;
@@ -161,29 +160,23 @@ void Link::dispatch(const mqtt::Frame& frame) {
     return refuse({ReasonCode::ProtocolError, "only AUTH or DISCONNECT may come before CONNACK"});
   }
   switch (frame.type) {
-    case PacketType::Publish:
-      return on_publish(frame);
+    case PacketType::Publish: return on_publish(frame);
     case PacketType::Puback:
     case PacketType::Pubrec:
     case PacketType::Pubrel:
-    case PacketType::Pubcomp:
-      return on_ack(frame);
-    case PacketType::Subscribe:
-      return on_subscribe(frame);
-    case PacketType::Unsubscribe:
-      return on_unsubscribe(frame);
+    case PacketType::Pubcomp: return on_ack(frame);
+    case PacketType::Subscribe: return on_subscribe(frame);
+    case PacketType::Unsubscribe: return on_unsubscribe(frame);
     case PacketType::Pingreq:
       if (!frame.body.empty()) return refuse({ReasonCode::MalformedPacket, "PINGREQ has a body"});
       return on_pingreq();
-    case PacketType::Disconnect:
-      return on_disconnect(frame);
+    case PacketType::Disconnect: return on_disconnect(frame);
     case PacketType::Auth:
       if (v5()) return on_auth(frame);
       return refuse({ReasonCode::ProtocolError, "AUTH does not exist in this version"});
     case PacketType::Connect:
       return refuse({ReasonCode::ProtocolError, "a second CONNECT"});  // [MQTT-3.1.0-2]
-    default:
-      return refuse({ReasonCode::ProtocolError, "a packet that only servers send"});
+    default: return refuse({ReasonCode::ProtocolError, "a packet that only servers send"});
   }
 }
 
@@ -214,7 +207,6 @@ void Link::on_disconnect(const mqtt::Frame& frame) {
 }
 
 // --- Bytes out
-// -------------------------------------------------------------------------------------------
 
 void Link::send(std::string_view packet) {
   if (packet.size() > client_packet_size_max_) return;
@@ -324,7 +316,6 @@ void Link::on_room() {
 }
 
 // --- Time and the end
-// ------------------------------------------------------------------------------------
 
 void Link::watch_keep_alive() {
   if (keep_alive_seconds_ == 0) return shard_.wheel.disarm(timer_);
@@ -354,23 +345,17 @@ namespace {
 ClientEvent::End end_of(ReasonCode code) {
   using End = ClientEvent::End;
   switch (code) {
-    case ReasonCode::SessionTakenOver:
-      return End::TakenOver;
-    case ReasonCode::KeepAliveTimeout:
-      return End::KeepAlive;
+    case ReasonCode::SessionTakenOver: return End::TakenOver;
+    case ReasonCode::KeepAliveTimeout: return End::KeepAlive;
     case ReasonCode::NotAuthorized:
     case ReasonCode::BadUserNameOrPassword:
-    case ReasonCode::BadAuthenticationMethod:
-      return End::NotAuthorized;
+    case ReasonCode::BadAuthenticationMethod: return End::NotAuthorized;
     case ReasonCode::AdministrativeAction:
-    case ReasonCode::ServerShuttingDown:
-      return End::Administrator;
+    case ReasonCode::ServerShuttingDown: return End::Administrator;
     case ReasonCode::QuotaExceeded:
     case ReasonCode::ServerBusy:
-    case ReasonCode::UnspecifiedError:
-      return End::Other;
-    default:
-      return End::ProtocolError;
+    case ReasonCode::UnspecifiedError: return End::Other;
+    default: return End::ProtocolError;
   }
 }
 
@@ -393,8 +378,9 @@ void Link::disconnect(ReasonCode code, std::string_view why) {
   if (phase_ == Phase::Closing) return;
   if (phase_ == Phase::Authenticating || phase_ == Phase::Storing) return reject(code, why);
   end_ = end_of(code);
-  shard_.log_of_strangers(LogLevel::Info, "client disconnected by the broker",
-             who() + " reason=" + escaped(reason_text(code)) + " because=" + escaped(why));
+  shard_.log_of_strangers(
+      LogLevel::Info, "client disconnected by the broker",
+      who() + " reason=" + escaped(reason_text(code)) + " because=" + escaped(why));
   // Before a CONNACK nothing but CONNACK may be sent [MQTT-3.14.0-1].
   if (phase_ == Phase::Connected && v5()) {
     mqtt::Disconnect packet;
@@ -445,8 +431,9 @@ void Link::on_facts(std::shared_ptr<const ConnectionFacts> facts) {
 void Link::on_refused(std::string_view why) {
   if (phase_ == Phase::Closing) return;
   shard_.counters.add(Metric::HandshakesFailed);
-  shard_.log_of_strangers(LogLevel::Warning, "connection refused",
-             who() + " listener=" + escaped(origin_.listener) + " reason=" + escaped(why));
+  shard_.log_of_strangers(
+      LogLevel::Warning, "connection refused",
+      who() + " listener=" + escaped(origin_.listener) + " reason=" + escaped(why));
   close();
 }
 
@@ -454,7 +441,8 @@ MovedLink Link::move_away() {
   return {key, *destination_, std::move(origin_), std::move(pending_)};
 }
 
-// A host, or the moment, may give a reason that this packet has no code for [MQTT-3.2.2-8] [MQTT-3.14.2-1].
+// A host, or the moment, may give a reason that this packet has no code for [MQTT-3.2.2-8]
+// [MQTT-3.14.2-1].
 ReasonCode Link::for_packet(mqtt::PacketType type, ReasonCode code) {
   if (mqtt::reason_allowed(type, static_cast<std::uint8_t>(code))) return code;
   if (code == ReasonCode::BadUserNameOrPassword) return ReasonCode::NotAuthorized;

@@ -50,7 +50,6 @@ class Link {
   LinkKey key;  ///< set by the shard
 
   // --- From the shell
-  // ------------------------------------------------------------------------------------
   void on_bytes(ByteView bytes);
   /// Goes on with bytes that were held back.
   void on_turn();
@@ -76,7 +75,6 @@ class Link {
   MovedLink move_away();
 
   // --- From the session
-  // ----------------------------------------------------------------------------------
   /// False: the packet exceeds the client's Maximum Packet Size and was not sent [MQTT-3.1.2-24].
   bool send_publish(const OutgoingPublish& publish);
   void send_ack(mqtt::PacketType type, mqtt::PacketId id, ReasonCode code);
@@ -84,7 +82,6 @@ class Link {
   bool has_room() const { return output_.size() < kOutputPause; }
 
   // --- From transactions and subscriptions
-  // -----------------------------------------------------------------
   void on_session_stored();
   void on_authenticated(std::uint64_t question, const AuthenticationResult& result);
   void keep_promise(std::uint64_t promise, ReasonCode code);
@@ -95,7 +92,6 @@ class Link {
   void on_fence_passed();
 
   // --- Ending it
-  // -------------------------------------------------------------------------------------------
   /// DISCONNECT (or CONNACK, before the welcome) with the reason where the version has one, then
   /// close.
   void disconnect(ReasonCode code, std::string_view why);
@@ -108,12 +104,12 @@ class Link {
   enum class Phase : std::uint8_t { AwaitConnect, Authenticating, Storing, Connected, Closing };
   /// Reasons not to read the link now.
   enum Hold : std::uint8_t {
-    kHoldConnect = 1,   ///< the CONNECT is not answered
-    kHoldMail = 2,      ///< other shards, or the store, do not keep up
-    kHoldTurn = 4,      ///< others have their turn first
-    kHoldOutput = 8,    ///< the client does not read what it is sent
-    kHoldPromises = 16, ///< too much is owed to the client
-    kHoldFence = 32,    ///< what was published before must arrive first
+    kHoldConnect = 1,    ///< the CONNECT is not answered
+    kHoldMail = 2,       ///< other shards, or the store, do not keep up
+    kHoldTurn = 4,       ///< others have their turn first
+    kHoldOutput = 8,     ///< the client does not read what it is sent
+    kHoldPromises = 16,  ///< too much is owed to the client
+    kHoldFence = 32,     ///< what was published before must arrive first
   };
 
   /// Something owed to the client, in the order it is owed.
@@ -193,13 +189,11 @@ class Link {
   void on_subscribe(const mqtt::Frame& frame);
   void on_unsubscribe(const mqtt::Frame& frame);
   ReasonCode subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subscription_id,
-                       bool& stored, std::uint64_t replays,
-                       std::vector<ShardId>& share_homes);
+                       bool& stored, std::uint64_t replays, std::vector<ShardId>& share_homes);
   void open_replays(const ReplayWanted& wanted);
   ReasonCode judge_subscribe(const mqtt::SubscribeEntry& entry);
   bool is_subscribed(std::string_view filter) const;
-  ReasonCode unsubscribe(std::string_view filter, bool& stored,
-                         std::vector<ShardId>& share_homes);
+  ReasonCode unsubscribe(std::string_view filter, bool& stored, std::vector<ShardId>& share_homes);
 
   // on_acks.cpp
   void on_ack(const mqtt::Frame& frame);

@@ -71,9 +71,9 @@ struct PartClosed {
   std::uint32_t more = 0;  ///< parts of as many transactions behind that one are closed just so
   Weight weight = 0;
   std::uint32_t matched = 0;
-  bool refused = false;            ///< a session under the policy `reject` was full
-  std::uint32_t held_back = 0;     ///< sessions under `back_pressure` that were full: each sends Room
-  bool wants_outcome = false;      ///< answer with PartCommitted
+  bool refused = false;         ///< a session under the policy `reject` was full
+  std::uint32_t held_back = 0;  ///< sessions under `back_pressure` that were full: each sends Room
+  bool wants_outcome = false;   ///< answer with PartCommitted
   std::unique_ptr<Batch> records;  ///< null: nothing to write
 };
 
@@ -87,8 +87,8 @@ struct Room {
   TransactionId transaction = 0;
 };
 
-/// A message that a service published in answer to another one: it enters the broker on the receiving
-/// shard, as a part of that one's transaction.
+/// A message that a service published in answer to another one: it enters the broker on the
+/// receiving shard, as a part of that one's transaction.
 struct PublishWithin {
   MessageRef message;
   PartOf part;
@@ -180,9 +180,10 @@ struct ReturnToShare {
   PartOf part;             ///< of the publish it still belongs to
 };
 
-using Letter = std::variant<Deliver, DeliverRun, DeliverToMember, PartClosed, PartCommitted, Room, PublishWithin, PublishAtHome,
-                            PublishedAtHome, Interest, Fence, FencePassed, RetainedWanted,
-                            RetainedNext, RetainedFound, RetainedSliceEnd, JoinShare, LeaveShare,
-                            MemberConnected, ReturnToShare>;
+using Letter =
+    std::variant<Deliver, DeliverRun, DeliverToMember, PartClosed, PartCommitted, Room,
+                 PublishWithin, PublishAtHome, PublishedAtHome, Interest, Fence, FencePassed,
+                 RetainedWanted, RetainedNext, RetainedFound, RetainedSliceEnd, JoinShare,
+                 LeaveShare, MemberConnected, ReturnToShare>;
 
 }  // namespace twinmq::core

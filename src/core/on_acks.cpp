@@ -17,19 +17,13 @@ void Link::on_ack(const mqtt::Frame& frame) {
   switch (ack->type) {
     // A stray acknowledgement opens no window and is otherwise harmless: the client may answer
     // twice after a reconnection.
-    case PacketType::Puback:
-      session_->on_puback(ack->packet_id);
-      break;
-    case PacketType::Pubcomp:
-      session_->on_pubcomp(ack->packet_id);
-      break;
+    case PacketType::Puback: session_->on_puback(ack->packet_id); break;
+    case PacketType::Pubcomp: session_->on_pubcomp(ack->packet_id); break;
     case PacketType::Pubrec:
       if (!session_->on_pubrec(ack->packet_id, ack->code) && !is_failure(ack->code))
         send_ack(PacketType::Pubrel, ack->packet_id, ReasonCode::PacketIdentifierNotFound);
       break;
-    default:
-      on_pubrel(*ack);
-      break;
+    default: on_pubrel(*ack); break;
   }
 }
 

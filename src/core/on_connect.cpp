@@ -98,7 +98,6 @@ std::optional<ReasonCode> Link::judge_connect(const mqtt::Connect& packet) const
 }
 
 // --- Who is it?
-// ------------------------------------------------------------------------------------------
 
 void Link::authenticate(const mqtt::Frame& frame, mqtt::Connect& packet) {
   if (!shard_.parts.authenticator || origin_.host) {
@@ -162,7 +161,6 @@ void Link::on_verdict(const mqtt::Connect& packet, const AuthenticationResult& r
 }
 
 // --- Its session
-// -----------------------------------------------------------------------------------------
 
 void Link::open_session(const mqtt::Connect& packet, const std::string& principal) {
   Identity identity;
@@ -294,8 +292,9 @@ void Link::reject(ReasonCode code, std::string_view why) {
   if (phase_ == Phase::Closing) return;
   if (session_) session_->discard_will();  // nobody was let in: nobody is gone
   shard_.counters.add(Metric::ConnectRefused);
-  shard_.log_of_strangers(LogLevel::Info, "connection refused",
-             who() + " reason=" + escaped(reason_text(code)) + " because=" + escaped(why));
+  shard_.log_of_strangers(
+      LogLevel::Info, "connection refused",
+      who() + " reason=" + escaped(reason_text(code)) + " because=" + escaped(why));
   // A CONNECT that never came, or that MQTT 3.1.1 has no answer for, is closed without CONNACK.
   const bool connect_seen = phase_ != Phase::AwaitConnect || version_ == mqtt::Version::V5 ||
                             code == ReasonCode::UnsupportedProtocolVersion;

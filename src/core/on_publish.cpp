@@ -134,7 +134,7 @@ std::optional<ReasonCode> Link::judge_publish(const mqtt::Publish& packet) {
 
 // The answer to a message that goes nowhere; what replaces its payload lives in `payload`.
 std::optional<ReasonCode> Link::filter_publish(mqtt::Publish& packet, std::string& payload) {
-  const PublishedMessage message{packet.topic,           packet.payload, session_->client_id(),
+  const PublishedMessage message{packet.topic,          packet.payload, session_->client_id(),
                                  session_->principal(), packet.qos,     packet.retain};
   switch (shard_.parts.publish_filter->on_publish(message, payload)) {
     case PublishFilter::Verdict::Keep: return std::nullopt;
@@ -145,8 +145,8 @@ std::optional<ReasonCode> Link::filter_publish(mqtt::Publish& packet, std::strin
   return ReasonCode::ImplementationSpecificError;
 }
 
-// Whether anybody's queue takes it is known only after routing; then it would be too late to refuse it
-// for all.
+// Whether anybody's queue takes it is known only after routing; then it would be too late to refuse
+// it for all.
 bool Link::may_be_stored(const mqtt::Publish& packet) const {
   return (shard_.parts.journal && packet.qos != QoS::AtMostOnce) ||
          (shard_.parts.retained && packet.retain);
@@ -214,7 +214,6 @@ bool Link::goes_by_home(const mqtt::Publish& packet) {
 }
 
 // --- Answers
-// ---------------------------------------------------------------------------------------------
 
 void Link::on_published(std::uint64_t promise, const Outcome& outcome) {
   if (promise < first_promise_ || phase_ == Phase::Closing) return;
@@ -223,7 +222,8 @@ void Link::on_published(std::uint64_t promise, const Outcome& outcome) {
 }
 
 void Link::on_received_settled(mqtt::PacketId id, const Outcome& outcome) {
-  for (std::uint64_t promise = first_promise_; phase_ != Phase::Closing && promise < first_promise_ + promises_.size();
+  for (std::uint64_t promise = first_promise_;
+       phase_ != Phase::Closing && promise < first_promise_ + promises_.size();
        promise = std::max(promise + 1, first_promise_)) {
     const Promise& owed = promises_[static_cast<std::size_t>(promise - first_promise_)];
     if (!owed.kept && owed.type == PacketType::Pubrec && owed.packet_id == id)

@@ -49,8 +49,7 @@ void Link::on_subscribe(const mqtt::Frame& frame) {
 }
 
 ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subscription_id,
-                           bool& stored, std::uint64_t replays,
-                           std::vector<ShardId>& share_homes) {
+                           bool& stored, std::uint64_t replays, std::vector<ShardId>& share_homes) {
   const ReasonCode refusal = judge_subscribe(entry);
   if (refusal != ReasonCode::Success) return refusal;
   const auto granted = static_cast<QoS>(
@@ -60,8 +59,9 @@ ReasonCode Link::subscribe(const mqtt::SubscribeEntry& entry, std::uint32_t subs
     const std::string share(entry.filter.substr(entry.filter.find('/') + 1));
     mqtt::SubscriptionOptions options = entry.options;
     options.qos = granted;
-    replaced =
-        !session_->change_shared().insert_or_assign(share, Session::Shared{options, subscription_id}).second;
+    replaced = !session_->change_shared()
+                    .insert_or_assign(share, Session::Shared{options, subscription_id})
+                    .second;
     if (!replaced) shard_.counters.add(Metric::SharedSubscriptions);
     session_->joined_group();
     shard_.share_groups.join(share, session_->key, granted, options.retain_as_published, true,
@@ -110,7 +110,8 @@ ReasonCode Link::judge_subscribe(const mqtt::SubscribeEntry& entry) {
     return ReasonCode::QuotaExceeded;
   if (shard_.services.hide(filter) ||
       (shard_.authorizer && session_->identity &&
-       !shard_.authorizer->may(*session_->identity, Action::Subscribe, filter, entry.options.qos, false))) {
+       !shard_.authorizer->may(*session_->identity, Action::Subscribe, filter, entry.options.qos,
+                               false))) {
     shard_.counters.add(Metric::RefusedNotAuthorized);
     return ReasonCode::NotAuthorized;
   }
@@ -157,7 +158,8 @@ void Link::on_unsubscribe(const mqtt::Frame& frame) {
   mqtt::append(*bytes, unsuback, version_);
   const std::uint64_t promise =
       owe(mqtt::PacketType::Unsuback, packet->packet_id, std::move(bytes));
-  if (!share_homes.empty()) {  // until they know, they may still choose this session [MQTT-3.10.4-2]
+  if (!share_homes
+           .empty()) {  // until they know, they may still choose this session [MQTT-3.10.4-2]
     Subscriptions::Ticket ticket;
     ticket.link = key;
     ticket.promise = promise;

@@ -1,7 +1,8 @@
 #pragma once
-// Messages that outlive the session they belonged to and that the broker itself still has to route: wills,
-// and what a member of a share group never acknowledged. The store holds them from the batch that takes them
-// away from the session to the batch that gives them to their receivers, so that no crash comes between.
+// Messages that outlive the session they belonged to and that the broker itself still has to route:
+// wills, and what a member of a share group never acknowledged. The store holds them from the batch
+// that takes them away from the session to the batch that gives them to their receivers, so that no
+// crash comes between.
 
 #include <cstdint>
 #include <string>
@@ -33,7 +34,6 @@ class OwedMessages {
   void route(const OwedMessage& owed);
 
  private:
-
   Shard& shard_;
   std::unordered_map<std::uint64_t, OwedMessage> storing_;
   std::vector<OwedMessage> restored_;

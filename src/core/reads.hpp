@@ -1,6 +1,6 @@
 #pragma once
-// Reading the store without waiting for it: a read is an effect, its answer an event of a later turn.
-// For what need not be in memory all the time.
+// Reading the store without waiting for it: a read is an effect, its answer an event of a later
+// turn. For what need not be in memory all the time.
 
 #include <cstdint>
 #include <functional>

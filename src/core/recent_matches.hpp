@@ -1,7 +1,7 @@
 #pragma once
 // What was found for topics that were looked up lately: devices publish to the same topic again and
-// again, and then a look-up costs one hash and one comparison. Any change of the tree makes all of it
-// void.
+// again, and then a look-up costs one hash and one comparison. Any change of the tree makes all of
+// it void.
 
 #include <array>
 #include <cstddef>
@@ -16,8 +16,8 @@
 
 namespace twinmq::core {
 
-/// Owned by one thread. Remembers topics that at most one filter of this shard matches; a newer topic
-/// takes the place of an older one.
+/// Owned by one thread. Remembers topics that at most one filter of this shard matches; a newer
+/// topic takes the place of an older one.
 class RecentMatches {
  public:
   static constexpr std::size_t kTopicMax = 90;
@@ -41,8 +41,7 @@ class RecentMatches {
     last_->version = version;
     last_->shards = found.shards;
     last_->list = found.lists.empty() ? nullptr : found.lists.front().data();
-    last_->size =
-        found.lists.empty() ? 0 : static_cast<std::uint32_t>(found.lists.front().size());
+    last_->size = found.lists.empty() ? 0 : static_cast<std::uint32_t>(found.lists.front().size());
     last_->topic_size = static_cast<std::uint16_t>(topic.size());
     if (!topic.empty()) std::memcpy(last_->text, topic.data(), topic.size());
   }

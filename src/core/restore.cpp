@@ -23,10 +23,9 @@ class Restorer final : public SessionJournal::Visitor {
     Milliseconds away{0};
     if (stored.disconnected_at)
       away = std::max(Milliseconds{0}, shard_.now.wall - *stored.disconnected_at);
-    const Instant deadline =
-        stored.expiry_seconds == kExpiryNever
-            ? kNever
-            : shard_.now.steady + Seconds(stored.expiry_seconds) - away;
+    const Instant deadline = stored.expiry_seconds == kExpiryNever
+                                 ? kNever
+                                 : shard_.now.steady + Seconds(stored.expiry_seconds) - away;
     session_->restore(std::move(stored));
     session_->wait_for_client(deadline);
   }
@@ -37,7 +36,8 @@ class Restorer final : public SessionJournal::Visitor {
       mqtt::SubscriptionOptions options;
       options.qos = stored.qos;
       options.retain_as_published = stored.retain_as_published;
-      session_->change_shared().insert_or_assign(share, Session::Shared{options, stored.subscription_id});
+      session_->change_shared().insert_or_assign(share,
+                                                 Session::Shared{options, stored.subscription_id});
       shard_.share_groups.join(share, session_->key, stored.qos, stored.retain_as_published, false,
                                stored.subscription_id);
       shard_.counters.add(Metric::SharedSubscriptions);
@@ -54,8 +54,8 @@ class Restorer final : public SessionJournal::Visitor {
     const std::uint64_t sequence = stored.sequence;
     if (!session_->restore_delivery(std::move(stored)))
       shard_.log(LogLevel::Error, "stored record left out",
-                 "client=" + escaped(session_->client_id()) +
-                     " because=\"delivery " + std::to_string(sequence) + " is out of sequence\"");
+                 "client=" + escaped(session_->client_id()) + " because=\"delivery " +
+                     std::to_string(sequence) + " is out of sequence\"");
   }
   // A journal of the host's around the house's may not pass ranges on.
   bool takes_queues() const override {

@@ -50,9 +50,7 @@ class RetainedReplay {
   ShardId from() const { return from_; }
   bool is_here() const { return here_ != nullptr; }
   /// Whether next() may have a message without mail from another shard.
-  bool ready() const {
-    return begun_ && (here_ || !slice_.empty() || !waiting_ || done_);
-  }
+  bool ready() const { return begun_ && (here_ || !slice_.empty() || !waiting_ || done_); }
   std::uint64_t ticket() const { return ticket_; }
   /// A message of the topic was delivered live: what is or will be fetched from before must not
   /// follow it.

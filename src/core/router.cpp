@@ -169,7 +169,6 @@ void Router::open_for(Scratch& scratch, Publication& publication, Batch* records
 }
 
 // --- On other shards than the publisher's
-// ----------------------------------------------------------------
 
 void Router::on_deliver(Publication& publication, const PartOf& part) {
   Depth depth(*this);
@@ -254,7 +253,6 @@ void Router::close_part(Scratch& scratch, Publication& publication, const PartOf
 }
 
 // --- Matching
-// --------------------------------------------------------------------------------------------
 
 void Router::route_here(Publication& publication, Scratch& scratch) {
   shard_.tree.match(publication.topic(), scratch.matches);

@@ -18,7 +18,6 @@ void Reactions::clear() {
 }
 
 // --- What a service asks for
-// ----------------------------------------------------------------------------------
 
 void CollectedReaction::add(const MessageParts& message, std::vector<MessageRef>& to) {
   if (hops_ > shard_.parts.limits.hops_max) {
@@ -49,7 +48,6 @@ HeldTransaction CollectedReaction::hold() {
 }
 
 // --- A service in the tree
-// ------------------------------------------------------------------------------------
 
 ServiceSeat::ServiceSeat(Shard& shard, std::unique_ptr<Service> service)
     : Subscriber(Kind::Service, shard.subscribers++), shard_(shard), service_(std::move(service)) {}
@@ -134,7 +132,6 @@ void ServiceSeat::log(LogLevel level, std::string_view event, const std::string&
 }
 
 // --- All of them
-// ----------------------------------------------------------------------------------------------
 
 void Services::attach(std::vector<std::unique_ptr<Service>> services) {
   for (auto& service : services) {
@@ -171,7 +168,8 @@ bool Services::forbid(std::string_view topic, bool retain) const {
 }
 
 bool Services::ask_hides(std::string_view topic) const {
-  return std::any_of(seats_.begin(), seats_.end(), [&](const auto& seat) { return seat->service().hides(topic); });
+  return std::any_of(seats_.begin(), seats_.end(),
+                     [&](const auto& seat) { return seat->service().hides(topic); });
 }
 
 void Services::note(const ClientEvent& event) {
@@ -192,11 +190,9 @@ void Services::tell_client_events() {
     noted.event.peer = noted.peer;
     noted.event.filter = noted.filter;
     for (const auto& seat : seats_)
-      if (seat->service().wants_client_events() &&
-          seat->service().wants_client_event(noted.event))
-        seat->react([&](Reaction& reaction) {
-          seat->service().on_client_event(noted.event, reaction);
-        });
+      if (seat->service().wants_client_events() && seat->service().wants_client_event(noted.event))
+        seat->react(
+            [&](Reaction& reaction) { seat->service().on_client_event(noted.event, reaction); });
   }
 }
 

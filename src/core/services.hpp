@@ -1,5 +1,6 @@
 #pragma once
-// The services of one shard (<twinmq/service.hpp>), and what they ask for while a message is routed.
+// The services of one shard (<twinmq/service.hpp>), and what they ask for while a message is
+// routed.
 
 #include <cstdint>
 #include <memory>

@@ -38,7 +38,6 @@ std::uint64_t Session::number() const {
 }
 
 // --- Connection
-// ------------------------------------------------------------------------------------------
 
 void Session::attach(Link& link, std::uint32_t expiry_seconds, std::uint16_t inflight_max) {
   link_ = &link;
@@ -49,7 +48,8 @@ void Session::attach(Link& link, std::uint32_t expiry_seconds, std::uint16_t inf
   for (ReceivedId& received : received_) received.carried = true;
   carried_ = static_cast<std::uint16_t>(received_.size());
   shard_.wheel.disarm(timer_);
-  for (const auto& [share, shared] : this->shared()) shard_.share_groups.member_connected(share, key, true);
+  for (const auto& [share, shared] : this->shared())
+    shard_.share_groups.member_connected(share, key, true);
 }
 
 void Session::resume() {
@@ -126,8 +126,8 @@ void Session::publish_will() {
   const Message& message = *will->message;
   const Identity restored{principal_, client_id_, {}, {}, {}};
   if (shard_.authorizer && (identity || judged_epoch_ == kNeverJudged) &&
-      !shard_.authorizer->may(identity ? *identity : restored, Action::Publish,
-                                    message.topic(), message.qos(), message.retain())) {
+      !shard_.authorizer->may(identity ? *identity : restored, Action::Publish, message.topic(),
+                              message.qos(), message.retain())) {
     shard_.counters.add(Metric::RefusedNotAuthorized);
     return;
   }
@@ -139,14 +139,14 @@ void Session::publish_will() {
   shard_.router.publish(publication, {}, nullptr);
 }
 
-// Records of a former session with the same client identifier that are still there would become its own at a
-// start: until they are gone, it is not written.
+// Records of a former session with the same client identifier that are still there would become its
+// own at a start: until they are gone, it is not written.
 void Session::record() {
   if (!shard_.parts.journal || !(persistent() || recorded_)) return;
   if (shard_.ended_sessions.bars(client_id_)) return;
   recorded_ = true;
-  StoredSession stored{client_id_,   principal_, expiry_seconds_, disconnected_at_,
-                       std::nullopt, shared_once_};
+  StoredSession stored{client_id_,       principal_,   expiry_seconds_,
+                       disconnected_at_, std::nullopt, shared_once_};
   if (will_) stored.will = *will_;
   shard_.parts.journal->session(stored, shard_.now, shard_.transactions.open_batch());
 }
@@ -189,8 +189,7 @@ void Session::end() {
   shard_.parts.journal->session_ended(client_id_, spared, shard_.transactions.open_batch());
   shard_.ended_sessions.bury(key, client_id_,
                              remote.size() + unsettled_.size() + (reads_back ? 1 : 0));
-  if (reads_back)
-    shard_.ended_sessions.read_back(key, {cold_->from, cold_->end}, cold_->sent_end);
+  if (reads_back) shard_.ended_sessions.read_back(key, {cold_->from, cold_->end}, cold_->sent_end);
 }
 
 bool Session::returns_to_group(const Entry& entry) {
@@ -239,7 +238,6 @@ void Session::leave_filters() {
 }
 
 // --- QoS 2 messages from the client
-// ----------------------------------------------------------------------
 
 bool Session::has_received(mqtt::PacketId id) const {
   const auto place = std::lower_bound(received_.begin(), received_.end(), id, before);

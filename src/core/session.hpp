@@ -48,7 +48,6 @@ class Session final : public Subscriber {
   std::uint32_t expiry_seconds() const { return expiry_seconds_; }
 
   // --- Connection
-  // ----------------------------------------------------------------------------------------
   /// A connection takes the session over; `inflight_max` is the client's Receive Maximum, bounded
   /// by ours.
   void attach(Link& link, std::uint32_t expiry_seconds, std::uint16_t inflight_max);
@@ -58,8 +57,8 @@ class Session final : public Subscriber {
   void detach();
   /// DISCONNECT changed it.
   void set_expiry(std::uint32_t seconds) { expiry_seconds_ = seconds; }
-  /// What the store knew of it. A session that was connected when the broker went is absent from now
-  /// on.
+  /// What the store knew of it. A session that was connected when the broker went is absent from
+  /// now on.
   void restore(StoredSession stored);
   void set_will(std::optional<StoredWill> will);
   void discard_will();
@@ -72,7 +71,6 @@ class Session final : public Subscriber {
   void wait_for_client(Instant deadline);
 
   // --- Messages to the client
-  // ----------------------------------------------------------------------------
   void deliver(const Delivery& delivery, Route& route) override;
   /// The publish is answered when the queue has room again. False: it has already.
   bool hold_back(const HeldBack& publish);
@@ -86,9 +84,8 @@ class Session final : public Subscriber {
   bool on_pubcomp(mqtt::PacketId id);
 
   // --- Persistence of deliveries
-  // -------------------------------------------------------------------------
-  /// Adds the delivery to the batch, unless it is complete already. `last`: the deliveries before it may have its
-  /// message, too; null: it is alone.
+  /// Adds the delivery to the batch, unless it is complete already. `last`: the deliveries before
+  /// it may have its message, too; null: it is alone.
   void write_delivery(std::uint64_t sequence, CommonMessages::Written* last, Batch& batch);
   void on_delivery_written(std::uint64_t sequence);
   void on_release_stored(std::uint64_t sequence);
@@ -98,7 +95,6 @@ class Session final : public Subscriber {
   void restore_queue(const StoredQueue& stored);
 
   // --- QoS 2 messages from the client [MQTT-4.3.3-10]
-  // -----------------------------------------------------
   bool has_received(mqtt::PacketId id) const;
   void add_received(mqtt::PacketId id);
   bool remove_received(mqtt::PacketId id);
@@ -108,11 +104,11 @@ class Session final : public Subscriber {
   void on_received_settled(mqtt::PacketId id, const Outcome& outcome);
   /// The message was refused: its identifier is new again [MQTT-4.3.3-9].
   void forget_received(mqtt::PacketId id);
-  /// Those that came over the present connection: only they count against Receive Maximum [MQTT-3.3.4-7].
+  /// Those that came over the present connection: only they count against Receive Maximum
+  /// [MQTT-3.3.4-7].
   std::size_t received_here() const { return received_.size() - carried_; }
 
   // --- Subscriptions
-  // ---------------------------------------------------------------------------------------
   std::vector<FilterId>& filters() { return filters_; }
   struct Shared {
     mqtt::SubscriptionOptions options;
@@ -236,12 +232,12 @@ class Session final : public Subscriber {
   Link* link_ = nullptr;
   Ring<Entry> entries_;
   std::unique_ptr<std::vector<HeldBack>> held_back_;  ///< null: nobody, as for nearly all
-  std::unique_ptr<Cold> cold_;  ///< null: the whole queue is in entries_
+  std::unique_ptr<Cold> cold_;                        ///< null: the whole queue is in entries_
   std::uint64_t head_ =
       0;  ///< sequence of entries_[0]; a packet identifier is 1 + sequence % 65535
   std::uint64_t next_ = 0;  ///< first sequence not sent on this connection
   std::uint64_t queued_bytes_ = 0;
-  std::uint32_t live_ = 0;  ///< entries that are not Done
+  std::uint32_t live_ = 0;              ///< entries that are not Done
   std::uint32_t releases_storing_ = 0;  ///< PUBRELs that wait for a commit
   std::uint16_t inflight_ = 0;
   std::uint16_t inflight_max_ = 1;

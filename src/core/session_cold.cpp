@@ -1,5 +1,5 @@
-// Session's part for queues that do not fit into memory: their middle lies in the store alone and is
-// read back while the client takes what is before it.
+// Session's part for queues that do not fit into memory: their middle lies in the store alone and
+// is read back while the client takes what is before it.
 
 #include <algorithm>
 #include <utility>
@@ -35,7 +35,6 @@ void Session::rewind() {
 }
 
 // --- Out of memory
-// ------------------------------------------------------------------------------------------
 
 // What is Done never goes: until its removal is committed, reading would bring it back.
 bool Session::may_go_cold(const Entry& entry) const {
@@ -116,7 +115,6 @@ void Session::restore_queue(const StoredQueue& stored) {
 }
 
 // --- And back
-// -----------------------------------------------------------------------------------------------
 
 // Asks for the next part while there is still something to send, so that a draining client does not
 // wait for the disk.
@@ -128,12 +126,11 @@ void Session::read_ahead() {
   auto range = shard_.parts.journal->queue_range(client_id_, cold_->from, cold_->end);
   if (!range) return;
   range->entries_max = ahead;
-  range->bytes_max =
-      shard_.queue_bytes > shard_.queue_budget() ? kAheadBytesTight : kAheadBytes;
+  range->bytes_max = shard_.queue_bytes > shard_.queue_budget() ? kAheadBytesTight : kAheadBytes;
   shard_.counters.add(Metric::QueueReads);
-  cold_->reading = shard_.reads.ask(
-      std::move(*range), [&shard = shard_, key = key, to = cold_->end](
-                             std::uint64_t ticket, Result<StoreEntries> found) {
+  cold_->reading =
+      shard_.reads.ask(std::move(*range), [&shard = shard_, key = key, to = cold_->end](
+                                              std::uint64_t ticket, Result<StoreEntries> found) {
         if (Session* const session = shard.sessions.find(key))
           session->on_read_ahead(ticket, to, std::move(found));
       });
@@ -166,8 +163,8 @@ void Session::warm_up(std::string_view key_found, std::string_view record) {
       shard_.parts.journal->read_delivery(key_found, record, shard_.now);
   if (!stored || stored->sequence < cold_->from || stored->sequence >= cold_->end) {
     shard_.log(LogLevel::Error, "stored record left out",
-               "client=" + escaped(client_id_) + " because=" +
-                   escaped(stored ? "it is out of sequence" : stored.error().detail));
+               "client=" + escaped(client_id_) +
+                   " because=" + escaped(stored ? "it is out of sequence" : stored.error().detail));
     return;
   }
   const std::uint64_t sequence = stored->sequence;
@@ -202,7 +199,8 @@ void Session::skip_to(std::uint64_t sequence) {
   cold_->from = sequence;
 }
 
-// The first of the cold ones, unread. False: none is left, and the next turn finds what came behind.
+// The first of the cold ones, unread. False: none is left, and the next turn finds what came
+// behind.
 bool Session::drop_cold() {
   if (cold_->from == cold_->end) {
     end_cold();
@@ -226,7 +224,8 @@ bool Session::drop_cold() {
   return true;
 }
 
-// Everything is in memory again. What was counted by estimation, or could not be read, is not there.
+// Everything is in memory again. What was counted by estimation, or could not be read, is not
+// there.
 void Session::end_cold() {
   const std::unique_ptr<Cold> cold = std::move(cold_);
   live_ -= static_cast<std::uint32_t>(cold->messages);

@@ -251,8 +251,7 @@ void Session::send_next(Entry& entry, std::uint64_t sequence) {
         link_->send_ack(mqtt::PacketType::Pubrel, packet_id_of(sequence), ReasonCode::Success);
       break;
     case State::Sent:
-    case State::Done:
-      return;
+    case State::Done: return;
   }
   entry.in_window = true;
   ++inflight_;

@@ -54,7 +54,8 @@ void Shard::post_delivery(ShardId to, const Publication& publication, const Part
 }
 
 void Shard::post_closed(ShardId to, PartClosed closed) {
-  if (to == id || closed.records || closed.wants_outcome || closed.held_back > 0) return post(to, std::move(closed));
+  if (to == id || closed.records || closed.wants_outcome || closed.held_back > 0)
+    return post(to, std::move(closed));
   counters.add(Metric::MailSent);
   parts.mail->outbox(id, to).close_part(closed);
 }
@@ -132,8 +133,7 @@ void Shard::on_slice_end(const RetainedSliceEnd& mail) {
 
 void Shard::answer(const Waiter& waiter, const Outcome& outcome) {
   switch (waiter.kind) {
-    case Waiter::Kind::Nobody:
-      break;
+    case Waiter::Kind::Nobody: break;
     case Waiter::Kind::Link:
       if (Link* link = links.get(waiter.link)) link->on_published(waiter.token, outcome);
       if (waiter.received != 0) {

@@ -23,8 +23,8 @@
 #include "core/reads.hpp"
 #include "core/retained_replay.hpp"
 #include "core/router.hpp"
-#include "core/session.hpp"
 #include "core/services.hpp"
+#include "core/session.hpp"
 #include "core/session_table.hpp"
 #include "core/shard_core.hpp"
 #include "core/share_groups.hpp"
@@ -48,7 +48,8 @@ struct Shard {
 
   /// To this very shard, too: such a letter is read at once.
   void post(ShardId to, Letter letter);
-  /// The message for whoever matches there, or for one member of a share group. `to` is another shard.
+  /// The message for whoever matches there, or for one member of a share group. `to` is another
+  /// shard.
   void post_delivery(ShardId to, const Publication& publication, const PartOf& part);
   void post_delivery(ShardId to, const Publication& publication, const PartOf& part,
                      DeliverToMember letter);
@@ -61,8 +62,8 @@ struct Shard {
   /// Ends the session and deletes it; its link, if any, is not touched.
   void end_session(Session& session);
 
-  /// The link has bytes to send again, wants to be read again, or is to be closed. More bytes behind
-  /// others that wait already need not be told.
+  /// The link has bytes to send again, wants to be read again, or is to be closed. More bytes
+  /// behind others that wait already need not be told.
   void touch(Link& link);
   /// The link goes on with bytes it already has in the next turn.
   void postpone(Link& link) {
@@ -84,7 +85,8 @@ struct Shard {
   void on_slice_end(const RetainedSliceEnd& mail);
 
   void log(LogLevel level, std::string_view event, const std::string& detail) const;
-  /// A line that anybody outside can cause at will: the rest beyond limits.log_repeats_max is counted.
+  /// A line that anybody outside can cause at will: the rest beyond limits.log_repeats_max is
+  /// counted.
   void log_of_strangers(LogLevel level, std::string_view event, std::string detail);
 
   ShardParts parts;

@@ -52,7 +52,6 @@ bool ShardCore::wants_turn() const {
 }
 
 // --- Links
-// -----------------------------------------------------------------------------------------------
 
 LinkKey ShardCore::open(LinkOrigin origin) {
   const LinkKey key = shard_->links.insert(*shard_, std::move(origin));
@@ -132,7 +131,6 @@ base::ChunkPool& ShardCore::chunks() {
 }
 
 // --- The rest of the world
-// -------------------------------------------------------------------------------
 
 namespace {
 
@@ -188,15 +186,9 @@ void ShardCore::on_time() {
   Shard& shard = *shard_;
   while (base::Timer* timer = shard.wheel.pop_due(shard.now.steady)) {
     switch (timer->kind()) {
-      case kLinkTimer:
-        timer->owner_as<Link>().on_timer();
-        break;
-      case kSessionTimer:
-        timer->owner_as<Session>().on_timer();
-        break;
-      case kCommonMessagesTimer:
-        timer->owner_as<CommonMessages>().on_timer();
-        break;
+      case kLinkTimer: timer->owner_as<Link>().on_timer(); break;
+      case kSessionTimer: timer->owner_as<Session>().on_timer(); break;
+      case kCommonMessagesTimer: timer->owner_as<CommonMessages>().on_timer(); break;
     }
   }
   shard.services.on_time();
@@ -232,9 +224,10 @@ void ShardCore::write(const Batch& changes, std::function<void()> done) {
 }
 
 void ShardCore::read(StoreRange range, std::function<void(Result<StoreEntries>)> done) {
-  shard_->reads.ask(std::move(range), [done = std::move(done)](std::uint64_t, Result<StoreEntries> found) {
-    done(std::move(found));
-  });
+  shard_->reads.ask(std::move(range),
+                    [done = std::move(done)](std::uint64_t, Result<StoreEntries> found) {
+                      done(std::move(found));
+                    });
 }
 
 Service* ShardCore::service(std::string_view name) {
@@ -283,8 +276,8 @@ std::vector<SubscriptionInfo> ShardCore::subscriptions(std::string_view client_i
                    subscription->retain_as_published, subscription->subscription_id});
   }
   for (const auto& [share, shared] : session->shared())
-    all.push_back({"$share/" + share, shared.options.qos, false,
-                   shared.options.retain_as_published, shared.subscription_id});
+    all.push_back({"$share/" + share, shared.options.qos, false, shared.options.retain_as_published,
+                   shared.subscription_id});
   return all;
 }
 

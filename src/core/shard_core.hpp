@@ -24,10 +24,10 @@
 #include "base/counters.hpp"
 #include "base/mailbox.hpp"
 #include "base/out_buffer.hpp"
+#include "core/durability_levels.hpp"
 #include "core/effects.hpp"
 #include "core/ids.hpp"
 #include "core/letter_batch.hpp"
-#include "core/durability_levels.hpp"
 #include "core/mail.hpp"
 
 namespace twinmq::core {
@@ -61,7 +61,7 @@ struct ShardParts {
   PostErrand post;
   std::function<void(const LogLine&)> log;
   bool store_full = false;  ///< what would have to be stored is refused
-  std::uint64_t seed = 0;  ///< for identifiers and hash tables: unpredictable in production
+  std::uint64_t seed = 0;   ///< for identifiers and hash tables: unpredictable in production
 };
 
 /// One shard. Owned by one thread at a time. Every call belongs to a turn: begin_turn(), any number
@@ -85,7 +85,6 @@ class ShardCore {
   bool wants_turn() const;
 
   // --- Links
-  // -------------------------------------------------------------------------------------------
   /// A new connection.
   LinkKey open(LinkOrigin origin);
   /// A connection that another shard's core moved here; its bytes are worked on at once.
@@ -118,7 +117,6 @@ class ShardCore {
   base::ChunkPool& chunks();
 
   // --- The rest of the world
-  // ---------------------------------------------------------------------------
   void on_mail();
   void on_committed(std::uint64_t commit, bool durable);
   /// The answer to one of Effects::reads.
@@ -137,10 +135,11 @@ class ShardCore {
   bool reserved(std::string_view topic, bool retain) const;
   /// Commits changes of the host's own; `done` runs in a turn once they are safe, if ever.
   void write(const Batch& changes, std::function<void()> done);
-  /// Reads the store without waiting for it, for errands of the host; see ServiceHost::read(). Calls
-  /// belong to a turn.
+  /// Reads the store without waiting for it, for errands of the host; see ServiceHost::read().
+  /// Calls belong to a turn.
   void read(StoreRange range, std::function<void(Result<StoreEntries>)> done);
-  /// The service of that name, for errands of the host; null: there is none. Calls belong to a turn.
+  /// The service of that name, for errands of the host; null: there is none. Calls belong to a
+  /// turn.
   Service* service(std::string_view name);
 
   bool kick(std::string_view client_id, ReasonCode code);

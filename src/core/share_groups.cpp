@@ -80,7 +80,6 @@ void ShareGroup::connected(const SessionAddress& session, bool connected) {
 }
 
 // --- The way to a group
-// ----------------------------------------------------------------------------------
 
 ShardId ShareGroups::home(std::string_view share) const {
   return home_of(share, shard_.shards());
@@ -113,7 +112,6 @@ void ShareGroups::give_back(const std::string& share, const MessageRef& message,
 }
 
 // --- As the home
-// -----------------------------------------------------------------------------------------
 
 void ShareGroups::on_join(ShardId from, const JoinShare& letter) {
   std::unique_ptr<ShareGroup>& group = groups_[letter.share];

@@ -44,7 +44,8 @@ struct Route {
   bool refused = false;
   bool enters_here = false;  ///< services see a message where it enters the broker, once
   std::vector<Kept> kept;
-  std::vector<SessionKey> held_back;  ///< sessions that are full, and took it for the publisher to wait
+  std::vector<SessionKey>
+      held_back;  ///< sessions that are full, and took it for the publisher to wait
   std::vector<std::pair<ShardId, DeliverToMember>>
       forwards;  ///< messages are filled in by the router
   std::vector<ServiceCall> calls;

@@ -90,8 +90,8 @@ class TopicTree {
   /// Every filter with subscriptions on this shard. The tree must not change meanwhile.
   void for_each_filter(const std::function<void(std::string_view)>& visit) const;
 
-  /// Adds the subscriptions of every matching filter to `out`, which is clear, without copying them. A
-  /// filter with a leading wildcard does not match a topic with a leading $ [MQTT-4.7.2-1].
+  /// Adds the subscriptions of every matching filter to `out`, which is clear, without copying
+  /// them. A filter with a leading wildcard does not match a topic with a leading $ [MQTT-4.7.2-1].
   void match(std::string_view topic, Matches& out) const;
 
   std::size_t filters() const;        ///< with subscriptions on this shard

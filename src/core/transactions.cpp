@@ -11,8 +11,8 @@
 namespace twinmq::core {
 
 namespace {
-// What each part starts with: it can be split among four thousand million further parts, and as many
-// parts fit the sum. Clients decide how many share groups a message meets.
+// What each part starts with: it can be split among four thousand million further parts, and as
+// many parts fit the sum. Clients decide how many share groups a message meets.
 constexpr Weight kPartWeight = Weight{1} << 32;
 }  // namespace
 
@@ -139,8 +139,8 @@ void Transactions::seal() {
   if (!notes_.empty()) promised_ = std::max(promised_, shard_.parts.durability.otherwise);
   committing_notes_.swap(notes_);
   outstanding_ = ++commits_;
-  shard_.effects.commit = Commit{outstanding_, std::exchange(batch_, {}),
-                                 std::exchange(promised_, Durability::None)};
+  shard_.effects.commit =
+      Commit{outstanding_, std::exchange(batch_, {}), std::exchange(promised_, Durability::None)};
   shard_.counters.add(Metric::Commits);
 }
 
@@ -241,19 +241,13 @@ void Transactions::run(const AfterCommit& note) {
       if (Link* link = shard_.links.get(note.link))
         link->keep_promise(note.argument, ReasonCode::Success);
       break;
-    case AfterCommit::Kind::Ticket:
-      shard_.subscriptions.on_ticket(note.argument);
-      break;
+    case AfterCommit::Kind::Ticket: shard_.subscriptions.on_ticket(note.argument); break;
     case AfterCommit::Kind::Pubrel:
       if (Session* session = shard_.sessions.find(note.session))
         session->on_release_stored(note.argument);
       break;
-    case AfterCommit::Kind::ReadBack:
-      shard_.ended_sessions.read_on(note.session);
-      break;
-    case AfterCommit::Kind::Owed:
-      shard_.owed_messages.on_stored(note.argument);
-      break;
+    case AfterCommit::Kind::ReadBack: shard_.ended_sessions.read_on(note.session); break;
+    case AfterCommit::Kind::Owed: shard_.owed_messages.on_stored(note.argument); break;
   }
 }
 

@@ -32,17 +32,18 @@ struct Waiter {
   ShardId shard = 0;
   LinkKey link;
   std::uint64_t token = 0;
-  // A QoS 2 message from a client: its session, which may change links meanwhile, its identifier, and
-  // whether that is new again if the message is refused.
+  // A QoS 2 message from a client: its session, which may change links meanwhile, its identifier,
+  // and whether that is new again if the message is refused.
   SessionKey session;
   mqtt::PacketId received = 0;
   bool new_if_refused = false;
-  /// What the answer promises; unset: the broker's own level. None: what it does not promise is still
-  /// written, with the next commit.
+  /// What the answer promises; unset: the broker's own level. None: what it does not promise is
+  /// still written, with the next commit.
   std::optional<Durability> durability;
 };
 
-/// Who is told when a session that was full has room again: a transaction, on the shard that opened it.
+/// Who is told when a session that was full has room again: a transaction, on the shard that opened
+/// it.
 struct HeldBack {
   ShardId opener = 0;
   TransactionId transaction = 0;
@@ -62,11 +63,11 @@ struct Afterwards {
 /// Something that may happen only once a batch is safe.
 struct AfterCommit {
   enum class Kind : std::uint8_t {
-    Connack,  ///< `link` may be welcomed
-    Promise,  ///< promise `argument` of `link` is kept
-    Ticket,   ///< one thing less that subscription ticket `argument` waits for
-    Pubrel,   ///< delivery `argument` of `session` may be released
-    Owed,     ///< message `argument` may be routed
+    Connack,   ///< `link` may be welcomed
+    Promise,   ///< promise `argument` of `link` is kept
+    Ticket,    ///< one thing less that subscription ticket `argument` waits for
+    Pubrel,    ///< delivery `argument` of `session` may be released
+    Owed,      ///< message `argument` may be routed
     ReadBack,  ///< the queue of `session`, which has ended, may be read on
   };
   Kind kind;
@@ -98,13 +99,14 @@ class Transactions {
   void run(std::unique_ptr<Afterwards> afterwards);
   void on_part_closed(ShardId from, PartClosed letter);
 
-  /// What is to be committed of deliveries of one message, and of those it gave rise to, on this shard.
+  /// What is to be committed of deliveries of one message, and of those it gave rise to, on this
+  /// shard.
   void write_deliveries(const std::vector<Kept>& kept, Batch& batch);
 
   /// Parts of transactions that other shards opened: what this shard wrote for them.
   /// `first_message`: what common_messages.next() was before.
-  void remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept, std::uint64_t first_message,
-                     std::unique_ptr<Afterwards> afterwards);
+  void remember_part(ShardId opener, TransactionId id, std::vector<Kept> kept,
+                     std::uint64_t first_message, std::unique_ptr<Afterwards> afterwards);
   void on_part_committed(ShardId opener, TransactionId id);
   /// Deliveries of that session in such parts, by sequence, that are not known to be committed.
   std::vector<std::uint64_t> remote_deliveries(SessionKey session) const;
@@ -167,7 +169,8 @@ class Transactions {
   std::vector<std::pair<TransactionId, Transaction>> committing_;
   std::vector<AfterCommit> committing_notes_;
   std::deque<RemotePart> remote_parts_;
-  /// Transactions that met full sessions: how many of those still are, and the answer, once there is one.
+  /// Transactions that met full sessions: how many of those still are, and the answer, once there
+  /// is one.
   struct Pressed {
     std::uint32_t sessions = 0;
     std::optional<std::pair<Waiter, Outcome>> answer;

@@ -1,5 +1,6 @@
 #pragma once
-// Memory that is given back all at once: what a JSON document and the evaluations over it are made of.
+// Memory that is given back all at once: what a JSON document and the evaluations over it are made
+// of.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,13 +13,15 @@
 
 namespace twinmq::json {
 
-/// Hands out memory from blocks that it keeps. Belongs to one thread. After reset() everything handed
-/// out is void, and the blocks serve again: a steady load allocates nothing.
+/// Hands out memory from blocks that it keeps. Belongs to one thread. After reset() everything
+/// handed out is void, and the blocks serve again: a steady load allocates nothing.
 class Arena {
  public:
   /// `limit`: bytes that may be handed out between two resets; a request beyond it is answered with
-  /// nullptr and makes the arena exhausted until the next reset. `first_bytes`: size of the first block.
-  explicit Arena(std::size_t limit = std::size_t{16} << 20, std::size_t first_bytes = std::size_t{8} << 10)
+  /// nullptr and makes the arena exhausted until the next reset. `first_bytes`: size of the first
+  /// block.
+  explicit Arena(std::size_t limit = std::size_t{16} << 20,
+                 std::size_t first_bytes = std::size_t{8} << 10)
       : limit_(limit), first_bytes_(first_bytes) {}
 
   Arena(const Arena&) = delete;

@@ -47,7 +47,8 @@ Uint128 divided_half_even(Uint128 number, Uint128 divisor, bool sticky) {
 }
 
 // Into the 34 digits and the range of exponents. `sticky`: digits below were lost already.
-std::optional<Decimal> fitted(Uint128 number, bool negative, std::int64_t exponent, bool sticky = false) {
+std::optional<Decimal> fitted(Uint128 number, bool negative, std::int64_t exponent,
+                              bool sticky = false) {
   for (int digits = digits_of(number); digits > kDigitsMax; digits = digits_of(number)) {
     number = divided_half_even(number, power_of_ten(digits - kDigitsMax), sticky);
     exponent += digits - kDigitsMax;
@@ -146,7 +147,8 @@ std::optional<Decimal> read_decimal(std::string_view text, Exponents exponents) 
   if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
     ++at;
     bool down = false;
-    if (at < text.size() && (text[at] == '-' || (text[at] == '+' && exponents == Exponents::Signed)))
+    if (at < text.size() &&
+        (text[at] == '-' || (text[at] == '+' && exponents == Exponents::Signed)))
       down = text[at++] == '-';
     const std::size_t begin = at;
     std::int64_t written = 0;
@@ -166,7 +168,8 @@ std::optional<Decimal> add(const Decimal& a, const Decimal& b) {
   }
   const Decimal& high = a.exponent > b.exponent ? a : b;
   const Decimal& low = a.exponent > b.exponent ? b : a;
-  if (high.coefficient == 0) return fitted(magnitude(low.coefficient), low.coefficient < 0, low.exponent);
+  if (high.coefficient == 0)
+    return fitted(magnitude(low.coefficient), low.coefficient < 0, low.exponent);
   const int room = kPowers - 2 - digits_of(magnitude(high.coefficient));
   const int apart = high.exponent - low.exponent;
   const int raised = apart < room ? apart : room;
@@ -240,8 +243,10 @@ int compare(const Decimal& a, const Decimal& b) {
   const auto is_small = [](Int128 number) { return number >= INT64_MIN && number <= INT64_MAX; };
   const std::int32_t apart = a.exponent - b.exponent;
   if (apart >= -18 && apart <= 18 && is_small(a.coefficient) && is_small(b.coefficient)) {
-    const Int128 x = apart > 0 ? a.coefficient * static_cast<Int128>(power_of_ten(apart)) : a.coefficient;
-    const Int128 y = apart < 0 ? b.coefficient * static_cast<Int128>(power_of_ten(-apart)) : b.coefficient;
+    const Int128 x =
+        apart > 0 ? a.coefficient * static_cast<Int128>(power_of_ten(apart)) : a.coefficient;
+    const Int128 y =
+        apart < 0 ? b.coefficient * static_cast<Int128>(power_of_ten(-apart)) : b.coefficient;
     return x == y ? 0 : x < y ? -1 : 1;
   }
   const bool negative = a.coefficient < 0;
@@ -271,7 +276,8 @@ Decimal stripped(Decimal number) {
     number.coefficient /= 10;
     ++number.exponent;
   }
-  if (number.exponent > 0 && digits_of(magnitude(number.coefficient)) + number.exponent <= kDigitsMax) {
+  if (number.exponent > 0 &&
+      digits_of(magnitude(number.coefficient)) + number.exponent <= kDigitsMax) {
     number.coefficient *= static_cast<Int128>(power_of_ten(number.exponent));
     number.exponent = 0;
   }
@@ -313,8 +319,9 @@ std::optional<Decimal> decimal_of(double number) {
 
 double to_double(const Decimal& number) {
   constexpr Uint128 kExact = Uint128{1} << 53;
-  constexpr double kTens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                              1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  constexpr double kTens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
   if (magnitude(number.coefficient) <= kExact && number.exponent >= -22 && number.exponent <= 22) {
     const auto whole = static_cast<double>(static_cast<std::int64_t>(number.coefficient));
     return number.exponent < 0 ? whole / kTens[-number.exponent] : whole * kTens[number.exponent];
@@ -346,7 +353,8 @@ std::size_t write_decimal(const Decimal& number, char* to) {
   std::size_t count = 0;
   for (Uint128 left = magnitude(number.coefficient); left != 0 || count == 0;) {
     if (left <= UINT64_MAX) {
-      const auto small = std::to_chars(digits + count, digits + sizeof digits, static_cast<std::uint64_t>(left));
+      const auto small =
+          std::to_chars(digits + count, digits + sizeof digits, static_cast<std::uint64_t>(left));
       // to_chars writes forwards, the loop backwards.
       char* begin = digits + count;
       for (char *a = begin, *b = small.ptr - 1; a < b; ++a, --b) std::swap(*a, *b);

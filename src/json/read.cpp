@@ -16,11 +16,12 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-// The structure is read by hand: numbers keep their text's digits, keys are checked for doubles, and texts
-// point into the payload. simdjson vouches for the UTF-8 of the whole at once.
+// The structure is read by hand: numbers keep their text's digits, keys are checked for doubles,
+// and texts point into the payload. simdjson vouches for the UTF-8 of the whole at once.
 class Reader {
  public:
-  Reader(std::string_view text, Arena& arena) : at_(text.data()), end_(at_ + text.size()), begin_(at_), arena_(arena) {}
+  Reader(std::string_view text, Arena& arena)
+      : at_(text.data()), end_(at_ + text.size()), begin_(at_), arena_(arena) {}
 
   ReadResult read() {
     skip_blanks();
@@ -66,7 +67,8 @@ class Reader {
   }
 
   bool read_word(std::string_view word, Value meaning, Value& value) {
-    if (static_cast<std::size_t>(end_ - at_) < word.size() || std::memcmp(at_, word.data(), word.size()) != 0)
+    if (static_cast<std::size_t>(end_ - at_) < word.size() ||
+        std::memcmp(at_, word.data(), word.size()) != 0)
       return fail(ReadFault::Syntax);
     at_ += word.size();
     value = meaning;
@@ -85,7 +87,8 @@ class Reader {
     auto places = std::ptrdiff_t{0};
     if (at_ != end_ && *at_ == '.') {
       const char* point = ++at_;
-      while (at_ != end_ && is_digit(*at_)) small = small * 10 + static_cast<unsigned>(*at_++ - '0');
+      while (at_ != end_ && is_digit(*at_))
+        small = small * 10 + static_cast<unsigned>(*at_++ - '0');
       places = at_ - point;
       if (places == 0) return fail(ReadFault::Syntax);
     }
@@ -103,7 +106,8 @@ class Reader {
       while (at_ != end_ && is_digit(*at_)) ++at_;
       if (at_ == first) return fail(ReadFault::Syntax);
     }
-    const auto decimal = read_decimal({begin, static_cast<std::size_t>(at_ - begin)}, Exponents::Signed);
+    const auto decimal =
+        read_decimal({begin, static_cast<std::size_t>(at_ - begin)}, Exponents::Signed);
     if (!decimal) {
       value = {};
       return true;
@@ -112,15 +116,17 @@ class Reader {
     return !value.is_undefined() || fail(ReadFault::OutOfMemory);
   }
 
-  // Eight bytes at once: which of them are a quote, a backslash or a control character. Above the lowest one
-  // there may be false ones.
+  // Eight bytes at once: which of them are a quote, a backslash or a control character. Above the
+  // lowest one there may be false ones.
   static std::uint64_t ends_of_text(const char* from) {
     constexpr std::uint64_t kOnes = 0x0101010101010101U;
     std::uint64_t bytes = 0;
     std::memcpy(&bytes, from, sizeof bytes);
     const std::uint64_t quotes = bytes ^ (kOnes * '"');
     const std::uint64_t slashes = bytes ^ (kOnes * '\\');
-    return (((quotes - kOnes) & ~quotes) | ((slashes - kOnes) & ~slashes) | ((bytes - kOnes * 0x20) & ~bytes)) & (kOnes * 0x80);
+    return (((quotes - kOnes) & ~quotes) | ((slashes - kOnes) & ~slashes) |
+            ((bytes - kOnes * 0x20) & ~bytes)) &
+           (kOnes * 0x80);
   }
 
   void skip_plain_text() {
@@ -221,7 +227,7 @@ class Reader {
     point = 0;
     for (int i = 0; i < 4; ++i) {
       const char c = *at_++;
-      const int digit = is_digit(c)             ? c - '0'
+      const int digit = is_digit(c)            ? c - '0'
                         : c >= 'a' && c <= 'f' ? c - 'a' + 10
                         : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                                : -1;
@@ -231,7 +237,8 @@ class Reader {
     return true;
   }
 
-  // Elements gather on the reader's own stack until their number is known, then move into the arena.
+  // Elements gather on the reader's own stack until their number is known, then move into the
+  // arena.
   bool read_array(Value& value, int depth) {
     ++at_;
     Chunk<Value> gathered(arena_);
@@ -245,7 +252,8 @@ class Reader {
       Value item;
       skip_blanks();
       if (!read_value(item, depth + 1)) return false;
-      if (!gathered.add(item.is_undefined() ? Value::null() : item)) return fail(ReadFault::OutOfMemory);
+      if (!gathered.add(item.is_undefined() ? Value::null() : item))
+        return fail(ReadFault::OutOfMemory);
       skip_blanks();
       if (at_ == end_ || (*at_ != ',' && *at_ != ']')) return fail(ReadFault::Syntax);
       if (*at_++ == ']') break;
@@ -345,7 +353,8 @@ class Reader {
   }
 
   static bool has_absent(std::span<const Member> members) {
-    return std::any_of(members.begin(), members.end(), [](const Member& m) { return m.value.is_undefined(); });
+    return std::any_of(members.begin(), members.end(),
+                       [](const Member& m) { return m.value.is_undefined(); });
   }
 
   static std::span<Member> without_absent(std::span<Member> members) {
@@ -377,7 +386,8 @@ bool is_ascii(std::string_view text) {
 }  // namespace
 
 ReadResult read(std::string_view text, Arena& arena) {
-  if (!is_ascii(text) && !simdjson::validate_utf8(text.data(), text.size())) return {{}, ReadFault::Utf8, 0};
+  if (!is_ascii(text) && !simdjson::validate_utf8(text.data(), text.size()))
+    return {{}, ReadFault::Utf8, 0};
   return Reader(text, arena).read();
 }
 

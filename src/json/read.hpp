@@ -18,17 +18,17 @@ enum class ReadFault : std::uint8_t {
 };
 
 struct ReadResult {
-  Value value;                         ///< Undefined with a fault
+  Value value;  ///< Undefined with a fault
   ReadFault fault = ReadFault::None;
-  std::size_t offset = 0;              ///< where the fault was seen, in bytes
+  std::size_t offset = 0;  ///< where the fault was seen, in bytes
 
   explicit operator bool() const { return fault == ReadFault::None; }
 };
 
-/// Reads one document. Texts without escapes point into `text`, which must live as long as the value.
-/// Of several members with one key the last counts, in the place of the first. Numbers keep 34 digits
-/// and how they were written; a number beyond 9.99…E999 is left out as if it were not there (a null
-/// inside an array, so that nothing moves).
+/// Reads one document. Texts without escapes point into `text`, which must live as long as the
+/// value. Of several members with one key the last counts, in the place of the first. Numbers keep
+/// 34 digits and how they were written; a number beyond 9.99…E999 is left out as if it were not
+/// there (a null inside an array, so that nothing moves).
 ReadResult read(std::string_view text, Arena& arena);
 
 /// A sentence's end: "is no JSON" and so on.

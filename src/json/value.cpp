@@ -23,24 +23,20 @@ bool equal_within(const Value& a, const Value& b, int depth) {
   if (a.kind() != b.kind() || depth == 0) return false;
   switch (a.kind()) {
     case Kind::Undefined:
-    case Kind::Null:
-      return true;
-    case Kind::Boolean:
-      return a.truth() == b.truth();
+    case Kind::Null: return true;
+    case Kind::Boolean: return a.truth() == b.truth();
     case Kind::Number:
       if (a.is_small_integer() && b.is_small_integer())
         return a.small_integer() == b.small_integer();
       return compare(a.decimal(), b.decimal()) == 0;
-    case Kind::String:
-      return same_text(a.text(), b.text());
+    case Kind::String: return same_text(a.text(), b.text());
     case Kind::Array: {
       if (a.items().size() != b.items().size()) return false;
       for (std::size_t i = 0; i < a.items().size(); ++i)
         if (!equal_within(a.items()[i], b.items()[i], depth - 1)) return false;
       return true;
     }
-    case Kind::Object:
-      return equal_objects(a, b, depth - 1);
+    case Kind::Object: return equal_objects(a, b, depth - 1);
   }
   return false;
 }
@@ -48,10 +44,8 @@ bool equal_within(const Value& a, const Value& b, int depth) {
 Value copy_within(const Value& value, Arena& arena, int depth) {
   if (depth == 0) return {};
   switch (value.kind()) {
-    case Kind::Number:
-      return Value::number(value.decimal(), arena);
-    case Kind::String:
-      return Value::string(arena.copy(value.text()));
+    case Kind::Number: return Value::number(value.decimal(), arena);
+    case Kind::String: return Value::string(arena.copy(value.text()));
     case Kind::Array: {
       Value* items = arena.array<Value>(value.items().size());
       if (items == nullptr) return {};
@@ -67,8 +61,7 @@ Value copy_within(const Value& value, Arena& arena, int depth) {
         members[at++] = {arena.copy(member.key), copy_within(member.value, arena, depth - 1)};
       return Value::object({members, at});
     }
-    default:
-      return value;
+    default: return value;
   }
 }
 

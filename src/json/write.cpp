@@ -18,7 +18,8 @@ void write_within(const Value& value, std::string& to, Numbers numbers, int dept
         break;
       }
       const Decimal decimal = value.decimal();
-      to.append(text, write_decimal(numbers == Numbers::Stripped ? stripped(decimal) : decimal, text));
+      to.append(text,
+                write_decimal(numbers == Numbers::Stripped ? stripped(decimal) : decimal, text));
       break;
     }
     case Kind::Array: {

@@ -48,15 +48,9 @@ Decoded<Disconnect> decode_disconnect(const Frame& frame, Version version) {
           case PropertyId::SessionExpiryInterval:
             packet.session_expiry_seconds = property->number;
             break;
-          case PropertyId::ReasonString:
-            packet.reason = property->text;
-            break;
-          case PropertyId::ServerReference:
-            packet.server_reference = property->text;
-            break;
-          default:
-            packet.user_properties.emplace_back(property->text, property->second);
-            break;
+          case PropertyId::ReasonString: packet.reason = property->text; break;
+          case PropertyId::ServerReference: packet.server_reference = property->text; break;
+          default: packet.user_properties.emplace_back(property->text, property->second); break;
         }
       }
     }
@@ -72,18 +66,10 @@ Decoded<Auth> decode_auth(const Frame& frame) {
   PropertyReader properties(in, place::kAuth, DecodeLimits{}.user_properties_max);
   while (const Property* property = properties.next()) {
     switch (property->id) {
-      case PropertyId::AuthenticationMethod:
-        packet.method = property->text;
-        break;
-      case PropertyId::AuthenticationData:
-        packet.data = property->text;
-        break;
-      case PropertyId::ReasonString:
-        packet.reason = property->text;
-        break;
-      default:
-        packet.user_properties.emplace_back(property->text, property->second);
-        break;
+      case PropertyId::AuthenticationMethod: packet.method = property->text; break;
+      case PropertyId::AuthenticationData: packet.data = property->text; break;
+      case PropertyId::ReasonString: packet.reason = property->text; break;
+      default: packet.user_properties.emplace_back(property->text, property->second); break;
     }
   }
   if (!packet.method) in.fail(ReasonCode::ProtocolError, "AUTH without an authentication method");
@@ -93,31 +79,20 @@ Decoded<Auth> decode_auth(const Frame& frame) {
 Decoded<Packet> decode(const Frame& frame, Version version, const DecodeLimits& limits,
                        std::string& scratch) {
   switch (frame.type) {
-    case PacketType::Connect:
-      return as_packet(decode_connect(frame, limits, scratch));
-    case PacketType::Connack:
-      return as_packet(decode_connack(frame, version));
-    case PacketType::Publish:
-      return as_packet(decode_publish(frame, version, limits, scratch));
+    case PacketType::Connect: return as_packet(decode_connect(frame, limits, scratch));
+    case PacketType::Connack: return as_packet(decode_connack(frame, version));
+    case PacketType::Publish: return as_packet(decode_publish(frame, version, limits, scratch));
     case PacketType::Puback:
     case PacketType::Pubrec:
     case PacketType::Pubrel:
-    case PacketType::Pubcomp:
-      return as_packet(decode_ack(frame, version));
-    case PacketType::Subscribe:
-      return as_packet(decode_subscribe(frame, version, limits));
-    case PacketType::Suback:
-      return as_packet(decode_suback(frame, version));
-    case PacketType::Unsubscribe:
-      return as_packet(decode_unsubscribe(frame, version, limits));
-    case PacketType::Unsuback:
-      return as_packet(decode_unsuback(frame, version));
-    case PacketType::Pingreq:
-      return without_body<Pingreq>(frame);
-    case PacketType::Pingresp:
-      return without_body<Pingresp>(frame);
-    case PacketType::Disconnect:
-      return as_packet(decode_disconnect(frame, version));
+    case PacketType::Pubcomp: return as_packet(decode_ack(frame, version));
+    case PacketType::Subscribe: return as_packet(decode_subscribe(frame, version, limits));
+    case PacketType::Suback: return as_packet(decode_suback(frame, version));
+    case PacketType::Unsubscribe: return as_packet(decode_unsubscribe(frame, version, limits));
+    case PacketType::Unsuback: return as_packet(decode_unsuback(frame, version));
+    case PacketType::Pingreq: return without_body<Pingreq>(frame);
+    case PacketType::Pingresp: return without_body<Pingresp>(frame);
+    case PacketType::Disconnect: return as_packet(decode_disconnect(frame, version));
     case PacketType::Auth:
       if (version == Version::V5) return as_packet(decode_auth(frame));
       break;

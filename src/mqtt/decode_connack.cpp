@@ -11,57 +11,27 @@ void read_property(const Property& property, Connack& packet) {
   const bool yes = property.number == 1;
   const auto small = static_cast<std::uint16_t>(property.number);
   switch (property.id) {
-    case PropertyId::SessionExpiryInterval:
-      packet.session_expiry_seconds = property.number;
-      break;
-    case PropertyId::ReceiveMaximum:
-      packet.receive_maximum = small;
-      break;
-    case PropertyId::MaximumQoS:
-      packet.qos_max = static_cast<std::uint8_t>(property.number);
-      break;
-    case PropertyId::RetainAvailable:
-      packet.retain_available = yes;
-      break;
-    case PropertyId::MaximumPacketSize:
-      packet.packet_size_max = property.number;
-      break;
-    case PropertyId::AssignedClientIdentifier:
-      packet.assigned_client_id = property.text;
-      break;
-    case PropertyId::TopicAliasMaximum:
-      packet.topic_alias_maximum = small;
-      break;
-    case PropertyId::ReasonString:
-      packet.reason = property.text;
-      break;
+    case PropertyId::SessionExpiryInterval: packet.session_expiry_seconds = property.number; break;
+    case PropertyId::ReceiveMaximum: packet.receive_maximum = small; break;
+    case PropertyId::MaximumQoS: packet.qos_max = static_cast<std::uint8_t>(property.number); break;
+    case PropertyId::RetainAvailable: packet.retain_available = yes; break;
+    case PropertyId::MaximumPacketSize: packet.packet_size_max = property.number; break;
+    case PropertyId::AssignedClientIdentifier: packet.assigned_client_id = property.text; break;
+    case PropertyId::TopicAliasMaximum: packet.topic_alias_maximum = small; break;
+    case PropertyId::ReasonString: packet.reason = property.text; break;
     case PropertyId::WildcardSubscriptionAvailable:
       packet.wildcard_subscription_available = yes;
       break;
     case PropertyId::SubscriptionIdentifierAvailable:
       packet.subscription_ids_available = yes;
       break;
-    case PropertyId::SharedSubscriptionAvailable:
-      packet.shared_subscription_available = yes;
-      break;
-    case PropertyId::ServerKeepAlive:
-      packet.server_keep_alive_seconds = small;
-      break;
-    case PropertyId::ResponseInformation:
-      packet.response_information = property.text;
-      break;
-    case PropertyId::ServerReference:
-      packet.server_reference = property.text;
-      break;
-    case PropertyId::AuthenticationMethod:
-      packet.authentication_method = property.text;
-      break;
-    case PropertyId::AuthenticationData:
-      packet.authentication_data = property.text;
-      break;
-    default:
-      packet.user_properties.emplace_back(property.text, property.second);
-      break;
+    case PropertyId::SharedSubscriptionAvailable: packet.shared_subscription_available = yes; break;
+    case PropertyId::ServerKeepAlive: packet.server_keep_alive_seconds = small; break;
+    case PropertyId::ResponseInformation: packet.response_information = property.text; break;
+    case PropertyId::ServerReference: packet.server_reference = property.text; break;
+    case PropertyId::AuthenticationMethod: packet.authentication_method = property.text; break;
+    case PropertyId::AuthenticationData: packet.authentication_data = property.text; break;
+    default: packet.user_properties.emplace_back(property.text, property.second); break;
   }
 }
 

@@ -56,9 +56,7 @@ void read_connect_properties(FieldReader& in, const DecodeLimits& limits, Connec
       case PropertyId::ReceiveMaximum:
         packet.receive_maximum = static_cast<std::uint16_t>(property->number);
         break;
-      case PropertyId::MaximumPacketSize:
-        packet.packet_size_max = property->number;
-        break;
+      case PropertyId::MaximumPacketSize: packet.packet_size_max = property->number; break;
       case PropertyId::TopicAliasMaximum:
         packet.topic_alias_maximum = static_cast<std::uint16_t>(property->number);
         break;
@@ -68,15 +66,9 @@ void read_connect_properties(FieldReader& in, const DecodeLimits& limits, Connec
       case PropertyId::RequestProblemInformation:
         packet.request_problem_information = property->number == 1;
         break;
-      case PropertyId::AuthenticationMethod:
-        packet.authentication_method = property->text;
-        break;
-      case PropertyId::AuthenticationData:
-        packet.authentication_data = property->text;
-        break;
-      default:
-        packet.user_properties.emplace_back(property->text, property->second);
-        break;
+      case PropertyId::AuthenticationMethod: packet.authentication_method = property->text; break;
+      case PropertyId::AuthenticationData: packet.authentication_data = property->text; break;
+      default: packet.user_properties.emplace_back(property->text, property->second); break;
     }
   }
   if (packet.authentication_data && !packet.authentication_method) {

@@ -19,9 +19,7 @@ void read_properties(FieldReader& in, const DecodeLimits& limits, std::string& s
       case PropertyId::SubscriptionIdentifier:
         packet.subscription_ids.push_back(property->number);
         break;
-      default:
-        travelling.on_message_property(in, *property, packet);
-        break;
+      default: travelling.on_message_property(in, *property, packet); break;
     }
   }
   packet.properties = travelling.encoded();

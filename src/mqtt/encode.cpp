@@ -235,12 +235,9 @@ void append(std::string& out, const Auth& packet) {
 
 std::optional<std::uint8_t> connect_return_code(ReasonCode code) {
   switch (code) {
-    case ReasonCode::Success:
-      return 0;
-    case ReasonCode::UnsupportedProtocolVersion:
-      return 1;
-    case ReasonCode::ClientIdentifierNotValid:
-      return 2;
+    case ReasonCode::Success: return 0;
+    case ReasonCode::UnsupportedProtocolVersion: return 1;
+    case ReasonCode::ClientIdentifierNotValid: return 2;
     case ReasonCode::UnspecifiedError:
     case ReasonCode::ImplementationSpecificError:
     case ReasonCode::ServerUnavailable:
@@ -249,16 +246,12 @@ std::optional<std::uint8_t> connect_return_code(ReasonCode code) {
     case ReasonCode::QuotaExceeded:
     case ReasonCode::UseAnotherServer:
     case ReasonCode::ServerMoved:
-    case ReasonCode::ConnectionRateExceeded:
-      return 3;
+    case ReasonCode::ConnectionRateExceeded: return 3;
     case ReasonCode::BadUserNameOrPassword:
-    case ReasonCode::BadAuthenticationMethod:
-      return 4;
+    case ReasonCode::BadAuthenticationMethod: return 4;
     case ReasonCode::NotAuthorized:
-    case ReasonCode::Banned:
-      return 5;
-    default:
-      return std::nullopt;
+    case ReasonCode::Banned: return 5;
+    default: return std::nullopt;
   }
 }
 

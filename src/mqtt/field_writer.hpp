@@ -71,18 +71,10 @@ class FieldWriter {
   void number_property(PropertyId id, std::uint32_t value) {
     byte(static_cast<std::uint8_t>(id));
     switch (property_rule(static_cast<std::uint32_t>(id))->kind) {
-      case PropertyKind::Flag:
-        byte(static_cast<std::uint8_t>(value));
-        break;
-      case PropertyKind::U16:
-        u16(static_cast<std::uint16_t>(value));
-        break;
-      case PropertyKind::U32:
-        u32(value);
-        break;
-      default:
-        varint(value);
-        break;
+      case PropertyKind::Flag: byte(static_cast<std::uint8_t>(value)); break;
+      case PropertyKind::U16: u16(static_cast<std::uint16_t>(value)); break;
+      case PropertyKind::U32: u32(value); break;
+      default: varint(value); break;
     }
   }
 

@@ -22,9 +22,7 @@ class TravellingProperties {
   template <typename Message>
   void on_message_property(FieldReader& in, const Property& property, Message& message) {
     switch (property.id) {
-      case PropertyId::MessageExpiryInterval:
-        message.expiry_seconds = property.number;
-        return;
+      case PropertyId::MessageExpiryInterval: message.expiry_seconds = property.number; return;
       case PropertyId::PayloadFormatIndicator:
         message.payload_is_text = property.number == 1;
         break;
@@ -33,8 +31,7 @@ class TravellingProperties {
           in.fail(ReasonCode::ProtocolError, "the response topic is not a topic name");
         }
         break;
-      default:
-        break;
+      default: break;
     }
     add(property);
   }

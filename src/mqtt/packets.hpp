@@ -1,6 +1,7 @@
 #pragma once
-// One plain struct per packet, one model for MQTT 3.1, 3.1.1 and 5: what a version lacks keeps its default.
-// Every view points into the frame it was decoded from (or, for encoding, into the caller's memory).
+// One plain struct per packet, one model for MQTT 3.1, 3.1.1 and 5: what a version lacks keeps its
+// default. Every view points into the frame it was decoded from (or, for encoding, into the
+// caller's memory).
 
 #include <cstdint>
 #include <optional>
@@ -119,7 +120,8 @@ struct SubscriptionOptions {
 };
 
 struct SubscribeEntry {
-  std::string_view filter;  ///< as sent, with a $share prefix if any; not yet checked by the topic rules
+  std::string_view
+      filter;  ///< as sent, with a $share prefix if any; not yet checked by the topic rules
   SubscriptionOptions options;
 
   bool operator==(const SubscribeEntry&) const = default;
@@ -187,7 +189,7 @@ struct Auth {
   bool operator==(const Auth&) const = default;
 };
 
-using Packet = std::variant<Connect, Connack, Publish, Ack, Subscribe, Suback, Unsubscribe, Unsuback, Pingreq,
-                            Pingresp, Disconnect, Auth>;
+using Packet = std::variant<Connect, Connack, Publish, Ack, Subscribe, Suback, Unsubscribe,
+                            Unsuback, Pingreq, Pingresp, Disconnect, Auth>;
 
 }  // namespace twinmq::mqtt

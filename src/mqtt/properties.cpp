@@ -10,26 +10,17 @@ MessageProperties decode_message_properties(std::string_view encoded) {
   FieldReader in(bytes_of(encoded));
   while (in.more()) {
     switch (static_cast<PropertyId>(in.byte())) {
-      case PropertyId::PayloadFormatIndicator:
-        properties.payload_is_text = in.byte() == 1;
-        break;
-      case PropertyId::ContentType:
-        properties.content_type = in.binary();
-        break;
-      case PropertyId::ResponseTopic:
-        properties.response_topic = in.binary();
-        break;
-      case PropertyId::CorrelationData:
-        properties.correlation_data = in.binary();
-        break;
+      case PropertyId::PayloadFormatIndicator: properties.payload_is_text = in.byte() == 1; break;
+      case PropertyId::ContentType: properties.content_type = in.binary(); break;
+      case PropertyId::ResponseTopic: properties.response_topic = in.binary(); break;
+      case PropertyId::CorrelationData: properties.correlation_data = in.binary(); break;
       case PropertyId::UserProperty: {
         const std::string_view name = in.binary();
         const std::string_view value = in.binary();
         properties.user_properties.emplace_back(name, value);
         break;
       }
-      default:
-        return properties;
+      default: return properties;
     }
   }
   return properties;

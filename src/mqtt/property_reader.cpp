@@ -29,21 +29,11 @@ void PropertyReader::read_value(const PropertyRule& rule) {
       if (property_.number > 1)
         in_.fail(ReasonCode::ProtocolError, "a property is neither 0 nor 1");
       break;
-    case PropertyKind::U16:
-      property_.number = in_.u16();
-      break;
-    case PropertyKind::U32:
-      property_.number = in_.u32();
-      break;
-    case PropertyKind::Varint:
-      property_.number = in_.varint();
-      break;
-    case PropertyKind::Text:
-      property_.text = in_.text();
-      return;
-    case PropertyKind::Binary:
-      property_.text = in_.binary();
-      return;
+    case PropertyKind::U16: property_.number = in_.u16(); break;
+    case PropertyKind::U32: property_.number = in_.u32(); break;
+    case PropertyKind::Varint: property_.number = in_.varint(); break;
+    case PropertyKind::Text: property_.text = in_.text(); return;
+    case PropertyKind::Binary: property_.text = in_.binary(); return;
     case PropertyKind::Pair:
       property_.text = in_.text();
       property_.second = in_.text();

@@ -7,8 +7,8 @@
 
 namespace twinmq::mqtt {
 
-/// Protocol level as CONNECT carries it. MQTT 3.1 ("MQIsdp") differs from 3.1.1 in the name and in what a
-/// client identifier may be.
+/// Protocol level as CONNECT carries it. MQTT 3.1 ("MQIsdp") differs from 3.1.1 in the name and in
+/// what a client identifier may be.
 enum class Version : std::uint8_t { V31 = 3, V311 = 4, V5 = 5 };
 
 enum class PacketType : std::uint8_t {

@@ -343,7 +343,8 @@ void Connections::receive_filtered(LinkKey link, ByteView bytes) {
     counters_.add(Metric::Handshakes);
     const std::shared_ptr<const ConnectionFacts> facts = filters.take_facts();
     if (!count_client(*connection, *facts))
-      return refuse(link, "the address has as many connections as limits.connections_per_address_max");
+      return refuse(link,
+                    "the address has as many connections as limits.connections_per_address_max");
     links_.on_facts(link, facts);
     if (state == FilterState::Gone && filters.waiting.empty()) connection->filters.reset();
   }

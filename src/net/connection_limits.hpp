@@ -1,5 +1,6 @@
 #pragma once
-// How many connections there may be: of one broker, in their handshakes, of one address. Shared by all shards.
+// How many connections there may be: of one broker, in their handshakes, of one address. Shared by
+// all shards.
 
 #include <atomic>
 #include <cstddef>
@@ -37,8 +38,8 @@ class ConnectionCount {
   std::atomic<std::uint32_t> max_;
 };
 
-/// Counts the connections of each address against a limit. Asked when a connection begins, never for
-/// a message.
+/// Counts the connections of each address against a limit. Asked when a connection begins, never
+/// for a message.
 class AddressCount {
   struct Count;
   using Entry = std::pair<const IpAddress, Count>;
@@ -65,8 +66,8 @@ class AddressCount {
   explicit AddressCount(std::uint32_t max = 0) : max_(max) {}
   /// 0: no limit, and connections that begin from now on are not counted.
   void set_max(std::uint32_t max) { max_.store(max, std::memory_order_relaxed); }
-  /// `peer` as logs name it: an address, with or without its port. An empty place: there is no limit, or this is no
-  /// address. Nothing: the address has as many connections as it may.
+  /// `peer` as logs name it: an address, with or without its port. An empty place: there is no
+  /// limit, or this is no address. Nothing: the address has as many connections as it may.
   std::optional<Place> enter(std::string_view peer);
   /// How many addresses have connections that are counted.
   std::size_t addresses() const;
@@ -78,7 +79,8 @@ class AddressCount {
   };
   struct Hash {
     std::size_t operator()(const IpAddress& address) const {
-      return std::hash<std::string_view>{}({reinterpret_cast<const char*>(address.data()), address.size()});
+      return std::hash<std::string_view>{}(
+          {reinterpret_cast<const char*>(address.data()), address.size()});
     }
   };
   void leave(Entry& entry);
@@ -90,7 +92,8 @@ class AddressCount {
 
 /// Of one broker; outlives its connections.
 struct ConnectionLimits {
-  ConnectionLimits(std::uint32_t connections_max, std::uint32_t handshakes_max, std::uint32_t per_address_max = 0)
+  ConnectionLimits(std::uint32_t connections_max, std::uint32_t handshakes_max,
+                   std::uint32_t per_address_max = 0)
       : total(connections_max), handshakes(handshakes_max), addresses(per_address_max) {}
 
   ConnectionCount total;

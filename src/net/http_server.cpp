@@ -9,8 +9,7 @@ namespace twinmq::net {
 
 Result<std::unique_ptr<HttpServer>> HttpServer::create(const Options& options,
                                                        base::Counters& counters,
-                                                       ConnectionLimits& limits,
-                                                       Handler handler) {
+                                                       ConnectionLimits& limits, Handler handler) {
   Result<std::unique_ptr<EventLoop>> loop = EventLoop::create(EventLoop::Driver::OwnThread);
   if (!loop) return loop.error();
   return std::unique_ptr<HttpServer>(

@@ -10,11 +10,12 @@ namespace twinmq::net {
 namespace {
 
 Error not_a_url(std::string_view url, std::string_view why) {
-  return {ErrorCode::InvalidConfig,
-          "found " + quoted(url) + ", " + std::string(why) +
-              "; allowed: mqtt://host:port, mqtts://host:port, http://host:port, https://host:port, "
-              "ws://host:port/path or wss://host:port/path with a port from 0 to 65535 and "
-              "an IPv6 address in brackets, or unix:///path"};
+  return {
+      ErrorCode::InvalidConfig,
+      "found " + quoted(url) + ", " + std::string(why) +
+          "; allowed: mqtt://host:port, mqtts://host:port, http://host:port, https://host:port, "
+          "ws://host:port/path or wss://host:port/path with a port from 0 to 65535 and "
+          "an IPv6 address in brackets, or unix:///path"};
 }
 
 bool plain(std::string_view text) {

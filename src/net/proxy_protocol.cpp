@@ -32,7 +32,6 @@ enum : std::uint8_t {
 constexpr std::uint8_t kClientTls = 0x01;
 constexpr std::uint8_t kClientCertificate = 0x02 | 0x04;  // on this connection, or in its session
 
-
 std::size_t number(ByteView bytes, std::size_t at) {
   return (std::size_t{bytes[at]} << 8) | bytes[at + 1];
 }
@@ -70,7 +69,6 @@ std::string place(int family, const std::uint8_t* address, std::size_t port) {
 }
 
 // --- Version 1: "PROXY TCP4 192.0.2.1 192.0.2.2 4711 1883\r\n"
-// ------------------------------------------------------------------------------------------------
 
 std::optional<std::size_t> parse_port(std::string_view text) {
   std::size_t port = 0;
@@ -123,7 +121,6 @@ Read read_line(std::string_view text) {
 }
 
 // --- Version 2
-// ------------------------------------------------------------------------------------------------
 
 /// Calls `take(type, value)` for each fact; false: they are cut short, or one was refused.
 template <typename Take>
@@ -198,9 +195,7 @@ std::string unix_place(ByteView path) {
 std::optional<std::size_t> read_places(std::uint8_t family, ByteView bytes, ProxyHeader& header) {
   const std::uint8_t* at = bytes.data();
   switch (family) {
-    case 0x00:
-      header.local = true;
-      return 0;
+    case 0x00: header.local = true; return 0;
     case 0x11:
       if (bytes.size() < 12) return std::nullopt;
       header.source = place(AF_INET, at, number(bytes, 8));
@@ -216,8 +211,7 @@ std::optional<std::size_t> read_places(std::uint8_t family, ByteView bytes, Prox
       header.source = unix_place(bytes.subspan(0, kUnixPath));
       header.destination = unix_place(bytes.subspan(kUnixPath, kUnixPath));
       return 2 * kUnixPath;
-    default:
-      return std::nullopt;
+    default: return std::nullopt;
   }
 }
 

@@ -154,13 +154,9 @@ void TlsFilter::read(ByteBuffer& up) {
       continue;
     }
     switch (SSL_get_error(ssl_, result)) {
-      case SSL_ERROR_WANT_READ:
-        return;
-      case SSL_ERROR_ZERO_RETURN:
-        state_ = FilterState::Ended;
-        return;
-      default:
-        return fail_by_openssl("TLS: ");
+      case SSL_ERROR_WANT_READ: return;
+      case SSL_ERROR_ZERO_RETURN: state_ = FilterState::Ended; return;
+      default: return fail_by_openssl("TLS: ");
     }
   }
 }
@@ -231,7 +227,6 @@ std::size_t TlsFilter::memory() const {
 }
 
 // --- The server's side
-// ------------------------------------------------------------------------------------------
 
 TlsServerFilter::TlsServerFilter(std::shared_ptr<TlsServer> server)
     : TlsServerFilter(server, server->current()) {}

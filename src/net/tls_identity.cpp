@@ -110,14 +110,10 @@ std::string certificate_subject(const X509& certificate) {
 
 Result<std::string> certificate_identity(const X509& certificate, TlsIdentity kind) {
   switch (kind) {
-    case TlsIdentity::None:
-      break;
-    case TlsIdentity::CommonName:
-      return common_name(certificate);
-    case TlsIdentity::AlternativeName:
-      return alternative_name(certificate);
-    case TlsIdentity::Fingerprint:
-      return certificate_fingerprint(certificate);
+    case TlsIdentity::None: break;
+    case TlsIdentity::CommonName: return common_name(certificate);
+    case TlsIdentity::AlternativeName: return alternative_name(certificate);
+    case TlsIdentity::Fingerprint: return certificate_fingerprint(certificate);
   }
   return std::string();
 }

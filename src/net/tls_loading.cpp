@@ -218,7 +218,6 @@ Result<void> TlsLoading::load_fingerprints() {
 }
 
 // --- Certificates and keys
-// -----------------------------------------------------------------------------------
 
 Result<void> TlsLoading::load_pairs() {
   const TlsConfig& config = made_.config_;
@@ -346,7 +345,6 @@ Result<void> TlsLoading::set_ciphers(SSL_CTX* context) {
 }
 
 // --- Whom to trust
-// ------------------------------------------------------------------------------------------
 
 Result<void> TlsLoading::load_trust() {
   const TlsConfig& config = made_.config_;

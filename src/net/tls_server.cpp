@@ -55,7 +55,6 @@ std::string TlsContexts::judge_again(X509* certificate, stack_st_X509* chain,
 }
 
 // --- What OpenSSL asks during a handshake
-// -----------------------------------------------------------------------------
 
 int TlsContexts::on_server_name(SSL* ssl, int*, void* self) {
   const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -126,7 +125,6 @@ int TlsContexts::on_certificate(X509_STORE_CTX* check, void* self) {
 }
 
 // --- The server
-// ---------------------------------------------------------------------------------------------
 
 Result<std::shared_ptr<TlsServer>> TlsServer::open(const TlsConfig& config, bool websocket) {
   std::shared_ptr<TlsServer> server(new TlsServer(websocket));

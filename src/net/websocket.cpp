@@ -48,7 +48,6 @@ bool is_control(WebSocketOpcode opcode) {
 }  // namespace
 
 // --- Reading frames
-// ------------------------------------------------------------------------------------------------
 
 void WebSocketReader::read(ByteView bytes, ByteBuffer& up, ByteBuffer& down) {
   // Payload is never longer than what carries it.
@@ -162,7 +161,6 @@ void WebSocketReader::on_close() {
 }
 
 // --- The layer
-// ------------------------------------------------------------------------------------------------
 
 WebSocketFilter::WebSocketFilter(std::shared_ptr<const WebSocketOptions> options,
                                  std::string_view peer)

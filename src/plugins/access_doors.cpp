@@ -34,7 +34,8 @@ struct Kept {
   Kept(const Kept&) = delete;
   Kept& operator=(const Kept&) = delete;
 
-  const std::string client_id, username, password, peer, listener, certificate_subject, transport_principal;
+  const std::string client_id, username, password, peer, listener, certificate_subject,
+      transport_principal;
   ConnectionFacts facts;
   Credentials credentials;
 };
@@ -78,7 +79,8 @@ AuthenticationResult refusal(ReasonCode code, std::string reason = {}) {
 
 // What a conversation shares with the workers that answer it, which may come when it is gone.
 struct Talk {
-  Talk(const Credentials& from, std::shared_ptr<const PluginAuthenticator::AskedList> list, Authentication::Done answer)
+  Talk(const Credentials& from, std::shared_ptr<const PluginAuthenticator::AskedList> list,
+       Authentication::Done answer)
       : kept(from), asked(std::move(list)), done(std::move(answer)) {}
 
   const Kept kept;
@@ -95,7 +97,8 @@ void ask_from(const std::shared_ptr<Talk>& talk, std::size_t place);
 void on_verdict(const std::shared_ptr<Talk>& talk, std::size_t place, const Verdict& verdict) {
   if (verdict.failed) return talk->done(refusal(ReasonCode::ServerUnavailable));
   if (verdict.said == TWINMQ_PASS) return ask_from(talk, place + 1);
-  if (verdict.said != TWINMQ_ALLOW) return talk->done(refusal(ReasonCode::NotAuthorized, verdict.text));
+  if (verdict.said != TWINMQ_ALLOW)
+    return talk->done(refusal(ReasonCode::NotAuthorized, verdict.text));
   AuthenticationResult result = refusal(ReasonCode::Success);
   result.principal = verdict.text.empty() ? talk->kept.username : verdict.text;
   talk->done(std::move(result));
@@ -123,7 +126,8 @@ void ask_from(const std::shared_ptr<Talk>& talk, std::size_t place) {
 
 class Conversation final : public Authentication {
  public:
-  Conversation(std::shared_ptr<const PluginAuthenticator::AskedList> asked, std::shared_ptr<Authenticator> inner)
+  Conversation(std::shared_ptr<const PluginAuthenticator::AskedList> asked,
+               std::shared_ptr<Authenticator> inner)
       : asked_(std::move(asked)), inner_(std::move(inner)) {}
 
   ~Conversation() override {
@@ -153,12 +157,14 @@ class Conversation final : public Authentication {
 PluginAuthenticator::PluginAuthenticator(AskedList asked, std::shared_ptr<Authenticator> inner)
     : asked_(std::make_shared<const AskedList>(std::move(asked))), inner_(std::move(inner)) {}
 
-std::shared_ptr<Authenticator> PluginAuthenticator::over(const PluginSet& plugins, std::shared_ptr<Authenticator> inner) {
+std::shared_ptr<Authenticator> PluginAuthenticator::over(const PluginSet& plugins,
+                                                         std::shared_ptr<Authenticator> inner) {
   AskedList asked;
   for (const auto& plugin : plugins.plugins())
     for (const auto& offer : plugin->offers().authenticators) asked.push_back({plugin, offer});
   if (asked.empty()) return nullptr;
-  return std::shared_ptr<Authenticator>(new PluginAuthenticator(std::move(asked), std::move(inner)));
+  return std::shared_ptr<Authenticator>(
+      new PluginAuthenticator(std::move(asked), std::move(inner)));
 }
 
 std::optional<AuthenticationResult> PluginAuthenticator::decide(const Credentials& credentials) {
@@ -177,7 +183,8 @@ PluginAuthorizer::PluginAuthorizer(std::vector<Asked> asked, std::shared_ptr<Aut
   });
 }
 
-std::shared_ptr<Authorizer> PluginAuthorizer::over(const PluginSet& plugins, std::shared_ptr<Authorizer> inner) {
+std::shared_ptr<Authorizer> PluginAuthorizer::over(const PluginSet& plugins,
+                                                   std::shared_ptr<Authorizer> inner) {
   std::vector<Asked> asked;
   for (const auto& plugin : plugins.plugins())
     for (const auto& offer : plugin->offers().authorizers) asked.push_back({plugin, offer});
@@ -185,7 +192,8 @@ std::shared_ptr<Authorizer> PluginAuthorizer::over(const PluginSet& plugins, std
   return std::shared_ptr<Authorizer>(new PluginAuthorizer(std::move(asked), std::move(inner)));
 }
 
-bool PluginAuthorizer::may(const Identity& identity, Action action, std::string_view topic, QoS qos, bool retain) {
+bool PluginAuthorizer::may(const Identity& identity, Action action, std::string_view topic, QoS qos,
+                           bool retain) {
   twinmq_question question{};
   question.size = sizeof question;
   question.access = static_cast<std::uint8_t>(action);

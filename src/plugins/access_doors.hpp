@@ -12,12 +12,13 @@
 
 namespace twinmq::plugins {
 
-/// Asks the plugins in the order of the configuration; who passes leaves it to the next, in the end to `inner`. Plain
-/// CONNECT only: enhanced authentication is `inner`'s.
+/// Asks the plugins in the order of the configuration; who passes leaves it to the next, in the end
+/// to `inner`. Plain CONNECT only: enhanced authentication is `inner`'s.
 class PluginAuthenticator final : public Authenticator {
  public:
   /// Null without any authenticator among the plugins.
-  static std::shared_ptr<Authenticator> over(const PluginSet& plugins, std::shared_ptr<Authenticator> inner);
+  static std::shared_ptr<Authenticator> over(const PluginSet& plugins,
+                                             std::shared_ptr<Authenticator> inner);
 
   std::optional<AuthenticationResult> decide(const Credentials& credentials) override;
   std::unique_ptr<Authentication> start(std::string_view method) override;
@@ -39,9 +40,11 @@ class PluginAuthenticator final : public Authenticator {
 class PluginAuthorizer final : public Authorizer {
  public:
   /// Null without any authorizer among the plugins.
-  static std::shared_ptr<Authorizer> over(const PluginSet& plugins, std::shared_ptr<Authorizer> inner);
+  static std::shared_ptr<Authorizer> over(const PluginSet& plugins,
+                                          std::shared_ptr<Authorizer> inner);
 
-  bool may(const Identity& identity, Action action, std::string_view topic, QoS qos, bool retain) override;
+  bool may(const Identity& identity, Action action, std::string_view topic, QoS qos,
+           bool retain) override;
   std::uint64_t epoch() const override { return inner_->epoch(); }
   bool checks_receive() const override { return asks_receive_ || inner_->checks_receive(); }
 

@@ -1,5 +1,6 @@
 #pragma once
-// One plugin: its shared library, what it offers, the workers of its slow calls, and what became of them.
+// One plugin: its shared library, what it offers, the workers of its slow calls, and what became of
+// them.
 
 #include <atomic>
 #include <cstdint>
@@ -9,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include <twinmq/config.hpp>
 #include <twinmq/plugin_abi.h>
+#include <twinmq/config.hpp>
 #include <twinmq/result.hpp>
 #include <twinmq/statistics.hpp>
 
@@ -38,7 +39,8 @@ struct Offers {
   std::vector<Offer<twinmq_authorizer>> authorizers;
 };
 
-/// Any thread. Its code stays in memory until the process ends: a thread that hangs may still be in it.
+/// Any thread. Its code stays in memory until the process ends: a thread that hangs may still be in
+/// it.
 class Plugin {
  public:
   /// Loads and opens it. The error names the plugin and its file.
@@ -88,7 +90,7 @@ class Plugin {
   Error wrong(const std::string& what) const;
   template <typename Description>
   static int add(const twinmq_host* host, const Description* description,
-                 std::vector<Offer<Description>> Offers::* list);
+                 std::vector<Offer<Description>> Offers::*list);
 
   const PluginConfig config_;
   const std::shared_ptr<Account> account_;

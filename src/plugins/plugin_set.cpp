@@ -12,7 +12,8 @@ namespace twinmq::plugins {
 
 using json::Value;
 
-Result<std::shared_ptr<PluginSet>> PluginSet::open(const std::vector<PluginConfig>& configs, const Log& log) {
+Result<std::shared_ptr<PluginSet>> PluginSet::open(const std::vector<PluginConfig>& configs,
+                                                   const Log& log) {
   auto set = std::make_shared<PluginSet>();
   for (const PluginConfig& config : configs) {
     auto plugin = Plugin::open(config, log);
@@ -28,13 +29,16 @@ Result<void> PluginSet::take(const std::shared_ptr<Plugin>& plugin) {
     return Error{ErrorCode::InvalidConfig, "plugin \"" + plugin->name() + "\": " + what};
   };
   for (const auto& [name, door] : plugin->offers().functions) {
-    if (sql::find_function(name) != nullptr || sql::aggregate_of(name)) return wrong(name + "() is a function of SQL");
+    if (sql::find_function(name) != nullptr || sql::aggregate_of(name))
+      return wrong(name + "() is a function of SQL");
     if (!functions_.emplace(name, Owned<twinmq_function>{plugin, door}).second)
       return wrong("another plugin has the function " + name + "()");
   }
   for (const auto& [name, door] : plugin->offers().aggregates) {
-    if (sql::find_function(name) != nullptr || sql::aggregate_of(name)) return wrong(name + "() is a function of SQL");
-    if (functions_.contains(name) || !aggregates_.emplace(name, Owned<twinmq_aggregate>{plugin, door}).second)
+    if (sql::find_function(name) != nullptr || sql::aggregate_of(name))
+      return wrong(name + "() is a function of SQL");
+    if (functions_.contains(name) ||
+        !aggregates_.emplace(name, Owned<twinmq_aggregate>{plugin, door}).second)
       return wrong("there is a function " + name + "() already");
   }
   for (const auto& [name, door] : plugin->offers().actions)
@@ -58,14 +62,16 @@ sql::OutsideFunctions::Kind PluginSet::kind_of(std::string_view name) const {
 namespace {
 
 // Undefined: the function failed.
-Value run(Plugin& plugin, std::string_view name, const twinmq_function& door, std::span<const Value> arguments,
-          json::Arena& arena) {
+Value run(Plugin& plugin, std::string_view name, const twinmq_function& door,
+          std::span<const Value> arguments, json::Arena& arena) {
   auto* shown_arguments = arena.array<twinmq_value>(arguments.size());
   if (shown_arguments == nullptr) return {};
-  for (std::size_t i = 0; i < arguments.size(); ++i) shown_arguments[i] = shown(arguments[i], arena);
+  for (std::size_t i = 0; i < arguments.size(); ++i)
+    shown_arguments[i] = shown(arguments[i], arena);
   Answer answer(arena);
-  const bool done = plugin.call_here(
-      name, answer, [&] { door.call(door.context, shown_arguments, arguments.size(), answer.raw()); });
+  const bool done = plugin.call_here(name, answer, [&] {
+    door.call(door.context, shown_arguments, arguments.size(), answer.raw());
+  });
   return done ? answer.value() : Value();
 }
 
@@ -77,7 +83,8 @@ Value PluginSet::call(std::string_view name, std::span<const Value> arguments, j
   return run(*found->second.plugin, name, found->second.door, arguments, arena);
 }
 
-Value PluginSet::aggregate(std::string_view name, std::span<const Value> values, json::Arena& arena) {
+Value PluginSet::aggregate(std::string_view name, std::span<const Value> values,
+                           json::Arena& arena) {
   const auto found = aggregates_.find(name);
   if (found == aggregates_.end()) return {};
   const twinmq_aggregate& door = found->second.door;
@@ -95,7 +102,8 @@ Value PluginSet::aggregate(std::string_view name, std::span<const Value> values,
   return done ? answer.value() : Value();
 }
 
-void PluginSet::submit(std::string_view name, std::string arguments, std::function<void(std::string)> done) {
+void PluginSet::submit(std::string_view name, std::string arguments,
+                       std::function<void(std::string)> done) {
   const auto found = functions_.find(name);
   if (found == functions_.end()) return done({});
   const auto plugin = found->second.plugin;
@@ -104,7 +112,8 @@ void PluginSet::submit(std::string_view name, std::string arguments, std::functi
       [plugin, name = found->first, door = found->second.door, arguments = std::move(arguments)] {
         json::Arena arena;
         const json::ReadResult read = json::read(arguments, arena);
-        return std::make_shared<std::string>(json::text_of(run(*plugin, name, door, read.value.items(), arena)));
+        return std::make_shared<std::string>(
+            json::text_of(run(*plugin, name, door, read.value.items(), arena)));
       },
       [done = std::move(done)](WorkerPool::End, const WorkerPool::Result& result) {
         done(result ? *std::static_pointer_cast<std::string>(result) : std::string());
@@ -115,11 +124,13 @@ bool PluginSet::has_action(std::string_view name) const {
   return actions_.contains(sql::outside_name(name));
 }
 
-Result<std::unique_ptr<Sink>> PluginSet::open_sink(std::string_view action, const std::string& options,
+Result<std::unique_ptr<Sink>> PluginSet::open_sink(std::string_view action,
+                                                   const std::string& options,
                                                    Milliseconds timeout) const {
   const auto found = actions_.find(sql::outside_name(action));
   if (found == actions_.end())
-    return Error{ErrorCode::InvalidConfig, "no plugin has the action \"" + std::string(action) + "\""};
+    return Error{ErrorCode::InvalidConfig,
+                 "no plugin has the action \"" + std::string(action) + "\""};
   return PluginSink::open(found->second.plugin, found->first, found->second.door, options, timeout);
 }
 

@@ -48,14 +48,16 @@ class PluginSink::Awaited {
   std::optional<SinkVerdict> verdict_;
 };
 
-Result<std::unique_ptr<Sink>> PluginSink::open(std::shared_ptr<Plugin> plugin, std::string name, const twinmq_action& door,
+Result<std::unique_ptr<Sink>> PluginSink::open(std::shared_ptr<Plugin> plugin, std::string name,
+                                               const twinmq_action& door,
                                                const std::string& options, Milliseconds timeout) {
   auto opened = std::make_shared<Opened>();
   opened->plugin = std::move(plugin);
   opened->name = std::move(name);
   opened->door = door;
   const auto wrong = [&](const std::string& what) {
-    return Error{ErrorCode::InvalidConfig, "action " + opened->name + " of plugin \"" + opened->plugin->name() + "\": " + what};
+    return Error{ErrorCode::InvalidConfig, "action " + opened->name + " of plugin \"" +
+                                               opened->plugin->name() + "\": " + what};
   };
   const json::ReadResult read = json::read(opened->arena.copy(options), opened->arena);
   if (!read || !read.value.is(json::Kind::Object)) return wrong("its options are no JSON object");
@@ -73,7 +75,8 @@ SinkVerdict PluginSink::deliver(std::span<const SinkEntry> batch) {
   const std::uint64_t number = ++opened_->deliveries;
   opened_->running = number;
   // Ends the delivery also when no worker ever takes it up.
-  const std::shared_ptr<void> ending(nullptr, [opened = opened_, number](void*) { opened->end(number); });
+  const std::shared_ptr<void> ending(nullptr,
+                                     [opened = opened_, number](void*) { opened->end(number); });
   const auto verdict = std::make_shared<Awaited>();
   {
     const std::scoped_lock lock(mutex_);
@@ -81,19 +84,22 @@ SinkVerdict PluginSink::deliver(std::span<const SinkEntry> batch) {
   }
   opened_->plugin->call_later(
       timeout_,
-      [opened = opened_, number, ending, entries = std::vector<SinkEntry>(batch.begin(), batch.end())] {
+      [opened = opened_, number, ending,
+       entries = std::vector<SinkEntry>(batch.begin(), batch.end())] {
         std::vector<twinmq_entry> shown_entries;
         std::vector<const twinmq_entry*> places;
         shown_entries.reserve(entries.size());
         for (const SinkEntry& each : entries) {
-          shown_entries.push_back({sizeof(twinmq_entry), 0, shown(each.id), shown(each.topic), shown(each.content_type),
-                                   shown(each.payload), each.at.time_since_epoch().count()});
+          shown_entries.push_back({sizeof(twinmq_entry), 0, shown(each.id), shown(each.topic),
+                                   shown(each.content_type), shown(each.payload),
+                                   each.at.time_since_epoch().count()});
           places.push_back(&shown_entries.back());
         }
         json::Arena arena;
         Answer left(arena);
         auto made = std::make_shared<SinkVerdict>();
-        const std::uint32_t said = opened->door.deliver(opened->sink, places.data(), places.size(), left.raw());
+        const std::uint32_t said =
+            opened->door.deliver(opened->sink, places.data(), places.size(), left.raw());
         const bool sound = opened->plugin->settle(opened->name, left);
         if (sound && said == TWINMQ_DELIVERED)
           *made = {SinkVerdict::Kind::Delivered, entries.size(), {}};
@@ -104,9 +110,11 @@ SinkVerdict PluginSink::deliver(std::span<const SinkEntry> batch) {
         return made;
       },
       [verdict](WorkerPool::End end, const WorkerPool::Result& result) {
-        if (end == WorkerPool::End::Done) return verdict->set(*std::static_pointer_cast<SinkVerdict>(result));
+        if (end == WorkerPool::End::Done)
+          return verdict->set(*std::static_pointer_cast<SinkVerdict>(result));
         const bool late = end == WorkerPool::End::Late;
-        verdict->set({SinkVerdict::Kind::Retry, 0, late ? "no answer in time" : "the plugin takes no calls"});
+        verdict->set({SinkVerdict::Kind::Retry, 0,
+                      late ? "no answer in time" : "the plugin takes no calls"});
       });
   return verdict->get();
 }

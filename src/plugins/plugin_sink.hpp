@@ -13,13 +13,14 @@
 
 namespace twinmq::plugins {
 
-/// Deliveries run on the plugin's workers; one that takes longer than the timeout is answered Retry and left to end by
-/// itself, and until it does every further one is answered Retry too.
+/// Deliveries run on the plugin's workers; one that takes longer than the timeout is answered Retry
+/// and left to end by itself, and until it does every further one is answered Retry too.
 class PluginSink final : public Sink {
  public:
   /// `options` is a JSON object.
-  static Result<std::unique_ptr<Sink>> open(std::shared_ptr<Plugin> plugin, std::string name, const twinmq_action& door,
-                                            const std::string& options, Milliseconds timeout);
+  static Result<std::unique_ptr<Sink>> open(std::shared_ptr<Plugin> plugin, std::string name,
+                                            const twinmq_action& door, const std::string& options,
+                                            Milliseconds timeout);
   ~PluginSink() override;
 
   SinkVerdict deliver(std::span<const SinkEntry> batch) override;
@@ -28,7 +29,8 @@ class PluginSink final : public Sink {
  private:
   struct Opened;
   class Awaited;
-  PluginSink(std::shared_ptr<Opened> opened, Milliseconds timeout) : opened_(std::move(opened)), timeout_(timeout) {}
+  PluginSink(std::shared_ptr<Opened> opened, Milliseconds timeout)
+      : opened_(std::move(opened)), timeout_(timeout) {}
 
   const std::shared_ptr<Opened> opened_;
   const Milliseconds timeout_;

@@ -5,11 +5,13 @@ namespace twinmq::plugins {
 std::shared_ptr<PublishFilter> Transformations::of(const PluginSet& plugins) {
   auto made = std::make_shared<Transformations>();
   for (const auto& plugin : plugins.plugins())
-    for (const auto& offer : plugin->offers().transformations) made->asked_.push_back({plugin, offer});
+    for (const auto& offer : plugin->offers().transformations)
+      made->asked_.push_back({plugin, offer});
   return made->asked_.empty() ? nullptr : made;
 }
 
-PublishFilter::Verdict Transformations::on_publish(const PublishedMessage& message, std::string& payload) {
+PublishFilter::Verdict Transformations::on_publish(const PublishedMessage& message,
+                                                   std::string& payload) {
   bool changed = false;
   for (const auto& [plugin, offer] : asked_) {
     twinmq_message seen{};

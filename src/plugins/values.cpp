@@ -60,7 +60,8 @@ Value take(const twinmq_value& from, json::Arena& arena, int depth) {
     case TWINMQ_BOOLEAN: return Value::boolean(from.as.integer != 0);
     case TWINMQ_INTEGER: return Value::integer(from.as.integer);
     case TWINMQ_NUMBER: return taken_number(from.as.number, arena);
-    case TWINMQ_TEXT: return size == 0 ? Value::string("") : Value::string(arena.copy({from.as.text, size}));
+    case TWINMQ_TEXT:
+      return size == 0 ? Value::string("") : Value::string(arena.copy({from.as.text, size}));
     case TWINMQ_ARRAY: {
       auto* items = arena.array<Value>(size);
       if (items == nullptr) return {};
@@ -71,7 +72,8 @@ Value take(const twinmq_value& from, json::Arena& arena, int depth) {
       auto* members = arena.array<json::Member>(size);
       if (members == nullptr) return {};
       for (std::size_t i = 0; i < size; ++i)
-        members[i] = {arena.copy(taken(from.as.members[i].key)), take(from.as.members[i].value, arena, depth + 1)};
+        members[i] = {arena.copy(taken(from.as.members[i].key)),
+                      take(from.as.members[i].value, arena, depth + 1)};
       return Value::object({members, size});
     }
     default: return {};
@@ -113,7 +115,8 @@ Value taken(const twinmq_value& value, json::Arena& arena) {
   return arena.exhausted() ? Value() : made;
 }
 
-Answer::Answer(json::Arena& arena) : door_{{sizeof(twinmq_answer), give, fail}, this}, arena_(arena) {}
+Answer::Answer(json::Arena& arena)
+    : door_{{sizeof(twinmq_answer), give, fail}, this}, arena_(arena) {}
 
 void Answer::give(twinmq_answer* raw, const twinmq_value* value) {
   Answer& self = *reinterpret_cast<Door*>(raw)->self;

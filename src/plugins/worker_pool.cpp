@@ -49,7 +49,8 @@ struct WorkerPool::Shared {
   bool stopping = false;
 };
 
-WorkerPool::WorkerPool(const Options& options, std::function<void()> hung) : shared_(std::make_shared<Shared>()) {
+WorkerPool::WorkerPool(const Options& options, std::function<void()> hung)
+    : shared_(std::make_shared<Shared>()) {
   shared_->options = options;
   shared_->hung = std::move(hung);
 }
@@ -109,8 +110,8 @@ void WorkerPool::submit(Milliseconds deadline, Work work, Finish finish) {
   call->finish(End::Refused, nullptr);
 }
 
-// Under the mutex. False: the system gives no thread, and nobody would come to what waits, or notice
-// that it takes too long.
+// Under the mutex. False: the system gives no thread, and nobody would come to what waits, or
+// notice that it takes too long.
 bool WorkerPool::staff(const std::shared_ptr<Shared>& shared) {
   if (!shared->watcher.joinable()) {
     auto watcher = base::start_thread([shared] { watch(shared); });
@@ -183,7 +184,8 @@ void WorkerPool::watch(const std::shared_ptr<Shared>& shared) {
     std::erase_if(shared->waiting, [](const auto& call) { return call->finished; });
     if (hangs) {
       shared->closed = true;
-      for (const auto& call : std::exchange(shared->waiting, {})) refused.push_back(call->take_finish());
+      for (const auto& call : std::exchange(shared->waiting, {}))
+        refused.push_back(call->take_finish());
     }
     shared->next_look = next;
     lock.unlock();

@@ -1,6 +1,6 @@
 #pragma once
-// The threads on which a plugin's slow calls run: few, each call with a deadline, and none that can keep
-// the broker waiting.
+// The threads on which a plugin's slow calls run: few, each call with a deadline, and none that can
+// keep the broker waiting.
 
 #include <cstddef>
 #include <cstdint>
@@ -23,8 +23,8 @@ class WorkerPool {
 
   enum class End : std::uint8_t {
     Done,
-    Late,      ///< the deadline came first
-    Refused,   ///< too many wait, or the pool is closed
+    Late,     ///< the deadline came first
+    Refused,  ///< too many wait, or the pool is closed
   };
 
   /// What the call found; with Done only.
@@ -32,16 +32,16 @@ class WorkerPool {
   using Work = std::function<Result()>;
   using Finish = std::function<void(End, const Result&)>;
 
-  /// `hung` is called once, on a thread of the pool, when a call hangs: from then on the pool is closed, what waits
-  /// is refused, and the thread that hangs is left to itself.
+  /// `hung` is called once, on a thread of the pool, when a call hangs: from then on the pool is
+  /// closed, what waits is refused, and the thread that hangs is left to itself.
   WorkerPool(const Options& options, std::function<void()> hung);
   /// Refuses what waits; a call that still runs is left to finish by itself.
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
-  /// `finish` is called once, on some thread, perhaps before this returns. `work` may outlive that, and the pool: it
-  /// must own what it uses.
+  /// `finish` is called once, on some thread, perhaps before this returns. `work` may outlive that,
+  /// and the pool: it must own what it uses.
   void submit(Milliseconds deadline, Work work, Finish finish);
 
   bool closed() const;

@@ -14,7 +14,8 @@ std::string encode_retained(const Message& message, Now now) {
                                          message.payload().size() + message.properties().size() +
                                          message.publisher().size());
   const auto stored = add_message(builder, message, now);
-  builder.Finish(table::CreateRetained(builder, stored, now.wall.time_since_epoch().count()), kIdentifier);
+  builder.Finish(table::CreateRetained(builder, stored, now.wall.time_since_epoch().count()),
+                 kIdentifier);
   return taken(builder);
 }
 

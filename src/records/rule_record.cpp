@@ -38,7 +38,8 @@ Result<RuleRecord> decode_rule(std::string_view key, std::string_view value) {
   record.changed = WallTime(Milliseconds(in.signed_number()));
   record.definition = in.text();
   if (!in.finished() || format != kFormat)
-    return Error{ErrorCode::Corrupt, "the stored rule " + std::string(rule_of_key(key)) + " does not verify"};
+    return Error{ErrorCode::Corrupt,
+                 "the stored rule " + std::string(rule_of_key(key)) + " does not verify"};
   return record;
 }
 

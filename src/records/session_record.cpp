@@ -35,7 +35,9 @@ std::uint64_t from_big_endian(std::string_view bytes) {
   return value;
 }
 
-Error corrupt(std::string_view what) { return {ErrorCode::Corrupt, std::string(what) + " does not verify"}; }
+Error corrupt(std::string_view what) {
+  return {ErrorCode::Corrupt, std::string(what) + " does not verify"};
+}
 
 }  // namespace
 
@@ -54,10 +56,16 @@ std::string session_end(std::string_view client_id) {
   return key;
 }
 
-std::string delivery_rest(std::uint64_t sequence) { return big_endian(sequence); }
-std::string received_rest(std::uint16_t packet_id) { return big_endian(packet_id); }
+std::string delivery_rest(std::uint64_t sequence) {
+  return big_endian(sequence);
+}
+std::string received_rest(std::uint16_t packet_id) {
+  return big_endian(packet_id);
+}
 
-std::string owed_key(std::uint64_t number) { return kOwedPrefix + big_endian(number); }
+std::string owed_key(std::uint64_t number) {
+  return kOwedPrefix + big_endian(number);
+}
 std::string common_message_key(std::uint64_t number) {
   return kCommonMessagePrefix + big_endian(number);
 }
@@ -68,7 +76,8 @@ std::optional<SessionKeyParts> parse_session_key(std::string_view key) {
   if (key.size() < 4 + size) return std::nullopt;
   const auto kind = static_cast<std::uint8_t>(key[3 + size]);
   if (kind > static_cast<std::uint8_t>(SessionRecordKind::Received)) return std::nullopt;
-  return SessionKeyParts{key.substr(3, size), static_cast<SessionRecordKind>(kind), key.substr(4 + size)};
+  return SessionKeyParts{key.substr(3, size), static_cast<SessionRecordKind>(kind),
+                         key.substr(4 + size)};
 }
 
 std::string encode_session(const StoredSession& session, Now now) {
@@ -86,7 +95,8 @@ std::string encode_session(const StoredSession& session, Now now) {
   table::SessionBuilder added(builder);
   added.add_principal(principal);
   added.add_expiry_seconds(session.expiry_seconds);
-  if (session.disconnected_at) added.add_disconnected_at(session.disconnected_at->time_since_epoch().count());
+  if (session.disconnected_at)
+    added.add_disconnected_at(session.disconnected_at->time_since_epoch().count());
   added.add_will(will);
   added.add_shared(session.shared);
   builder.Finish(added.Finish(), kSessionTable);
@@ -123,15 +133,17 @@ std::string encode_subscription(const StoredSubscription& subscription) {
   return taken(builder);
 }
 
-Result<StoredSubscription> decode_subscription(const SessionKeyParts& key, std::string_view record) {
+Result<StoredSubscription> decode_subscription(const SessionKeyParts& key,
+                                               std::string_view record) {
   const Verified<table::Subscription> stored(record, kSubscriptionTable);
   if (!stored || stored->qos() > 2 || key.rest.empty()) return corrupt("a subscription record");
-  return StoredSubscription{std::string(key.rest), static_cast<QoS>(stored->qos()), stored->no_local(),
-                            stored->retain_as_published(), stored->subscription_id()};
+  return StoredSubscription{std::string(key.rest), static_cast<QoS>(stored->qos()),
+                            stored->no_local(), stored->retain_as_published(),
+                            stored->subscription_id()};
 }
 
 std::string encode_delivery(const StoredDelivery& delivery, Now now) {
-  const Place place = delivery.released                ? Place::Nowhere
+  const Place place = delivery.released              ? Place::Nowhere
                       : delivery.common_message != 0 ? Place::Elsewhere
                                                      : Place::Here;
   base::ByteWriter out;
@@ -150,7 +162,8 @@ std::string encode_delivery(const StoredDelivery& delivery, Now now) {
   return out.take();
 }
 
-Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_view record, Now now) {
+Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_view record,
+                                       Now now) {
   base::ByteReader in(record);
   if (in.number<std::uint8_t>() != kDeliveryFormat || key.rest.size() != 8) in.reject();
   StoredDelivery delivery;
@@ -166,9 +179,11 @@ Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_v
     if (delivery.common_message == 0) in.reject();
   }
   const auto ids = in.number<std::uint32_t>();
-  for (std::uint32_t i = 0; i < ids && in.ok(); ++i) delivery.subscription_ids.push_back(in.number<std::uint32_t>());
+  for (std::uint32_t i = 0; i < ids && in.ok(); ++i)
+    delivery.subscription_ids.push_back(in.number<std::uint32_t>());
   delivery.share = in.text();
-  if (!in.ok() || qos < 1 || qos > 2 || place > Place::Elsewhere) return corrupt("a delivery record");
+  if (!in.ok() || qos < 1 || qos > 2 || place > Place::Elsewhere)
+    return corrupt("a delivery record");
   if (place == Place::Elsewhere && in.finished())
     return Error{ErrorCode::Corrupt, "its message is not in the store"};
   if (place != Place::Nowhere) {
@@ -209,11 +224,13 @@ Result<OwedMessage> decode_owed(std::string_view key, std::string_view record, N
   if (!stored || key.size() != 9) return corrupt("an owed message's record");
   auto message = read_message(*stored->message(), now);
   if (!message) return message.error();
-  return OwedMessage{from_big_endian(key.substr(1)), std::string(view(stored->share())), std::move(*message)};
+  return OwedMessage{from_big_endian(key.substr(1)), std::string(view(stored->share())),
+                     std::move(*message)};
 }
 
 Result<std::uint64_t> common_message_number(std::string_view key) {
-  if (key.size() != 9 || key[0] != kCommonMessagePrefix) return corrupt("the key of a common message");
+  if (key.size() != 9 || key[0] != kCommonMessagePrefix)
+    return corrupt("the key of a common message");
   return from_big_endian(key.substr(1));
 }
 

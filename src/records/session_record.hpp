@@ -1,6 +1,7 @@
 #pragma once
-// What the store holds of sessions: one record for the session, one per subscription, delivery and received
-// packet identifier. All keys of a session begin with its client identifier, so that one range ends it:
+// What the store holds of sessions: one record for the session, one per subscription, delivery and
+// received packet identifier. All keys of a session begin with its client identifier, so that one
+// range ends it:
 //
 //   's' · u16 length of the client identifier (big endian) · client identifier · kind · rest
 //
@@ -9,7 +10,8 @@
 //   kind 0x02 delivery           rest: u64 sequence, big endian  value: delivery record
 //   kind 0x03 received QoS 2 id  rest: u16 packet identifier, big endian  value: empty
 //
-// (tables: records.fbs) and one for each message that outlived its session and is still to be routed:
+// (tables: records.fbs) and one for each message that outlived its session and is still to be
+// routed:
 //
 //   'o' · u64 number (big endian)   value: table Owed
 //
@@ -27,7 +29,12 @@
 
 namespace twinmq::records {
 
-enum class SessionRecordKind : std::uint8_t { Session = 0, Subscription = 1, Delivery = 2, Received = 3 };
+enum class SessionRecordKind : std::uint8_t {
+  Session = 0,
+  Subscription = 1,
+  Delivery = 2,
+  Received = 3
+};
 
 /// Of everything in the store; README.md says what changed from one to the next.
 inline constexpr unsigned kFormat = 2;
@@ -36,9 +43,10 @@ inline constexpr char kSessionPrefix = 's';
 inline constexpr char kOwedPrefix = 'o';
 inline constexpr char kCommonMessagePrefix = 'm';
 
-/// The client identifier may be 65,535 bytes; the two length bytes keep one client's keys from being a prefix of
-/// another's.
-std::string session_key(std::string_view client_id, SessionRecordKind kind, std::string_view rest = {});
+/// The client identifier may be 65,535 bytes; the two length bytes keep one client's keys from
+/// being a prefix of another's.
+std::string session_key(std::string_view client_id, SessionRecordKind kind,
+                        std::string_view rest = {});
 /// First key behind everything the session has.
 std::string session_end(std::string_view client_id);
 std::string delivery_rest(std::uint64_t sequence);
@@ -62,7 +70,8 @@ std::string encode_owed(const OwedMessage& owed, Now now);
 Result<StoredSession> decode_session(const SessionKeyParts& key, std::string_view record, Now now);
 Result<StoredSubscription> decode_subscription(const SessionKeyParts& key, std::string_view record);
 /// A delivery that refers to a common message has that message's record right behind its own.
-Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_view record, Now now);
+Result<StoredDelivery> decode_delivery(const SessionKeyParts& key, std::string_view record,
+                                       Now now);
 /// What a delivery's record tells without being decoded whole; nothing of a damaged one.
 struct DeliveryOutline {
   std::uint64_t common_message = 0;  ///< 0: the message, if any, is in the record

@@ -31,8 +31,7 @@ std::string sink_prefix(char kind, std::string_view sink) {
   return key;
 }
 
-std::string sink_key(char kind, std::string_view sink, std::uint16_t lane,
-                     std::uint64_t sequence) {
+std::string sink_key(char kind, std::string_view sink, std::uint16_t lane, std::uint64_t sequence) {
   std::string key = sink_prefix(kind, sink);
   append_big_endian(key, lane, 2);
   append_big_endian(key, sequence, 8);

@@ -1,6 +1,7 @@
 #pragma once
-// What waits for a sink, as it lies in the store: key 'q', sink, lane and sequence; dead letters the same
-// under 'x'. A lane is written by one shard at a time, so that its entries keep their order.
+// What waits for a sink, as it lies in the store: key 'q', sink, lane and sequence; dead letters
+// the same under 'x'. A lane is written by one shard at a time, so that its entries keep their
+// order.
 
 #include <cstdint>
 #include <optional>

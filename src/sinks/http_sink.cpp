@@ -28,7 +28,8 @@ int ask_whether_to_stop(void* cancelled, curl_off_t, curl_off_t, curl_off_t, cur
 std::string gzipped(std::string_view text) {
   constexpr int kGzipWindow = 15 + 16;
   z_stream stream{};
-  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindow, 8,
+                   Z_DEFAULT_STRATEGY) != Z_OK)
     return {};
   std::string out(deflateBound(&stream, text.size()), '\0');
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
@@ -59,7 +60,8 @@ struct Headers {
 
 class HttpSink::Exchange {
  public:
-  explicit Exchange(HttpSinkOptions options) : options_(std::move(options)), curl_(curl_easy_init()) {}
+  explicit Exchange(HttpSinkOptions options)
+      : options_(std::move(options)), curl_(curl_easy_init()) {}
   ~Exchange() { curl_easy_cleanup(curl_); }
 
   bool works() const { return curl_ != nullptr; }
@@ -67,7 +69,8 @@ class HttpSink::Exchange {
   void cancel() { cancelled_ = true; }
 
   /// The status, or 0 and why there is none.
-  long post(const std::string& url, const std::string& body, const Headers& headers, std::string& answer) {
+  long post(const std::string& url, const std::string& body, const Headers& headers,
+            std::string& answer) {
     answer.clear();
     char fault[CURL_ERROR_SIZE] = "";
     curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
@@ -81,7 +84,8 @@ class HttpSink::Exchange {
     curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMilliseconds);
     curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
-    if (!options_.ca_file.empty()) curl_easy_setopt(curl_, CURLOPT_CAINFO, options_.ca_file.c_str());
+    if (!options_.ca_file.empty())
+      curl_easy_setopt(curl_, CURLOPT_CAINFO, options_.ca_file.c_str());
     curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, keep_answer);
     curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &answer);
     curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, fault);
@@ -111,8 +115,10 @@ HttpSink::~HttpSink() = default;
 Result<std::unique_ptr<Sink>> HttpSink::open(HttpSinkOptions options) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  if (!options.url.empty() && !options.url.starts_with("http://") && !options.url.starts_with("https://"))
-    return Error{ErrorCode::InvalidArgument, "\"" + options.url + "\" is no http:// or https:// address"};
+  if (!options.url.empty() && !options.url.starts_with("http://") &&
+      !options.url.starts_with("https://"))
+    return Error{ErrorCode::InvalidArgument,
+                 "\"" + options.url + "\" is no http:// or https:// address"};
   auto exchange = std::make_unique<Exchange>(std::move(options));
   if (!exchange->works()) return Error{ErrorCode::Internal, "libcurl cannot be started"};
   return std::unique_ptr<Sink>(new HttpSink(std::move(exchange)));
@@ -128,7 +134,8 @@ SinkVerdict HttpSink::deliver(std::span<const SinkEntry> batch) {
     const std::span<const SinkEntry> rest = batch.subspan(done);
     const SinkEntry& first = rest.front();
     const auto other = std::find_if(rest.begin(), rest.end(), [&](const SinkEntry& each) {
-      return each.url != first.url || each.headers != first.headers || (exchange_->options().one_topic && each.topic != first.topic);
+      return each.url != first.url || each.headers != first.headers ||
+             (exchange_->options().one_topic && each.topic != first.topic);
     });
     SinkVerdict verdict = deliver_alike(rest.first(static_cast<std::size_t>(other - rest.begin())));
     done += verdict.count;
@@ -167,7 +174,8 @@ SinkVerdict HttpSink::post(std::span<const SinkEntry> entries) {
   switch (options.body) {
     case Body::Single:
       body = entries.front().payload;
-      type = entries.front().content_type.empty() ? "application/json" : entries.front().content_type;
+      type =
+          entries.front().content_type.empty() ? "application/json" : entries.front().content_type;
       break;
     case Body::Array:
       for (const SinkEntry& entry : entries) body += (body.empty() ? "[" : ",") + entry.payload;
@@ -188,7 +196,8 @@ SinkVerdict HttpSink::post(std::span<const SinkEntry> entries) {
     if (!value) return {SinkVerdict::Kind::Retry, 0, value.error().detail};
     headers.add(one_line(name) + ": " + one_line(*value));
   }
-  for (const auto& [name, value] : entries.front().headers) headers.add(one_line(name) + ": " + one_line(value));
+  for (const auto& [name, value] : entries.front().headers)
+    headers.add(one_line(name) + ": " + one_line(value));
   if (options.gzip) {
     std::string packed = gzipped(body);
     if (!packed.empty()) {
@@ -197,7 +206,8 @@ SinkVerdict HttpSink::post(std::span<const SinkEntry> entries) {
     }
   }
   std::string answer;
-  const long status = exchange_->post(entries.front().url.empty() ? options.url : entries.front().url, body, headers, answer);
+  const long status = exchange_->post(
+      entries.front().url.empty() ? options.url : entries.front().url, body, headers, answer);
   if (status >= 200 && status < 300) return {SinkVerdict::Kind::Delivered, entries.size(), {}};
   if (status == 0) return {SinkVerdict::Kind::Retry, 0, answer};
   const std::string why = "HTTP " + std::to_string(status) + (answer.empty() ? "" : ": " + answer);

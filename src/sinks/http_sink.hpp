@@ -23,11 +23,11 @@ struct HttpSinkOptions {
   };
   std::string url;  ///< http:// or https://; of entries that have none
   std::vector<std::pair<std::string, std::string>> headers;
-  /// Asked about each request's address before it is made, on the delivering thread; an error refuses the entries.
-  /// Null: any.
+  /// Asked about each request's address before it is made, on the delivering thread; an error
+  /// refuses the entries. Null: any.
   std::function<Result<void>(const std::string&)> admit;
-  /// Makes a header's value of its text before each request, on the delivering thread; an error is a reason to try
-  /// again. Null: texts are the values.
+  /// Makes a header's value of its text before each request, on the delivering thread; an error is
+  /// a reason to try again. Null: texts are the values.
   std::function<Result<std::string>(std::string_view)> fill;
   Body body = Body::Single;
   bool one_topic = false;  ///< a request's entries have one topic
@@ -37,9 +37,9 @@ struct HttpSinkOptions {
 };
 
 /// A request holds entries that follow each other and have the same address and headers.
-/// 2xx: delivered. 408, 425, 429, 5xx and whatever hinders the exchange: try again. Any other status refuses the entry,
-/// found out one by one when it was a batch. Redirects are not followed: they could lead past the list of allowed
-/// targets.
+/// 2xx: delivered. 408, 425, 429, 5xx and whatever hinders the exchange: try again. Any other
+/// status refuses the entry, found out one by one when it was a batch. Redirects are not followed:
+/// they could lead past the list of allowed targets.
 class HttpSink final : public Sink {
  public:
   static Result<std::unique_ptr<Sink>> open(HttpSinkOptions options);

@@ -7,7 +7,21 @@
 
 namespace twinmq::sql {
 
-enum class Aggregate : std::uint8_t { Count, Sum, Avg, Min, Max, Stddev, Median, Percentile, First, Last, Collect, Distinct, Outside };
+enum class Aggregate : std::uint8_t {
+  Count,
+  Sum,
+  Avg,
+  Min,
+  Max,
+  Stddev,
+  Median,
+  Percentile,
+  First,
+  Last,
+  Collect,
+  Distinct,
+  Outside
+};
 
 std::optional<Aggregate> aggregate_of(std::string_view name);
 

@@ -43,7 +43,8 @@ void Compilation::call(const Node& node) {
 void Compilation::note_outside(const Node& node, bool opened) {
   const std::string name = lower_case(node.text);
   if (opened) return program_->outside.push_back({name, node.offset, false, false, grouped_});
-  if (name == kThingShadow) return program_->outside.push_back({name, node.offset, false, true, grouped_});
+  if (name == kThingShadow)
+    return program_->outside.push_back({name, node.offset, false, true, grouped_});
   if (name != "aws_lambda" && name != "call") return;
   const Node& asked = syntax_[node.children[0]];
   if (asked.kind == NodeKind::Text)

@@ -14,47 +14,31 @@ void Compilation::expression(NodeId id) {
   const Node& node = syntax_[id];
   if (grouped_ && grouped(id)) return;
   switch (node.kind) {
-    case NodeKind::Null:
-      return constant(Value::null());
-    case NodeKind::True:
-      return constant(Value::boolean(true));
-    case NodeKind::False:
-      return constant(Value::boolean(false));
+    case NodeKind::Null: return constant(Value::null());
+    case NodeKind::True: return constant(Value::boolean(true));
+    case NodeKind::False: return constant(Value::boolean(false));
     case NodeKind::Number:
       return constant(Value::number(
           options_.version == Version::V2015 ? node.number : json::stripped(node.number),
           program_->arena));
-    case NodeKind::Text:
-      return constant(text_constant(node.text));
+    case NodeKind::Text: return constant(text_constant(node.text));
     case NodeKind::Star:
       program_->asks_payload = true;
       emit(Op::Star, 1);
       return;
     case NodeKind::Name:
-    case NodeKind::Member:
-      return path(id);
-    case NodeKind::Variable:
-      return variable(node);
-    case NodeKind::Index:
-      return unary_like(node, Op::Index);
-    case NodeKind::Not:
-      return unary_like(node, Op::Not);
-    case NodeKind::Negate:
-      return negate(node);
-    case NodeKind::Binary:
-      return binary(node);
-    case NodeKind::In:
-      return unary_like(node, Op::In);
-    case NodeKind::Between:
-      return unary_like(node, Op::Between);
-    case NodeKind::Like:
-      return unary_like(node, Op::Like);
-    case NodeKind::Case:
-      return simple_case(node);
-    case NodeKind::Searched:
-      return searched_case(node);
-    case NodeKind::Call:
-      return call(node);
+    case NodeKind::Member: return path(id);
+    case NodeKind::Variable: return variable(node);
+    case NodeKind::Index: return unary_like(node, Op::Index);
+    case NodeKind::Not: return unary_like(node, Op::Not);
+    case NodeKind::Negate: return negate(node);
+    case NodeKind::Binary: return binary(node);
+    case NodeKind::In: return unary_like(node, Op::In);
+    case NodeKind::Between: return unary_like(node, Op::Between);
+    case NodeKind::Like: return unary_like(node, Op::Like);
+    case NodeKind::Case: return simple_case(node);
+    case NodeKind::Searched: return searched_case(node);
+    case NodeKind::Call: return call(node);
     case NodeKind::Cast:
       expression(node.children[0]);
       emit(Instruction{Op::Cast, static_cast<std::uint8_t>(cast_type_of(node.text)), 0, 0, 0}, 0);
@@ -64,11 +48,9 @@ void Compilation::expression(NodeId id) {
       emit(Op::Array, 1 - static_cast<int>(node.children.size()),
            static_cast<std::uint32_t>(node.children.size()));
       return;
-    case NodeKind::Object:
-      return object(node);
+    case NodeKind::Object: return object(node);
     case NodeKind::Query:
-    case NodeKind::Exists:
-      return query(node);
+    case NodeKind::Exists: return query(node);
   }
 }
 

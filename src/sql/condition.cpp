@@ -22,13 +22,13 @@ Result<Condition, SyntaxFault> Condition::compile(std::string_view text, Dialect
   return condition;
 }
 
-bool Condition::holds(const json::Value& document, std::span<const NamedValue> extra, Scratch& scratch,
-                      std::int64_t now) const {
+bool Condition::holds(const json::Value& document, std::span<const NamedValue> extra,
+                      Scratch& scratch, std::int64_t now) const {
   return value(document, extra, scratch, now).is_true();
 }
 
-json::Value Condition::value(const json::Value& document, std::span<const NamedValue> extra, Scratch& scratch,
-                             std::int64_t now) const {
+json::Value Condition::value(const json::Value& document, std::span<const NamedValue> extra,
+                             Scratch& scratch, std::int64_t now) const {
   scratch.reset();
   json::Value seen = document;
   if (!extra.empty()) {

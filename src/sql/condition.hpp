@@ -10,9 +10,9 @@
 //   const bool holds = condition->holds(document.value, extra, scratch);
 //   arena.reset();
 //
-// A plain name means a named extra value if there is one of that name, else the document's key. Functions over
-// the message (topic(), clientid(), …) see an empty one. Arena and Scratch belong to one thread; a Condition is
-// immutable and may be shared.
+// A plain name means a named extra value if there is one of that name, else the document's key.
+// Functions over the message (topic(), clientid(), …) see an empty one. Arena and Scratch belong to
+// one thread; a Condition is immutable and may be shared.
 
 #include <memory>
 #include <span>
@@ -35,15 +35,17 @@ struct NamedValue {
 
 class Condition {
  public:
-  static Result<Condition, SyntaxFault> compile(std::string_view text, Dialect dialect = Dialect::Twinmq);
+  static Result<Condition, SyntaxFault> compile(std::string_view text,
+                                                Dialect dialect = Dialect::Twinmq);
 
-  /// Whether the expression is the Boolean true. Undefined, a text, a spent budget: it does not hold.
+  /// Whether the expression is the Boolean true. Undefined, a text, a spent budget: it does not
+  /// hold.
   bool holds(const json::Value& document, std::span<const NamedValue> extra, Scratch& scratch,
              std::int64_t now = 0) const;
 
   /// The expression's value; lives until the next call with this scratch.
-  json::Value value(const json::Value& document, std::span<const NamedValue> extra, Scratch& scratch,
-                    std::int64_t now = 0) const;
+  json::Value value(const json::Value& document, std::span<const NamedValue> extra,
+                    Scratch& scratch, std::int64_t now = 0) const;
 
  private:
   std::unique_ptr<const Program> program_;

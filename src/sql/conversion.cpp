@@ -34,16 +34,17 @@ std::optional<std::string_view> text_of(const Value& value, Evaluation& evaluati
     case Kind::Number: {
       char text[json::kDecimalTextMax];
       const Decimal number = value.decimal();
-      const std::size_t size =
-          json::write_decimal(evaluation.version == Version::V2015 ? number : json::stripped(number), text);
+      const std::size_t size = json::write_decimal(
+          evaluation.version == Version::V2015 ? number : json::stripped(number), text);
       const std::string_view copy = evaluation.arena.copy({text, size});
       if (copy.empty()) return std::nullopt;
       return copy;
     }
     case Kind::Array:
     case Kind::Object: {
-      const std::string text = json::text_of(
-          value, evaluation.version == Version::V2015 ? json::Numbers::AsWritten : json::Numbers::Stripped);
+      const std::string text =
+          json::text_of(value, evaluation.version == Version::V2015 ? json::Numbers::AsWritten
+                                                                    : json::Numbers::Stripped);
       if (!evaluation.spend(text.size() / 16)) return std::nullopt;
       const std::string_view copy = evaluation.arena.copy(text);
       if (copy.empty()) return std::nullopt;
@@ -61,7 +62,8 @@ std::optional<std::int64_t> int_of(const Value& value) {
 
 Value number_value(const std::optional<Decimal>& number, Evaluation& evaluation) {
   if (!number) return {};
-  return Value::number(evaluation.version == Version::V2015 ? *number : json::stripped(*number), evaluation.arena);
+  return Value::number(evaluation.version == Version::V2015 ? *number : json::stripped(*number),
+                       evaluation.arena);
 }
 
 Value number_value(double number, Evaluation& evaluation) {
@@ -100,7 +102,8 @@ Value cast(const Value& value, CastType type, Evaluation& evaluation) {
       if (!number) return {};
       if (type == CastType::Decimal) return number_value(*number, evaluation);
       // A Decimal goes down; of a text's number the fraction is cut.
-      return number_value(value.is(Kind::String) ? json::truncate(*number, 0) : json::floor(*number), evaluation);
+      return number_value(
+          value.is(Kind::String) ? json::truncate(*number, 0) : json::floor(*number), evaluation);
     }
   }
   return {};

@@ -7,10 +7,12 @@
 
 namespace twinmq::sql {
 
-/// The digest's bytes. `algorithm`: md2, md5, sha1, sha224, sha256, sha384 or sha512; nothing for others.
+/// The digest's bytes. `algorithm`: md2, md5, sha1, sha224, sha256, sha384 or sha512; nothing for
+/// others.
 std::optional<std::string> digest(std::string_view algorithm, std::string_view text);
 
 /// HMAC (RFC 2104) with one of the above but md2.
-std::optional<std::string> keyed_digest(std::string_view algorithm, std::string_view key, std::string_view text);
+std::optional<std::string> keyed_digest(std::string_view algorithm, std::string_view key,
+                                        std::string_view text);
 
 }  // namespace twinmq::sql

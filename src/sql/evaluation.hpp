@@ -42,7 +42,9 @@ class Caches {
  private:
   struct Hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
   };
   template <typename T>
   using ByName = std::unordered_map<std::string, std::unique_ptr<T>, Hash, std::equal_to<>>;
@@ -62,12 +64,12 @@ struct GroupView {
 struct Evaluation {
   const Event& event;
   Payload& payload;
-  World* world;          ///< may be nullptr
+  World* world;  ///< may be nullptr
   State& state;
   json::Arena& arena;
   Caches& caches;
   Version version;
-  std::int64_t steps;    ///< how many are left
+  std::int64_t steps;  ///< how many are left
   bool lookup_failed = false;
   const GroupView* group = nullptr;
 
@@ -82,12 +84,14 @@ struct Evaluation {
 struct Call {
   Evaluation& evaluation;
   std::span<const json::Value> arguments;
-  std::uint32_t stars = 0;       ///< bit i: argument i is written *
+  std::uint32_t stars = 0;  ///< bit i: argument i is written *
   std::uint32_t slot = 0;
   std::string_view partition;
   bool when = true;
 
-  json::Value operator[](std::size_t i) const { return i < arguments.size() ? arguments[i] : json::Value(); }
+  json::Value operator[](std::size_t i) const {
+    return i < arguments.size() ? arguments[i] : json::Value();
+  }
   std::size_t size() const { return arguments.size(); }
   bool star(std::size_t i) const { return (stars >> i & 1) != 0; }
 };

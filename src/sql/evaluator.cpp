@@ -114,7 +114,8 @@ class Machine {
 
   Value path(std::uint32_t first, std::uint32_t count) {
     Value value = root();
-    for (const std::string_view key : program_.keys.subspan(first, count)) value = value.member(key);
+    for (const std::string_view key : program_.keys.subspan(first, count))
+      value = value.member(key);
     return value;
   }
 
@@ -163,10 +164,22 @@ Value Machine::run(std::uint32_t at) {
         top_[-1] = number_value(number, evaluation_);
         break;
       }
-      case Op::And: --top_; top_[-1] = logical_and(top_[-1], top_[0]); break;
-      case Op::Or: --top_; top_[-1] = logical_or(top_[-1], top_[0]); break;
-      case Op::Equal: --top_; top_[-1] = equals(top_[-1], top_[0]); break;
-      case Op::Unequal: --top_; top_[-1] = unequals(top_[-1], top_[0]); break;
+      case Op::And:
+        --top_;
+        top_[-1] = logical_and(top_[-1], top_[0]);
+        break;
+      case Op::Or:
+        --top_;
+        top_[-1] = logical_or(top_[-1], top_[0]);
+        break;
+      case Op::Equal:
+        --top_;
+        top_[-1] = equals(top_[-1], top_[0]);
+        break;
+      case Op::Unequal:
+        --top_;
+        top_[-1] = unequals(top_[-1], top_[0]);
+        break;
       case Op::Less:
       case Op::LessEqual:
       case Op::Greater:
@@ -182,15 +195,23 @@ Value Machine::run(std::uint32_t at) {
         --top_;
         top_[-1] = arithmetic(instruction.op, top_[-1], top_[0], evaluation_);
         break;
-      case Op::In: --top_; top_[-1] = in_list(top_[-1], top_[0], evaluation_); break;
-      case Op::Like: --top_; top_[-1] = like(top_[-1], top_[0], evaluation_); break;
+      case Op::In:
+        --top_;
+        top_[-1] = in_list(top_[-1], top_[0], evaluation_);
+        break;
+      case Op::Like:
+        --top_;
+        top_[-1] = like(top_[-1], top_[0], evaluation_);
+        break;
       case Op::Between: {
         const Value* operands = take(3);
         push(logical_and(ordered(Op::GreaterEqual, operands[0], operands[1], evaluation_.version),
                          ordered(Op::LessEqual, operands[0], operands[2], evaluation_.version)));
         break;
       }
-      case Op::Cast: top_[-1] = cast(top_[-1], static_cast<CastType>(instruction.count), evaluation_); break;
+      case Op::Cast:
+        top_[-1] = cast(top_[-1], static_cast<CastType>(instruction.count), evaluation_);
+        break;
       case Op::Array: push(array(instruction.a)); break;
       case Op::Object: push(object(instruction)); break;
       case Op::Call: call(instruction); break;
@@ -274,9 +295,10 @@ bool Machine::selected(const SelectPlan& plan, const Value& element, Value& resu
 // An array gives its elements; anything else that is there counts as one element.
 Value Machine::query(const Instruction& instruction, const Value& source, bool exists) {
   const SelectPlan& plan = program_.selects[instruction.a];
-  const std::span<const Value> elements = source.is(Kind::Array)        ? source.items()
-                                          : source.is(Kind::Object) ? std::span<const Value>(&source, 1)
-                                                                    : std::span<const Value>();
+  const std::span<const Value> elements = source.is(Kind::Array) ? source.items()
+                                          : source.is(Kind::Object)
+                                              ? std::span<const Value>(&source, 1)
+                                              : std::span<const Value>();
   Value* results = exists ? nullptr : evaluation_.arena.array<Value>(elements.size());
   if (!exists && results == nullptr) return {};
   std::size_t count = 0;
@@ -340,11 +362,12 @@ Outcome why_not(const Value& condition) {
 
 }  // namespace
 
-Evaluated evaluate(const Program& program, const Event& event, Payload& payload, World* world, State& state,
-                   Scratch& scratch, const Budget& budget) {
+Evaluated evaluate(const Program& program, const Event& event, Payload& payload, World* world,
+                   State& state, Scratch& scratch, const Budget& budget) {
   if (program.group) return {Outcome::Gathered};
   scratch.arena.set_limit(scratch.arena.used() + budget.memory);
-  Evaluation evaluation{event, payload, world, state, scratch.arena, scratch.caches, program.version, budget.steps};
+  Evaluation evaluation{event,         payload,        world,           state,
+                        scratch.arena, scratch.caches, program.version, budget.steps};
   Machine machine(program, evaluation, scratch);
   machine.set_variables();
   const SelectPlan& plan = program.selects[0];
@@ -366,10 +389,12 @@ Evaluated evaluate(const Program& program, const Event& event, Payload& payload,
   return result;
 }
 
-void evaluate_group_input(const Program& program, const Event& event, Payload& payload, World* world, State& state,
-                          Scratch& scratch, const Budget& budget, GroupInput& input) {
+void evaluate_group_input(const Program& program, const Event& event, Payload& payload,
+                          World* world, State& state, Scratch& scratch, const Budget& budget,
+                          GroupInput& input) {
   scratch.arena.set_limit(scratch.arena.used() + budget.memory);
-  Evaluation evaluation{event, payload, world, state, scratch.arena, scratch.caches, program.version, budget.steps};
+  Evaluation evaluation{event,         payload,        world,           state,
+                        scratch.arena, scratch.caches, program.version, budget.steps};
   Machine machine(program, evaluation, scratch);
   machine.set_variables();
   input.outcome = Outcome::Match;
@@ -382,19 +407,22 @@ void evaluate_group_input(const Program& program, const Event& event, Payload& p
   }
   if (input.outcome == Outcome::Match) {
     for (const std::uint32_t key : program.group->keys) input.keys.push_back(machine.run(key));
-    for (const ArgumentPlan& argument : program.group->arguments) input.arguments.push_back(machine.run(argument.block));
-    if (program.group->event_time != kNoBlock) input.event_time = machine.run(program.group->event_time);
+    for (const ArgumentPlan& argument : program.group->arguments)
+      input.arguments.push_back(machine.run(argument.block));
+    if (program.group->event_time != kNoBlock)
+      input.event_time = machine.run(program.group->event_time);
   }
   if (const auto fault = fault_of(machine, evaluation)) input.outcome = *fault;
 }
 
-Evaluated evaluate_group(const Program& program, const GroupView& group, World* world, Scratch& scratch,
-                         const Budget& budget) {
+Evaluated evaluate_group(const Program& program, const GroupView& group, World* world,
+                         Scratch& scratch, const Budget& budget) {
   scratch.arena.set_limit(scratch.arena.used() + budget.memory);
   const Event event;
   Payload payload(Value(), scratch.arena);
   State state;
-  Evaluation evaluation{event, payload, world, state, scratch.arena, scratch.caches, program.version, budget.steps};
+  Evaluation evaluation{event,         payload,        world,           state,
+                        scratch.arena, scratch.caches, program.version, budget.steps};
   evaluation.group = &group;
   Machine machine(program, evaluation, scratch);
   Evaluated result;
@@ -407,10 +435,11 @@ Evaluated evaluate_group(const Program& program, const GroupView& group, World* 
   return result;
 }
 
-Value evaluate_condition(const Program& program, const Event& event, Payload& payload, World* world, State& state,
-                         Scratch& scratch, const Budget& budget) {
+Value evaluate_condition(const Program& program, const Event& event, Payload& payload, World* world,
+                         State& state, Scratch& scratch, const Budget& budget) {
   scratch.arena.set_limit(scratch.arena.used() + budget.memory);
-  Evaluation evaluation{event, payload, world, state, scratch.arena, scratch.caches, program.version, budget.steps};
+  Evaluation evaluation{event,         payload,        world,           state,
+                        scratch.arena, scratch.caches, program.version, budget.steps};
   Machine machine(program, evaluation, scratch);
   machine.set_variables();
   const Value value = machine.run(program.selects[0].where);
@@ -422,7 +451,8 @@ std::string_view describe(Outcome outcome) {
     case Outcome::Match: return "matches";
     case Outcome::OtherTopic: return "FROM does not cover the topic";
     case Outcome::WhereFalse: return "WHERE is false";
-    case Outcome::WhereUndefined: return "WHERE is Undefined: something it needs is absent or has another type";
+    case Outcome::WhereUndefined:
+      return "WHERE is Undefined: something it needs is absent or has another type";
     case Outcome::WhereNoBoolean: return "WHERE is no Boolean";
     case Outcome::LookupFailed: return "a look-up outside the message had no answer";
     case Outcome::StepsSpent: return "the evaluation takes more work than is granted";

@@ -14,7 +14,7 @@ namespace twinmq::sql {
 /// Why actions do not run.
 enum class Outcome : std::uint8_t {
   Match,
-  OtherTopic,      ///< FROM does not cover the topic
+  OtherTopic,  ///< FROM does not cover the topic
   WhereFalse,
   WhereUndefined,
   WhereNoBoolean,  ///< WHERE is a text, a number, …
@@ -28,13 +28,13 @@ std::string_view describe(Outcome outcome);
 
 struct Evaluated {
   Outcome outcome = Outcome::Match;
-  bool raw = false;     ///< the payload's bytes go on unchanged
-  bool several = false; ///< FOREACH: the value is an Array of results
-  json::Value value;    ///< of a match; Undefined: the whole result is
+  bool raw = false;      ///< the payload's bytes go on unchanged
+  bool several = false;  ///< FOREACH: the value is an Array of results
+  json::Value value;     ///< of a match; Undefined: the whole result is
 };
 
 struct Budget {
-  std::int64_t steps = 500'000;             ///< instructions, and a share for each byte worked on
+  std::int64_t steps = 500'000;  ///< instructions, and a share for each byte worked on
   std::size_t memory = std::size_t{4} << 20;
 };
 
@@ -52,8 +52,8 @@ class Scratch {
 };
 
 /// Runs a statement's program. `state` belongs to the statement.
-Evaluated evaluate(const Program& program, const Event& event, Payload& payload, World* world, State& state,
-                   Scratch& scratch, const Budget& budget = {});
+Evaluated evaluate(const Program& program, const Event& event, Payload& payload, World* world,
+                   State& state, Scratch& scratch, const Budget& budget = {});
 
 /// What a message brings to its group, if WHERE is true.
 struct GroupInput {
@@ -63,15 +63,17 @@ struct GroupInput {
   json::Value event_time;
 };
 /// Into `input`, whose room serves again.
-void evaluate_group_input(const Program& program, const Event& event, Payload& payload, World* world, State& state,
-                          Scratch& scratch, const Budget& budget, GroupInput& input);
+void evaluate_group_input(const Program& program, const Event& event, Payload& payload,
+                          World* world, State& state, Scratch& scratch, const Budget& budget,
+                          GroupInput& input);
 
 /// A closed window's HAVING and SELECT.
-Evaluated evaluate_group(const Program& program, const GroupView& group, World* world, Scratch& scratch,
-                         const Budget& budget = {});
+Evaluated evaluate_group(const Program& program, const GroupView& group, World* world,
+                         Scratch& scratch, const Budget& budget = {});
 
 /// The program's condition alone, for expressions that stand without a statement.
-json::Value evaluate_condition(const Program& program, const Event& event, Payload& payload, World* world,
-                               State& state, Scratch& scratch, const Budget& budget = {});
+json::Value evaluate_condition(const Program& program, const Event& event, Payload& payload,
+                               World* world, State& state, Scratch& scratch,
+                               const Budget& budget = {});
 
 }  // namespace twinmq::sql

@@ -12,13 +12,51 @@
 namespace twinmq::sql {
 namespace {
 
-constexpr std::string_view kOperations[] = {"OR", "AND", "=", "<>", "<", "<=", ">", ">=", "+", "-", "*", "/", "%"};
-constexpr std::string_view kOps[] = {
-    "constant",  "star",     "element",    "path",      "field",       "index",     "variable",   "not",       "negate",
-    "and",       "or",       "equal",      "unequal",   "less",        "less_equal", "greater",   "greater_equal", "add",
-    "subtract",  "multiply", "divide",     "remainder", "in",          "between",   "like",       "cast",      "array",
-    "object",    "call",     "query",      "exists",    "jump",        "jump_unless_true", "jump_undefined", "case_test", "pop",
-    "undefined", "compare", "aggregate", "group_key", "window_begin", "window_end", "end"};
+constexpr std::string_view kOperations[] = {"OR", "AND", "=", "<>", "<", "<=", ">",
+                                            ">=", "+",   "-", "*",  "/", "%"};
+constexpr std::string_view kOps[] = {"constant",
+                                     "star",
+                                     "element",
+                                     "path",
+                                     "field",
+                                     "index",
+                                     "variable",
+                                     "not",
+                                     "negate",
+                                     "and",
+                                     "or",
+                                     "equal",
+                                     "unequal",
+                                     "less",
+                                     "less_equal",
+                                     "greater",
+                                     "greater_equal",
+                                     "add",
+                                     "subtract",
+                                     "multiply",
+                                     "divide",
+                                     "remainder",
+                                     "in",
+                                     "between",
+                                     "like",
+                                     "cast",
+                                     "array",
+                                     "object",
+                                     "call",
+                                     "query",
+                                     "exists",
+                                     "jump",
+                                     "jump_unless_true",
+                                     "jump_undefined",
+                                     "case_test",
+                                     "pop",
+                                     "undefined",
+                                     "compare",
+                                     "aggregate",
+                                     "group_key",
+                                     "window_begin",
+                                     "window_end",
+                                     "end"};
 static_assert(std::size(kOps) == static_cast<std::size_t>(Op::End) + 1);
 static_assert(std::size(kOperations) == static_cast<std::size_t>(Operation::Remainder) + 1);
 
@@ -33,7 +71,8 @@ std::string quoted(std::string_view text) {
 
 std::string name_of(std::string_view key) {
   const bool plain = !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
-    return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+           (c >= 'a' && c <= 'z');
   });
   if (plain && (key.front() < '0' || key.front() > '9')) return std::string(key);
   std::string made = "`";
@@ -68,9 +107,12 @@ class Unparser {
       case NodeKind::Not: return "(NOT " + child(0) + ")";
       case NodeKind::Negate: return "(-" + child(0) + ")";
       case NodeKind::Binary:
-        return "(" + child(0) + " " + std::string(kOperations[static_cast<std::size_t>(node.operation)]) + " " + child(1) + ")";
+        return "(" + child(0) + " " +
+               std::string(kOperations[static_cast<std::size_t>(node.operation)]) + " " + child(1) +
+               ")";
       case NodeKind::In: return "(" + child(0) + " IN " + child(1) + ")";
-      case NodeKind::Between: return "(" + child(0) + " BETWEEN " + child(1) + " AND " + child(2) + ")";
+      case NodeKind::Between:
+        return "(" + child(0) + " BETWEEN " + child(1) + " AND " + child(2) + ")";
       case NodeKind::Like: return "(" + child(0) + " LIKE " + child(1) + ")";
       case NodeKind::Case: return cases(node, "CASE " + child(0), 1);
       case NodeKind::Searched: return cases(node, "CASE", 0);
@@ -123,7 +165,8 @@ class Unparser {
       const Item& item = from.items[i];
       const std::string expression = item.star ? "*" : text(item.node);
       const std::string alias = alias_of(item);
-      made += (i == 0 ? "" : ", ") + expression + (alias.empty() || alias == expression ? "" : " AS " + alias);
+      made += (i == 0 ? "" : ", ") + expression +
+              (alias.empty() || alias == expression ? "" : " AS " + alias);
     }
     if (from.source) made += " FROM " + text(*from.source);
     if (!from.alias.empty()) made += " AS " + from.alias;
@@ -135,7 +178,8 @@ class Unparser {
 };
 
 std::string duration_of(std::int64_t milliseconds) {
-  return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + "s" : std::to_string(milliseconds) + "ms";
+  return milliseconds % 1000 == 0 ? std::to_string(milliseconds / 1000) + "s"
+                                  : std::to_string(milliseconds) + "ms";
 }
 
 std::string window_of(const Window& window) {
@@ -151,7 +195,8 @@ std::string window_of(const Window& window) {
 std::string line_of(const Program& program, const Instruction& at) {
   std::string made(kOps[static_cast<std::size_t>(at.op)]);
   const auto keys = [&](std::uint32_t first, std::uint32_t count) {
-    for (std::uint32_t i = first; i < first + count && i < program.keys.size(); ++i) made += " " + std::string(program.keys[i]);
+    for (std::uint32_t i = first; i < first + count && i < program.keys.size(); ++i)
+      made += " " + std::string(program.keys[i]);
   };
   switch (at.op) {
     case Op::Constant: return made + " " + json::text_of(program.constants[at.a]);
@@ -160,13 +205,16 @@ std::string line_of(const Program& program, const Instruction& at) {
     case Op::Field: keys(at.a, 1); return made;
     case Op::Compare:
       keys(at.a, at.count);
-      return made + " " + std::string(kOps[at.flags]) + " " + json::text_of(program.constants[at.b]);
+      return made + " " + std::string(kOps[at.flags]) + " " +
+             json::text_of(program.constants[at.b]);
     case Op::Jump:
     case Op::JumpUnlessTrue:
     case Op::JumpUndefined:
     case Op::CaseTest: return made + " to " + std::to_string(at.a);
     case Op::Call:
-      made += " " + (at.a < all_functions().size() ? std::string(all_functions()[at.a].name) : "number " + std::to_string(at.a)) +
+      made += " " +
+              (at.a < all_functions().size() ? std::string(all_functions()[at.a].name)
+                                             : "number " + std::to_string(at.a)) +
               " of " + std::to_string(at.count);
       if ((at.flags & kHasState) != 0) made += ", memory " + std::to_string(at.b);
       return made;
@@ -188,8 +236,9 @@ class Gatherer {
 
   void add(NodeId id) {
     const Node& node = syntax_[id];
-    const bool grouped = node.kind == NodeKind::Call && syntax_.grouping &&
-                         (aggregate_of(node.text) || node.text == "window_start" || node.text == "window_end");
+    const bool grouped =
+        node.kind == NodeKind::Call && syntax_.grouping &&
+        (aggregate_of(node.text) || node.text == "window_start" || node.text == "window_end");
     if (node.kind == NodeKind::Query || node.kind == NodeKind::Exists) {
       if (syntax_.selects[node.select].source) add(*syntax_.selects[node.select].source);
     } else {
@@ -229,14 +278,18 @@ std::string explain(const Statement& statement) {
     all += padded + text + "\n";
   };
   for (const std::string& filter : statement.filters()) line("from", filter);
-  for (const auto& [name, node] : syntax.variables) line("set", (name.starts_with('@') ? "" : "@") + name + " = " + text_of(syntax, node));
-  if (syntax.foreach) line("foreach", text_of(syntax, syntax.foreach->list) + (syntax.foreach->alias.empty() ? "" : " AS " + syntax.foreach->alias));
+  for (const auto& [name, node] : syntax.variables)
+    line("set", (name.starts_with('@') ? "" : "@") + name + " = " + text_of(syntax, node));
+  if (syntax.foreach)
+    line("foreach", text_of(syntax, syntax.foreach->list) +
+                        (syntax.foreach->alias.empty() ? "" : " AS " + syntax.foreach->alias));
   if (syntax.selects[0].where) line("where", text_of(syntax, *syntax.selects[0].where));
   const auto items = [&](const std::vector<Item>& of) {
     for (const Item& item : of) {
       const std::string alias = alias_of(item);
       const std::string expression = item.star ? "*" : text_of(syntax, item.node);
-      line("select", alias.empty() || alias == expression ? expression : alias + " = " + expression);
+      line("select",
+           alias.empty() || alias == expression ? expression : alias + " = " + expression);
     }
   };
   items(syntax.selects[0].items);
@@ -250,17 +303,22 @@ std::string explain(const Statement& statement) {
     if (syntax.grouping->having) line("having", text_of(syntax, *syntax.grouping->having));
   }
   line("reads", program.asks_payload ? "the payload" : "no payload");
-  if (program.state_slots > 0) line("remembers", "for " + std::to_string(program.state_slots) + " functions, at the home of the rule");
-  line("program", std::to_string(program.code.size()) + " instructions, " + std::to_string(program.stack_size) + " values deep");
+  if (program.state_slots > 0)
+    line("remembers",
+         "for " + std::to_string(program.state_slots) + " functions, at the home of the rule");
+  line("program", std::to_string(program.code.size()) + " instructions, " +
+                      std::to_string(program.stack_size) + " values deep");
   for (std::size_t i = 0; i < program.code.size(); ++i) {
     const std::string number = std::to_string(i);
-    all += std::string(7 - std::min<std::size_t>(number.size(), 7), ' ') + number + "  " + line_of(program, program.code[i]) + "\n";
+    all += std::string(7 - std::min<std::size_t>(number.size(), 7), ' ') + number + "  " +
+           line_of(program, program.code[i]) + "\n";
   }
   return all;
 }
 
-std::vector<ExplainedValue> explain_values(const Statement& statement, Dialect dialect, const Event& event,
-                                           Payload& payload, World* world, std::size_t most) {
+std::vector<ExplainedValue> explain_values(const Statement& statement, Dialect dialect,
+                                           const Event& event, Payload& payload, World* world,
+                                           std::size_t most) {
   const Syntax& syntax = statement.syntax();
   Gatherer gatherer(syntax, most);
   for (const auto& [name, node] : syntax.variables) gatherer.add(node);
@@ -279,7 +337,8 @@ std::vector<ExplainedValue> explain_values(const Statement& statement, Dialect d
     State state;
     const Evaluated evaluated = alone->evaluate(event, payload, world, state, scratch);
     ExplainedValue value{std::move(expression), std::nullopt};
-    if (evaluated.outcome == Outcome::Match && !evaluated.value.is_undefined()) value.value = json::text_of(evaluated.value);
+    if (evaluated.outcome == Outcome::Match && !evaluated.value.is_undefined())
+      value.value = json::text_of(evaluated.value);
     all.push_back(std::move(value));
   }
   return all;

@@ -21,9 +21,10 @@ struct ExplainedValue {
   std::optional<std::string> value;  ///< JSON; nothing: Undefined
 };
 
-/// Every expression over the message in the statement, the inner ones first, each once; not those over elements of
-/// nested queries and over windows. At most so many.
-std::vector<ExplainedValue> explain_values(const Statement& statement, Dialect dialect, const Event& event,
-                                           Payload& payload, World* world, std::size_t most = 200);
+/// Every expression over the message in the statement, the inner ones first, each once; not those
+/// over elements of nested queries and over windows. At most so many.
+std::vector<ExplainedValue> explain_values(const Statement& statement, Dialect dialect,
+                                           const Event& event, Payload& payload, World* world,
+                                           std::size_t most = 200);
 
 }  // namespace twinmq::sql

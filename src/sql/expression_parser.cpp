@@ -14,8 +14,9 @@ bool ExpressionParser::value_keyword() const {
     case TokenKind::Variable:
     case TokenKind::Quoted: return true;
     case TokenKind::Name:
-      return !reserved_here(next_) || same_word(next_.source, "case") || same_word(next_.source, "not") ||
-             same_word(next_.source, "exists") || same_word(next_.source, "null");
+      return !reserved_here(next_) || same_word(next_.source, "case") ||
+             same_word(next_.source, "not") || same_word(next_.source, "exists") ||
+             same_word(next_.source, "null");
     case TokenKind::Sign: break;
     default: return false;
   }
@@ -79,7 +80,8 @@ bool ExpressionParser::alias_name(std::string& name) {
   return true;
 }
 
-// A path gives its last name, a function its own, an object its keys. Everything else asks for a name.
+// A path gives its last name, a function its own, an object its keys. Everything else asks for a
+// name.
 bool ExpressionParser::named_by_itself(Item& item) {
   const Node& node = syntax_.nodes[item.node];
   switch (node.kind) {
@@ -127,12 +129,18 @@ std::pair<Operation, int> ExpressionParser::binary_operator() const {
   if (is_word("and")) return {Operation::And, kAnd};
   if (now_.kind != TokenKind::Sign) return {Operation::Or, 0};
   constexpr std::pair<std::string_view, std::pair<Operation, int>> kOperators[] = {
-      {"=", {Operation::Equal, kComparison}},    {"<>", {Operation::Unequal, kComparison}},
-      {"!=", {Operation::Unequal, kComparison}}, {"<", {Operation::Less, kComparison}},
-      {"<=", {Operation::LessEqual, kComparison}}, {">", {Operation::Greater, kComparison}},
-      {">=", {Operation::GreaterEqual, kComparison}}, {"+", {Operation::Add, kSum}},
-      {"-", {Operation::Subtract, kSum}},        {"*", {Operation::Multiply, kProduct}},
-      {"/", {Operation::Divide, kProduct}},      {"%", {Operation::Remainder, kProduct}}};
+      {"=", {Operation::Equal, kComparison}},
+      {"<>", {Operation::Unequal, kComparison}},
+      {"!=", {Operation::Unequal, kComparison}},
+      {"<", {Operation::Less, kComparison}},
+      {"<=", {Operation::LessEqual, kComparison}},
+      {">", {Operation::Greater, kComparison}},
+      {">=", {Operation::GreaterEqual, kComparison}},
+      {"+", {Operation::Add, kSum}},
+      {"-", {Operation::Subtract, kSum}},
+      {"*", {Operation::Multiply, kProduct}},
+      {"/", {Operation::Divide, kProduct}},
+      {"%", {Operation::Remainder, kProduct}}};
   for (const auto& [sign, meaning] : kOperators)
     if (now_.source == sign) return meaning;
   return {Operation::Or, 0};
@@ -140,8 +148,9 @@ std::pair<Operation, int> ExpressionParser::binary_operator() const {
 
 bool ExpressionParser::is_special_comparison() const {
   const auto special = [](const Token& token) {
-    return token.kind == TokenKind::Name && (same_word(token.source, "in") || same_word(token.source, "like") ||
-                                             same_word(token.source, "between"));
+    return token.kind == TokenKind::Name &&
+           (same_word(token.source, "in") || same_word(token.source, "like") ||
+            same_word(token.source, "between"));
   };
   return special(now_) || (is_word("not") && special(next_));
 }
@@ -169,7 +178,8 @@ NodeId ExpressionParser::special_comparison(NodeId left, std::size_t offset) {
   return make(NodeKind::Not, offset, {node});
 }
 
-// x IN (1, 2) as other dialects write it; one value in parentheses stays an expression that yields a list.
+// x IN (1, 2) as other dialects write it; one value in parentheses stays an expression that yields
+// a list.
 NodeId ExpressionParser::in_list() {
   if (!superset() || !is_sign("(") || next_is_word("select")) return expression(kSum);
   const std::size_t offset = now_.offset;
@@ -235,7 +245,9 @@ NodeId ExpressionParser::primary() {
   switch (token.kind) {
     case TokenKind::Number: return number();
     case TokenKind::Text: advance(); return make(NodeKind::Text, token.offset, {}, unquoted(token));
-    case TokenKind::Quoted: advance(); return make(NodeKind::Name, token.offset, {}, unquoted(token));
+    case TokenKind::Quoted:
+      advance();
+      return make(NodeKind::Name, token.offset, {}, unquoted(token));
     case TokenKind::Variable: return variable();
     case TokenKind::Name: return word();
     case TokenKind::Sign: break;
@@ -379,7 +391,8 @@ NodeId ExpressionParser::call() {
   }
   if (!take_sign(")")) return no_node("',' or ')'");
   const NodeId node = make(NodeKind::Call, offset, std::move(arguments), std::move(name));
-  if (node != kNoNode && superset() && is_word("over") && next_is_sign("(") && !over(node)) return kNoNode;
+  if (node != kNoNode && superset() && is_word("over") && next_is_sign("(") && !over(node))
+    return kNoNode;
   return node;
 }
 
@@ -411,10 +424,12 @@ NodeId ExpressionParser::cast() {
   advance();
   const NodeId operand = expression();
   if (operand == kNoNode || !expect_word("as", "AS")) return kNoNode;
-  constexpr std::string_view kTypes[] = {"string",  "nvarchar", "text",    "ntext", "varchar", "int",
-                                         "integer", "double",   "decimal", "bool",  "boolean"};
-  const bool known = now_.kind == TokenKind::Name &&
-                     std::any_of(std::begin(kTypes), std::end(kTypes), [&](auto type) { return is_word(type); });
+  constexpr std::string_view kTypes[] = {"string",  "nvarchar", "text",    "ntext",
+                                         "varchar", "int",      "integer", "double",
+                                         "decimal", "bool",     "boolean"};
+  const bool known =
+      now_.kind == TokenKind::Name &&
+      std::any_of(std::begin(kTypes), std::end(kTypes), [&](auto type) { return is_word(type); });
   if (!known) return no_node("a type: String, Int, Decimal or Boolean");
   std::string type = lower_case(now_.source);
   advance();

@@ -35,9 +35,11 @@ std::string describe(std::string_view text, const SyntaxFault& fault) {
   while (begin < offset && !begins_character(text[begin])) ++begin;
   if (end - offset > kLineShownMax) end = offset + kLineShownMax;
   std::string line(text.substr(begin, end - begin));
-  std::replace_if(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-  return "line " + std::to_string(at.line) + ", column " + std::to_string(at.column) + ": " + fault.message + "\n  " +
-         line + "\n  " + std::string(characters(text.substr(begin, offset - begin)), ' ') + "^";
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  return "line " + std::to_string(at.line) + ", column " + std::to_string(at.column) + ": " +
+         fault.message + "\n  " + line + "\n  " +
+         std::string(characters(text.substr(begin, offset - begin)), ' ') + "^";
 }
 
 }  // namespace twinmq::sql

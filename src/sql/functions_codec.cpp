@@ -53,8 +53,8 @@ std::optional<std::string_view> packed_bytes(const Call& call, std::string_view 
   return call.evaluation.arena.copy(*bytes);
 }
 
-// ('proto', descriptor, message), or as AWS: ('proto', bucket, key, file, message), where the descriptor is called
-// bucket/key, or key alone.
+// ('proto', descriptor, message), or as AWS: ('proto', bucket, key, file, message), where the
+// descriptor is called bucket/key, or key alone.
 std::optional<Value> read_proto(const Call& call, std::string_view bytes) {
   World* const world = call.evaluation.world;
   for (std::size_t i = 2; i < call.size(); ++i)
@@ -62,19 +62,22 @@ std::optional<Value> read_proto(const Call& call, std::string_view bytes) {
   if (world == nullptr || (call.size() != 4 && call.size() != 6)) return std::nullopt;
   const bool ours = call.size() == 4;
   const ProtobufTypes* types = nullptr;
-  if (!ours) types = world->protobuf_types(std::string(call[2].text()) + "/" + std::string(call[3].text()));
+  if (!ours)
+    types = world->protobuf_types(std::string(call[2].text()) + "/" + std::string(call[3].text()));
   if (types == nullptr) types = world->protobuf_types(call[ours ? 2 : 3].text());
   const auto* const type = types == nullptr ? nullptr
                            : ours           ? types->find(call[3].text())
                                             : types->find(call[5].text(), call[4].text());
-  return type == nullptr ? std::nullopt : ProtobufTypes::decode(*type, bytes, call.evaluation.arena);
+  return type == nullptr ? std::nullopt
+                         : ProtobufTypes::decode(*type, bytes, call.evaluation.arena);
 }
 
 std::optional<Value> read_packed(const Call& call, std::string_view scheme, std::string_view text) {
   const auto bytes = packed_bytes(call, text);
   if (!bytes) return std::nullopt;
   if (scheme == "proto") return read_proto(call, *bytes);
-  return scheme == "cbor" ? read_cbor(*bytes, call.evaluation.arena) : read_msgpack(*bytes, call.evaluation.arena);
+  return scheme == "cbor" ? read_cbor(*bytes, call.evaluation.arena)
+                          : read_msgpack(*bytes, call.evaluation.arena);
 }
 
 Value decode(const Call& call) {
@@ -84,7 +87,8 @@ Value decode(const Call& call) {
   const std::string_view scheme = call[1].text();
   if (scheme == "base64" || scheme == "hex") {
     const auto bytes = scheme == "hex" ? from_hex(*text) : from_base64(*text);
-    return read_or_null(bytes ? std::optional(json_or_text(*bytes, evaluation)) : std::nullopt, evaluation);
+    return read_or_null(bytes ? std::optional(json_or_text(*bytes, evaluation)) : std::nullopt,
+                        evaluation);
   }
   if (scheme == "json") {
     const json::ReadResult read = json::read(*text, evaluation.arena);

@@ -19,7 +19,8 @@ constexpr std::size_t kTransformBytesMax = std::size_t{128} << 10;
 
 Value get(const Call& call) {
   const Value& from = call[0];
-  if (from.is(Kind::Object)) return call[1].is(Kind::String) ? from.member(call[1].text()) : Value();
+  if (from.is(Kind::Object))
+    return call[1].is(Kind::String) ? from.member(call[1].text()) : Value();
   const auto index = int_of(call[1]);
   if (!index || *index < 0) return {};
   if (from.is(Kind::Array)) return from.item(static_cast<std::size_t>(*index));
@@ -69,7 +70,8 @@ Value transform(const Call& call) {
   Value* items = call.evaluation.arena.array<Value>(values.items().size());
   if (items == nullptr) return {};
   std::size_t at = 0;
-  for (const Value& value : values.items()) items[at++] = enriched(attributes, value, call.evaluation);
+  for (const Value& value : values.items())
+    items[at++] = enriched(attributes, value, call.evaluation);
   return Value::array({items, at});
 }
 
@@ -103,8 +105,10 @@ Value values(const Call& call) {
 }
 
 Value size(const Call& call) {
-  if (call[0].is(Kind::Array)) return Value::integer(static_cast<std::int64_t>(call[0].items().size()));
-  if (call[0].is(Kind::Object)) return Value::integer(static_cast<std::int64_t>(call[0].members().size()));
+  if (call[0].is(Kind::Array))
+    return Value::integer(static_cast<std::int64_t>(call[0].items().size()));
+  if (call[0].is(Kind::Object))
+    return Value::integer(static_cast<std::int64_t>(call[0].members().size()));
   return {};
 }
 
@@ -124,13 +128,15 @@ Value slice(const Call& call) {
   const auto count = static_cast<std::int64_t>(call[0].items().size());
   const auto begin = std::clamp<std::int64_t>(*from, 0, count);
   const auto end = std::clamp<std::int64_t>(*to, begin, count);
-  return Value::array(call[0].items().subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+  return Value::array(call[0].items().subspan(static_cast<std::size_t>(begin),
+                                              static_cast<std::size_t>(end - begin)));
 }
 
 Value split(const Call& call) {
   const auto text = text_of(call[0], call.evaluation);
   const auto separator = text_of(call[1], call.evaluation);
-  if (!text || !separator || separator->empty() || !call.evaluation.spend(text->size() / 4)) return {};
+  if (!text || !separator || separator->empty() || !call.evaluation.spend(text->size() / 4))
+    return {};
   std::size_t count = 1;
   for (std::size_t at = text->find(*separator); at != std::string_view::npos;
        at = text->find(*separator, at + separator->size()))
@@ -166,7 +172,8 @@ Value join(const Call& call) {
 Value path(const Call& call) {
   constexpr std::size_t kValuesMax = 100'000;
   if (!call[1].is(Kind::String) || !call.evaluation.spend(call[1].text().size() + 8)) return {};
-  const auto most = std::min(kValuesMax, static_cast<std::size_t>(std::max<std::int64_t>(call.evaluation.steps, 1)));
+  const auto most = std::min(
+      kValuesMax, static_cast<std::size_t>(std::max<std::int64_t>(call.evaluation.steps, 1)));
   return json_path(call[0], call[1].text(), call.evaluation.arena, most);
 }
 

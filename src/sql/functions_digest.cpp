@@ -27,8 +27,9 @@ Value digested(const Call& call) {
 }
 
 constexpr Function kFunctions[] = {
-    {"md2", 1, 1, digested<kMd2>},       {"md5", 1, 1, digested<kMd5>},       {"sha1", 1, 1, digested<kSha1>},
-    {"sha224", 1, 1, digested<kSha224>}, {"sha256", 1, 1, digested<kSha256>}, {"sha384", 1, 1, digested<kSha384>},
+    {"md2", 1, 1, digested<kMd2>},       {"md5", 1, 1, digested<kMd5>},
+    {"sha1", 1, 1, digested<kSha1>},     {"sha224", 1, 1, digested<kSha224>},
+    {"sha256", 1, 1, digested<kSha256>}, {"sha384", 1, 1, digested<kSha384>},
     {"sha512", 1, 1, digested<kSha512>},
 };
 

@@ -17,7 +17,8 @@ Value failed(const Call& call) {
 
 Value document(const std::optional<std::string>& text, const Call& call) {
   if (!text) return failed(call);
-  const json::ReadResult read = json::read(call.evaluation.arena.copy(*text), call.evaluation.arena);
+  const json::ReadResult read =
+      json::read(call.evaluation.arena.copy(*text), call.evaluation.arena);
   return read ? read.value : failed(call);
 }
 
@@ -26,12 +27,14 @@ Value get_thing_shadow(const Call& call) {
   if (call.evaluation.world == nullptr || !call[0].is(Kind::String)) return failed(call);
   if (call.size() > 1 && !call[1].is(Kind::String)) return failed(call);
   const bool named = call.size() == 3 || (call.size() == 2 && !call[1].text().starts_with("arn:"));
-  return document(call.evaluation.world->thing_shadow(call[0].text(), named ? call[1].text() : ""), call);
+  return document(call.evaluation.world->thing_shadow(call[0].text(), named ? call[1].text() : ""),
+                  call);
 }
 
 Value call_outside(const Call& call) {
   if (call.evaluation.world == nullptr || !call[0].is(Kind::String)) return failed(call);
-  const auto answer = call.evaluation.world->call(outside_name(call[0].text()), call.arguments.subspan(1), call.evaluation.arena);
+  const auto answer = call.evaluation.world->call(outside_name(call[0].text()),
+                                                  call.arguments.subspan(1), call.evaluation.arena);
   return answer ? *answer : failed(call);
 }
 

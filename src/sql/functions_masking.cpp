@@ -23,7 +23,8 @@ Value mask(const Call& call) {
   const auto keep = call.size() == 2 ? int_of(call[1]) : std::optional<std::int64_t>(0);
   if (!text || !keep || !call.evaluation.spend(text->size() / 16)) return {};
   const std::size_t count = character_count(*text);
-  const std::size_t shown = std::min(count, static_cast<std::size_t>(std::max<std::int64_t>(*keep, 0)));
+  const std::size_t shown =
+      std::min(count, static_cast<std::size_t>(std::max<std::int64_t>(*keep, 0)));
   std::string masked(count - shown, '*');
   masked += text->substr(character_offset(*text, count - shown));
   return text_value(masked, call.evaluation);
@@ -49,7 +50,8 @@ Value hmac(const Call& call) {
   const auto key = text_of(call[1], call.evaluation);
   const auto name = algorithm(call[2]);
   if (!text || !key || !name || !call.evaluation.spend(text->size() / 4 + 40)) return {};
-  const auto bytes = keyed_digest(*name, *key, call.star(0) ? call.evaluation.payload.text() : *text);
+  const auto bytes =
+      keyed_digest(*name, *key, call.star(0) ? call.evaluation.payload.text() : *text);
   return bytes ? text_value(to_hex(*bytes), call.evaluation) : Value();
 }
 
@@ -59,7 +61,8 @@ Value tokenize(const Call& call) {
   const auto key = text_of(call[1], call.evaluation);
   if (!text || !key || !call.evaluation.spend(text->size() / 4 + 40)) return {};
   const auto bytes = keyed_digest("sha256", *key, *text);
-  return bytes ? text_value("tok_" + to_hex(bytes->substr(0, kTokenBytes)), call.evaluation) : Value();
+  return bytes ? text_value("tok_" + to_hex(bytes->substr(0, kTokenBytes)), call.evaluation)
+               : Value();
 }
 
 constexpr Function kFunctions[] = {

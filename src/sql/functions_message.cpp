@@ -75,9 +75,12 @@ Value get_mqtt_property(const Call& call) {
   const Event& event = call.evaluation.event;
   if (!call[0].is(Kind::String)) return {};
   const std::string_view name = call[0].text();
-  if (name == "format_indicator") return Value::string(event.payload_is_utf8 ? "UTF8_DATA" : "UNSPECIFIED_BYTES");
-  if (name == "content_type") return event.content_type ? Value::string(*event.content_type) : Value();
-  if (name == "response_topic") return event.response_topic ? Value::string(*event.response_topic) : Value();
+  if (name == "format_indicator")
+    return Value::string(event.payload_is_utf8 ? "UTF8_DATA" : "UNSPECIFIED_BYTES");
+  if (name == "content_type")
+    return event.content_type ? Value::string(*event.content_type) : Value();
+  if (name == "response_topic")
+    return event.response_topic ? Value::string(*event.response_topic) : Value();
   if (name == "correlation_data" && event.correlation_data)
     return text_value(to_base64(twinmq::text_of(*event.correlation_data)), call.evaluation);
   return {};

@@ -29,7 +29,8 @@ template <double (*Step)(double, double)>
 Value by_doubles(const Call& call) {
   const auto a = number_of(call[0]);
   const auto b = number_of(call[1]);
-  return a && b ? number_value(Step(json::to_double(*a), json::to_double(*b)), call.evaluation) : Value();
+  return a && b ? number_value(Step(json::to_double(*a), json::to_double(*b)), call.evaluation)
+                : Value();
 }
 
 Value absolute(const Call& call) {
@@ -60,7 +61,9 @@ Value trunc(const Call& call) {
   const auto number = number_of(call[0]);
   const auto places = int_of(call[1]);
   if (!number || !places) return {};
-  const auto clamped = static_cast<int>(*places < 0 ? 0 : *places > json::kDigitsMax ? json::kDigitsMax : *places);
+  const auto clamped = static_cast<int>(*places < 0                  ? 0
+                                        : *places > json::kDigitsMax ? json::kDigitsMax
+                                                                     : *places);
   return number_value(json::stripped(json::truncate(*number, clamped)), call.evaluation);
 }
 

@@ -1,5 +1,5 @@
-// Regular expressions, by RE2: linear in the text whatever the pattern. Look-around, back-references and
-// possessive quantifiers, which Java has, are no patterns here.
+// Regular expressions, by RE2: linear in the text whatever the pattern. Look-around,
+// back-references and possessive quantifiers, which Java has, are no patterns here.
 
 #include <re2/re2.h>
 
@@ -38,27 +38,33 @@ re2::StringPiece piece(std::string_view text) {
 
 Value regexp_matches(const Call& call) {
   const Match match = match_of(call);
-  return match ? Value::boolean(re2::RE2::PartialMatch(piece(*match.text), *match.pattern)) : Value();
+  return match ? Value::boolean(re2::RE2::PartialMatch(piece(*match.text), *match.pattern))
+               : Value();
 }
 
 Value regexp_substr(const Call& call) {
   const Match match = match_of(call);
   if (!match) return {};
   re2::StringPiece found;
-  if (!match.pattern->Match(piece(*match.text), 0, match.text->size(), re2::RE2::UNANCHORED, &found, 1)) return {};
+  if (!match.pattern->Match(piece(*match.text), 0, match.text->size(), re2::RE2::UNANCHORED, &found,
+                            1))
+    return {};
   return Value::string({found.data(), found.size()});
 }
 
 // As Java reads replacements: $1 is a group, a backslash makes the next character plain.
-bool append_replacement(std::string_view rule, const re2::StringPiece* groups, int count, std::string& to) {
+bool append_replacement(std::string_view rule, const re2::StringPiece* groups, int count,
+                        std::string& to) {
   for (std::size_t at = 0; at < rule.size(); ++at) {
     if (rule[at] == '\\' && at + 1 < rule.size()) {
       to += rule[++at];
-    } else if (rule[at] == '$' && at + 1 < rule.size() && rule[at + 1] >= '0' && rule[at + 1] <= '9') {
+    } else if (rule[at] == '$' && at + 1 < rule.size() && rule[at + 1] >= '0' &&
+               rule[at + 1] <= '9') {
       int group = rule[++at] - '0';
       if (group >= count) return false;
       // A second digit belongs to the number only when there is such a group.
-      if (at + 1 < rule.size() && rule[at + 1] >= '0' && rule[at + 1] <= '9' && group * 10 + (rule[at + 1] - '0') < count)
+      if (at + 1 < rule.size() && rule[at + 1] >= '0' && rule[at + 1] <= '9' &&
+          group * 10 + (rule[at + 1] - '0') < count)
         group = group * 10 + (rule[++at] - '0');
       to.append(groups[group].data() == nullptr ? "" : groups[group].data(), groups[group].size());
     } else {
@@ -78,7 +84,8 @@ Value regexp_replace(const Call& call) {
   std::string result;
   std::size_t at = 0;
   while (at <= text.size()) {
-    if (!match.pattern->Match(piece(text), at, text.size(), re2::RE2::UNANCHORED, groups, count)) break;
+    if (!match.pattern->Match(piece(text), at, text.size(), re2::RE2::UNANCHORED, groups, count))
+      break;
     const auto begin = static_cast<std::size_t>(groups[0].data() - text.data());
     result.append(text, at, begin - at);
     if (!append_replacement(*rule, groups, count, result)) return {};

@@ -1,5 +1,6 @@
-// Functions that remember earlier messages. Each place in a statement has its own memory, one for each
-// partition that OVER (PARTITION BY …) names; OVER (WHEN …) keeps a message from being remembered.
+// Functions that remember earlier messages. Each place in a statement has its own memory, one for
+// each partition that OVER (PARTITION BY …) names; OVER (WHEN …) keeps a message from being
+// remembered.
 
 #include <algorithm>
 #include <cmath>
@@ -54,7 +55,9 @@ Value lag(const Call& call) {
   if (!back) return {};
   Cell& cell = cell_of(call);
   const auto wanted = static_cast<std::size_t>(*back);
-  const Value earlier = cell.texts.size() >= wanted ? restored(cell.texts[cell.texts.size() - wanted], call.evaluation) : call[2];
+  const Value earlier = cell.texts.size() >= wanted
+                            ? restored(cell.texts[cell.texts.size() - wanted], call.evaluation)
+                            : call[2];
   if (call.when) {
     if (cell.texts.size() >= wanted) cell.texts.erase(cell.texts.begin());
     cell.texts.push_back(kept(call[0]));
@@ -108,7 +111,8 @@ Value rate(const Call& call) {
   const std::int64_t now = call.evaluation.event.now;
   Value result;
   if (!cell.numbers.empty() && now > cell.time)
-    result = number_value((*value - cell.numbers[0]) * 1000 / static_cast<double>(now - cell.time), call.evaluation);
+    result = number_value((*value - cell.numbers[0]) * 1000 / static_cast<double>(now - cell.time),
+                          call.evaluation);
   if (call.when && (cell.numbers.empty() || now > cell.time)) {
     cell.numbers.assign(1, *value);
     cell.time = now;
@@ -183,7 +187,9 @@ Value once(const Call& call) {
 bool slide(const Call& call, Cell& cell, double value, std::size_t count) {
   if (!call.when) return false;
   if (cell.numbers.size() >= count)
-    cell.numbers.erase(cell.numbers.begin(), cell.numbers.begin() + static_cast<std::ptrdiff_t>(cell.numbers.size() - count + 1));
+    cell.numbers.erase(
+        cell.numbers.begin(),
+        cell.numbers.begin() + static_cast<std::ptrdiff_t>(cell.numbers.size() - count + 1));
   cell.numbers.push_back(value);
   return true;
 }
@@ -197,7 +203,8 @@ Spread spread_of(const std::vector<double>& numbers) {
   Spread spread;
   for (const double number : numbers) spread.mean += number;
   spread.mean /= static_cast<double>(numbers.size());
-  for (const double number : numbers) spread.deviation += (number - spread.mean) * (number - spread.mean);
+  for (const double number : numbers)
+    spread.deviation += (number - spread.mean) * (number - spread.mean);
   spread.deviation = std::sqrt(spread.deviation / static_cast<double>(numbers.size()));
   return spread;
 }
@@ -209,7 +216,8 @@ Value moving_avg(const Call& call) {
   if (!value || !count || !call.evaluation.spend(static_cast<std::size_t>(*count) / 4)) return {};
   Cell& cell = cell_of(call);
   slide(call, cell, *value, static_cast<std::size_t>(*count));
-  return cell.numbers.empty() ? Value() : number_value(spread_of(cell.numbers).mean, call.evaluation);
+  return cell.numbers.empty() ? Value()
+                              : number_value(spread_of(cell.numbers).mean, call.evaluation);
 }
 
 // ewma(x, alpha): the exponentially weighted mean.
@@ -230,7 +238,8 @@ Value ewma(const Call& call) {
 std::optional<double> score(const Call& call, std::size_t needed) {
   const auto value = double_of(call[0]);
   const auto count = count_of(call[1], 100);
-  if (!value || !count || !call.evaluation.spend(static_cast<std::size_t>(*count) / 4)) return std::nullopt;
+  if (!value || !count || !call.evaluation.spend(static_cast<std::size_t>(*count) / 4))
+    return std::nullopt;
   Cell& cell = cell_of(call);
   std::optional<double> result;
   if (cell.numbers.size() >= needed) {
@@ -238,7 +247,9 @@ std::optional<double> score(const Call& call, std::size_t needed) {
     const double apart = *value - spread.mean;
     // Values that never varied make any other one as strange as can be told.
     constexpr double kStrangest = 1000;
-    result = spread.deviation > 0 ? apart / spread.deviation : apart == 0 ? 0 : std::copysign(kStrangest, apart);
+    result = spread.deviation > 0 ? apart / spread.deviation
+             : apart == 0         ? 0
+                                  : std::copysign(kStrangest, apart);
   }
   slide(call, cell, *value, static_cast<std::size_t>(*count));
   return result;
@@ -250,7 +261,8 @@ Value zscore(const Call& call) {
   return result ? number_value(*result, call.evaluation) : Value();
 }
 
-// anomaly(x[, n[, threshold]]): whether |zscore| exceeds the threshold (3), once ten values are known.
+// anomaly(x[, n[, threshold]]): whether |zscore| exceeds the threshold (3), once ten values are
+// known.
 Value anomaly(const Call& call) {
   const auto threshold = call[2].is_undefined() ? std::optional<double>(3) : double_of(call[2]);
   const auto result = score(call, 10);

@@ -38,13 +38,15 @@ Value joined(const Call& call) {
   char* to = call.evaluation.arena.text(size);
   if (to == nullptr) return {};
   char* out = to;
-  for (std::size_t i = 0; i < call.size(); ++i) out = std::copy(parts[i].begin(), parts[i].end(), out);
+  for (std::size_t i = 0; i < call.size(); ++i)
+    out = std::copy(parts[i].begin(), parts[i].end(), out);
   return Value::string({to, size});
 }
 
 Value spliced(const Call& call) {
   std::size_t count = 0;
-  for (const Value& value : call.arguments) count += value.is(Kind::Array) ? value.items().size() : 1;
+  for (const Value& value : call.arguments)
+    count += value.is(Kind::Array) ? value.items().size() : 1;
   Value* items = call.evaluation.arena.array<Value>(count);
   if (items == nullptr) return {};
   std::size_t at = 0;
@@ -104,10 +106,13 @@ template <std::uint32_t (*Step)(std::uint32_t)>
 Value mapped(const Call& call) {
   const auto text = text_of(call[0], call.evaluation);
   if (!text || !call.evaluation.spend(text->size() / 16)) return {};
-  const bool ascii = std::all_of(text->begin(), text->end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) == 0; });
+  const bool ascii = std::all_of(text->begin(), text->end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0x80) == 0;
+  });
   if (!ascii) {
     std::string result;
-    for (std::size_t at = 0; at < text->size();) append_character(Step(next_character(*text, at)), result);
+    for (std::size_t at = 0; at < text->size();)
+      append_character(Step(next_character(*text, at)), result);
     return text_value(result, call.evaluation);
   }
   char* to = call.evaluation.arena.text(text->size());
@@ -161,7 +166,8 @@ Value replace(const Call& call) {
   if (!text || !wanted || !other || !call.evaluation.spend(text->size() / 16)) return {};
   if (wanted->empty()) return Value::string(*text);
   std::size_t count = 0;
-  for (std::size_t at = text->find(*wanted); at != std::string_view::npos; at = text->find(*wanted, at + wanted->size()))
+  for (std::size_t at = text->find(*wanted); at != std::string_view::npos;
+       at = text->find(*wanted, at + wanted->size()))
     ++count;
   if (count == 0) return Value::string(*text);
   const std::size_t size = text->size() - count * wanted->size() + count * other->size();
@@ -169,8 +175,10 @@ Value replace(const Call& call) {
   if (to == nullptr) return {};
   char* out = to;
   std::size_t begin = 0;
-  for (std::size_t at = text->find(*wanted); at != std::string_view::npos; at = text->find(*wanted, begin)) {
-    out = std::copy(text->begin() + static_cast<std::ptrdiff_t>(begin), text->begin() + static_cast<std::ptrdiff_t>(at), out);
+  for (std::size_t at = text->find(*wanted); at != std::string_view::npos;
+       at = text->find(*wanted, begin)) {
+    out = std::copy(text->begin() + static_cast<std::ptrdiff_t>(begin),
+                    text->begin() + static_cast<std::ptrdiff_t>(at), out);
     out = std::copy(other->begin(), other->end(), out);
     begin = at + wanted->size();
   }

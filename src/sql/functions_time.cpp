@@ -17,7 +17,8 @@ Value parse_time(const Call& call) {
   Evaluation& evaluation = call.evaluation;
   const auto pattern = text_of(call[0], evaluation);
   const auto time = int_of(call[1]);
-  const auto name = call.size() == 3 ? text_of(call[2], evaluation) : std::optional<std::string_view>("UTC");
+  const auto name =
+      call.size() == 3 ? text_of(call[2], evaluation) : std::optional<std::string_view>("UTC");
   if (!pattern || !time || !name || !evaluation.spend(50)) return {};
   const TimeZone* zone = evaluation.caches.zone(*name, evaluation.world);
   if (zone == nullptr) return {};

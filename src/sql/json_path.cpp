@@ -60,7 +60,8 @@ class PathReader {
     Step step;
     if (take("*")) {
       step.kind = Step::Kind::Every;
-    } else if (const char quote = text_.empty() ? '\0' : text_.front(); quote == '\'' || quote == '"') {
+    } else if (const char quote = text_.empty() ? '\0' : text_.front();
+               quote == '\'' || quote == '"') {
       const std::size_t end = text_.find(quote, 1);
       if (end == std::string_view::npos) return std::nullopt;
       step.key = text_.substr(1, end - 1);
@@ -121,7 +122,8 @@ class Walk {
     for (const Member& each : from.members_or_none())
       if (!search(key, each.value, to)) return false;
     if (!from.is(Kind::Array)) return true;
-    return std::all_of(from.items().begin(), from.items().end(), [&](const Value& each) { return search(key, each, to); });
+    return std::all_of(from.items().begin(), from.items().end(),
+                       [&](const Value& each) { return search(key, each, to); });
   }
 
   std::size_t left_;
@@ -129,7 +131,8 @@ class Walk {
 
 }  // namespace
 
-Value json_path(const Value& document, std::string_view path, json::Arena& arena, std::size_t values_max) {
+Value json_path(const Value& document, std::string_view path, json::Arena& arena,
+                std::size_t values_max) {
   const auto steps = PathReader(path).read();
   if (!steps) return {};
   Walk walk(values_max);

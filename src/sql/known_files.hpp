@@ -25,7 +25,8 @@ struct KnownFiles {
 
   /// For the log.
   std::string counted() const {
-    return "tables=" + std::to_string(tables.size()) + " descriptors=" + std::to_string(descriptors.size());
+    return "tables=" + std::to_string(tables.size()) +
+           " descriptors=" + std::to_string(descriptors.size());
   }
 
   const ProtobufTypes* types(std::string_view name) const {

@@ -10,7 +10,8 @@ bool is_digit(char c) {
 }
 
 bool begins_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (static_cast<unsigned char>(c) & 0x80) != 0;
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+         (static_cast<unsigned char>(c) & 0x80) != 0;
 }
 
 bool is_name(char c) {
@@ -40,18 +41,21 @@ Token Lexer::next() {
   }
   ++at_;
   if (c == '@') {
-    if (at_ == text_.size() || !begins_name(text_[at_])) return wrong("a variable needs a name after @", begin);
+    if (at_ == text_.size() || !begins_name(text_[at_]))
+      return wrong("a variable needs a name after @", begin);
     while (at_ < text_.size() && is_name(text_[at_])) ++at_;
     Token token = taken(TokenKind::Variable, begin);
     token.source.remove_prefix(1);
     return token;
   }
   const char second = at_ < text_.size() ? text_[at_] : '\0';
-  if ((c == '<' && (second == '>' || second == '=')) || (c == '>' && second == '=') || (c == '!' && second == '=')) {
+  if ((c == '<' && (second == '>' || second == '=')) || (c == '>' && second == '=') ||
+      (c == '!' && second == '=')) {
     ++at_;
     return taken(TokenKind::Sign, begin);
   }
-  if (std::string_view("()[]{},.:*/%+-=<>").find(c) != std::string_view::npos) return taken(TokenKind::Sign, begin);
+  if (std::string_view("()[]{},.:*/%+-=<>").find(c) != std::string_view::npos)
+    return taken(TokenKind::Sign, begin);
   if (c == ';') return wrong("a statement has no semicolon", begin);
   return wrong("this character has no meaning here", begin);
 }
@@ -84,7 +88,10 @@ Token Lexer::number(std::size_t begin) {
     }
   }
   if (at_ < text_.size() && begins_name(text_[at_])) {
-    return wrong("a name cannot begin with a digit: write it between backticks, or use get(object, \"name\")", begin);
+    return wrong(
+        "a name cannot begin with a digit: write it between backticks, or use get(object, "
+        "\"name\")",
+        begin);
   }
   return taken(TokenKind::Number, begin);
 }
@@ -101,7 +108,8 @@ std::string unquoted(const Token& token) {
 }
 
 bool same_word(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string lower_case(std::string_view text) {
@@ -111,7 +119,8 @@ std::string lower_case(std::string_view text) {
 }
 
 bool is_plain_name(std::string_view text) {
-  return !text.empty() && begins_name(text.front()) && std::all_of(text.begin(), text.end(), is_name);
+  return !text.empty() && begins_name(text.front()) &&
+         std::all_of(text.begin(), text.end(), is_name);
 }
 
 }  // namespace twinmq::sql

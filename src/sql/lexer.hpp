@@ -14,9 +14,9 @@ enum class TokenKind : std::uint8_t {
   Variable,  ///< @name, the text without the @
   Text,      ///< between single or double quotes; the quote doubled stands for itself
   Number,
-  Sign,      ///< one of ( ) [ ] { } , . : * / % + - = <> != < > <= >=
+  Sign,  ///< one of ( ) [ ] { } , . : * / % + - = <> != < > <= >=
   End,
-  Wrong,     ///< `text` says what is wrong
+  Wrong,  ///< `text` says what is wrong
 };
 
 struct Token {
@@ -35,8 +35,12 @@ class Lexer {
  private:
   Token quoted(std::size_t begin, char quote);
   Token number(std::size_t begin);
-  Token taken(TokenKind kind, std::size_t begin) const { return {kind, text_.substr(begin, at_ - begin), begin}; }
-  Token wrong(std::string_view what, std::size_t begin) const { return {TokenKind::Wrong, what, begin}; }
+  Token taken(TokenKind kind, std::size_t begin) const {
+    return {kind, text_.substr(begin, at_ - begin), begin};
+  }
+  Token wrong(std::string_view what, std::size_t begin) const {
+    return {TokenKind::Wrong, what, begin};
+  }
 
   std::string_view text_;
   std::size_t at_ = 0;

@@ -14,17 +14,19 @@ namespace twinmq::sql {
 namespace {
 
 bool is_constant(const Node& node) {
-  return node.kind == NodeKind::Text || node.kind == NodeKind::Number || node.kind == NodeKind::True ||
-         node.kind == NodeKind::False || node.kind == NodeKind::Null;
+  return node.kind == NodeKind::Text || node.kind == NodeKind::Number ||
+         node.kind == NodeKind::True || node.kind == NodeKind::False || node.kind == NodeKind::Null;
 }
 
 bool is_number(const Node& node) {
-  return node.kind == NodeKind::Number || (node.kind == NodeKind::Text && json::read_decimal(node.text).has_value());
+  return node.kind == NodeKind::Number ||
+         (node.kind == NodeKind::Text && json::read_decimal(node.text).has_value());
 }
 
 class Linter {
  public:
-  explicit Linter(const Statement& statement) : statement_(statement), syntax_(statement.syntax()) {}
+  explicit Linter(const Statement& statement)
+      : statement_(statement), syntax_(statement.syntax()) {}
 
   std::vector<std::string> run() {
     for (const Node& node : syntax_.nodes) {
@@ -43,17 +45,21 @@ class Linter {
  private:
   void warn(const Node& node, const std::string& sentence) {
     const Position at = position_of(statement_.text(), node.offset);
-    warnings_.push_back("line " + std::to_string(at.line) + ", column " + std::to_string(at.column) + ": " + sentence);
+    warnings_.push_back("line " + std::to_string(at.line) + ", column " +
+                        std::to_string(at.column) + ": " + sentence);
   }
 
   void binary(const Node& node) {
     const Node& left = syntax_[node.children[0]];
     const Node& right = syntax_[node.children[1]];
     const auto either = [&](auto test) { return test(left) || test(right); };
-    const bool orders = node.operation == Operation::Less || node.operation == Operation::LessEqual ||
-                        node.operation == Operation::Greater || node.operation == Operation::GreaterEqual;
+    const bool orders =
+        node.operation == Operation::Less || node.operation == Operation::LessEqual ||
+        node.operation == Operation::Greater || node.operation == Operation::GreaterEqual;
     if ((node.operation == Operation::Equal || node.operation == Operation::Unequal) &&
-        either([](const Node& side) { return side.kind == NodeKind::Name && same_word(side.text, "undefined"); }))
+        either([](const Node& side) {
+          return side.kind == NodeKind::Name && same_word(side.text, "undefined");
+        }))
       return warn(node, "a comparison with Undefined is always Undefined: use isUndefined()");
     if ((orders || node.operation == Operation::Equal || node.operation == Operation::Unequal) &&
         either([&](const Node& side) { return always_undefined(side); }))
@@ -62,7 +68,9 @@ class Linter {
         either([](const Node& side) { return is_constant(side) && !is_number(side); }))
       return warn(node, "only numbers are ordered: this comparison is always Undefined");
     if ((node.operation == Operation::And || node.operation == Operation::Or) &&
-        either([](const Node& side) { return side.kind == NodeKind::Number || side.kind == NodeKind::Null; }))
+        either([](const Node& side) {
+          return side.kind == NodeKind::Number || side.kind == NodeKind::Null;
+        }))
       warn(node, "AND and OR take Booleans: with a number or NULL the result is always Undefined");
     if ((node.operation == Operation::Divide || node.operation == Operation::Remainder) &&
         right.kind == NodeKind::Number && right.number.coefficient == 0)
@@ -82,7 +90,8 @@ class Linter {
     options.set_log_errors(false);
     const re2::RE2 compiled(pattern.text, options);
     if (!compiled.ok())
-      warn(pattern, "this is no regular expression of RE2, so " + node.text + "() is always Undefined: " + compiled.error());
+      warn(pattern, "this is no regular expression of RE2, so " + node.text +
+                        "() is always Undefined: " + compiled.error());
   }
 
   // An alias is visible neither in WHERE nor in other items.
@@ -94,7 +103,8 @@ class Linter {
       if (item.alias.size() != 1 || node.kind == NodeKind::Name) continue;
       const Node& where = syntax_[*select.where];
       if (mentions(where, item.alias[0]) && node.kind != NodeKind::Member)
-        warn(where, "WHERE does not see the alias " + item.alias[0] + ", only the payload's key of that name");
+        warn(where, "WHERE does not see the alias " + item.alias[0] +
+                        ", only the payload's key of that name");
     }
   }
 
@@ -138,10 +148,13 @@ bool fits(std::string_view pattern, std::string_view level) {
 std::string value_of(const std::string& plain, const std::vector<std::string>& filter) {
   if (!plain.starts_with("topic(") || !plain.ends_with(")")) return {kAnything};
   const std::string number = plain.substr(6, plain.size() - 7);
-  if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != number.npos) return {kAnything};
+  if (number.empty() || number.size() > 3 || number.find_first_not_of("0123456789") != number.npos)
+    return {kAnything};
   const auto level = static_cast<std::size_t>(std::stoi(number));
-  const auto known = static_cast<std::size_t>(std::find(filter.begin(), filter.end(), "#") - filter.begin());
-  return level == 0 || level > known || filter[level - 1] == "+" ? std::string{kAnything} : filter[level - 1];
+  const auto known =
+      static_cast<std::size_t>(std::find(filter.begin(), filter.end(), "#") - filter.begin());
+  return level == 0 || level > known || filter[level - 1] == "+" ? std::string{kAnything}
+                                                                 : filter[level - 1];
 }
 
 // The topic for messages of that filter. False: it goes on with what stands for the filter's #.
@@ -168,10 +181,12 @@ bool read_topic(std::string_view text, const std::vector<std::string>& filter, s
   return true;
 }
 
-bool covers(const std::vector<std::string>& filter, const std::vector<std::string>& topic, bool open) {
+bool covers(const std::vector<std::string>& filter, const std::vector<std::string>& topic,
+            bool open) {
   for (std::size_t i = 0; i < filter.size(); ++i) {
     if (i >= topic.size()) return open;
-    if (open && i + 1 == topic.size()) return filter[i] == "+" || filter[i] == "#" || filter[i].starts_with(topic[i]);
+    if (open && i + 1 == topic.size())
+      return filter[i] == "+" || filter[i] == "#" || filter[i].starts_with(topic[i]);
     if (i == 0 && (filter[0] == "#" || filter[0] == "+") && topic[0].starts_with('$')) return false;
     if (filter[i] == "#") return true;
     if (filter[i] != "+" && !fits(topic[i], filter[i])) return false;
@@ -183,12 +198,13 @@ bool covers(const std::vector<std::string>& filter, const std::vector<std::strin
 
 bool may_cover(const Statement& statement, std::string_view topic) {
   if (topic.starts_with("$$")) topic.remove_prefix(1);
-  return std::any_of(statement.filters().begin(), statement.filters().end(), [&](const std::string& filter) {
-    const std::vector<std::string> wanted = levels_of(filter);
-    std::string made;
-    const bool ends = read_topic(topic, wanted, made);
-    return covers(wanted, levels_of(made), !ends);
-  });
+  return std::any_of(statement.filters().begin(), statement.filters().end(),
+                     [&](const std::string& filter) {
+                       const std::vector<std::string> wanted = levels_of(filter);
+                       std::string made;
+                       const bool ends = read_topic(topic, wanted, made);
+                       return covers(wanted, levels_of(made), !ends);
+                     });
 }
 
 std::vector<std::string> warnings(const Statement& statement) {

@@ -76,7 +76,8 @@ class CsvReader {
       const std::size_t quote = text_.find('"');
       if (quote == std::string_view::npos) return std::nullopt;
       made += text_.substr(0, quote);
-      line_ += static_cast<std::size_t>(std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(quote), '\n'));
+      line_ += static_cast<std::size_t>(
+          std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(quote), '\n'));
       text_.remove_prefix(quote + 1);
       if (!text_.starts_with('"')) return arena_.copy(made);
       made += '"';
@@ -91,7 +92,8 @@ class CsvReader {
 
 // A number is what JSON takes for one.
 Value value_of(std::string_view field, json::Arena& arena) {
-  const bool begins = !field.empty() && (field.front() == '-' || (field.front() >= '0' && field.front() <= '9'));
+  const bool begins =
+      !field.empty() && (field.front() == '-' || (field.front() >= '0' && field.front() <= '9'));
   if (begins && field.back() >= '0' && field.back() <= '9') {
     const json::ReadResult read = json::read(field, arena);
     if (read && read.value.is(Kind::Number)) return read.value;
@@ -102,7 +104,8 @@ Value value_of(std::string_view field, json::Arena& arena) {
 }  // namespace
 
 bool LookupTable::add(const Value& key, const Value& row) {
-  return rows_.emplace(key.is(Kind::String) ? key.text() : arena_.copy(json::text_of(key)), row).second;
+  return rows_.emplace(key.is(Kind::String) ? key.text() : arena_.copy(json::text_of(key)), row)
+      .second;
 }
 
 std::size_t LookupTable::bytes() const {
@@ -114,7 +117,8 @@ Value LookupTable::row(std::string_view key) const {
   return found == rows_.end() ? Value() : found->second;
 }
 
-Result<std::shared_ptr<const LookupTable>> LookupTable::read_csv(std::string text, std::size_t bytes_max) {
+Result<std::shared_ptr<const LookupTable>> LookupTable::read_csv(std::string text,
+                                                                 std::size_t bytes_max) {
   std::shared_ptr<LookupTable> table(new LookupTable(std::move(text), bytes_max));
   std::string_view rest = table->text_;
   if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
@@ -122,17 +126,23 @@ Result<std::shared_ptr<const LookupTable>> LookupTable::read_csv(std::string tex
   CsvReader in(rest, table->arena_);
   std::vector<std::string_view> headings;
   std::vector<std::string_view> fields;
-  if (in.at_end() || !in.record(headings)) return wrong("line 1: expected the names of the columns");
+  if (in.at_end() || !in.record(headings))
+    return wrong("line 1: expected the names of the columns");
   for (std::size_t i = 0; i < headings.size(); ++i)
-    if (headings[i].empty() || std::find(headings.begin(), headings.begin() + static_cast<std::ptrdiff_t>(i), headings[i]) !=
-                                   headings.begin() + static_cast<std::ptrdiff_t>(i))
+    if (headings[i].empty() ||
+        std::find(headings.begin(), headings.begin() + static_cast<std::ptrdiff_t>(i),
+                  headings[i]) != headings.begin() + static_cast<std::ptrdiff_t>(i))
       return wrong("line 1: column " + std::to_string(i + 1) + " has no name of its own");
   while (!in.at_end()) {
     const std::string line = line_name(in.line());
-    if (!in.record(fields)) return wrong(line + "a quoted field is never closed, or a quote stands inside of one that is not quoted");
+    if (!in.record(fields))
+      return wrong(
+          line +
+          "a quoted field is never closed, or a quote stands inside of one that is not quoted");
     if (fields.size() == 1 && fields[0].empty()) continue;
     if (fields.size() != headings.size())
-      return wrong(line + "expected " + std::to_string(headings.size()) + " fields, found " + std::to_string(fields.size()));
+      return wrong(line + "expected " + std::to_string(headings.size()) + " fields, found " +
+                   std::to_string(fields.size()));
     Member* const members = table->arena_.array<Member>(fields.size());
     for (std::size_t i = 0; members != nullptr && i < fields.size(); ++i)
       members[i] = {headings[i], value_of(fields[i], table->arena_)};
@@ -143,23 +153,31 @@ Result<std::shared_ptr<const LookupTable>> LookupTable::read_csv(std::string tex
   return std::shared_ptr<const LookupTable>(table);
 }
 
-Result<std::shared_ptr<const LookupTable>> LookupTable::read_json(std::string text, std::size_t bytes_max) {
+Result<std::shared_ptr<const LookupTable>> LookupTable::read_json(std::string text,
+                                                                  std::size_t bytes_max) {
   std::shared_ptr<LookupTable> table(new LookupTable(std::move(text), bytes_max));
   const json::ReadResult read = json::read(table->text_, table->arena_);
   if (read.fault == json::ReadFault::OutOfMemory) return too_large();
   if (!read)
-    return wrong(line_name(1 + static_cast<std::size_t>(std::count(
-                                   table->text_.begin(), table->text_.begin() + static_cast<std::ptrdiff_t>(read.offset), '\n'))) +
-                 "it " + std::string(json::describe(read.fault)));
-  if (!read.value.is(Kind::Object) && !read.value.is(Kind::Array)) return wrong("expected an object of rows, or a list of objects");
-  for (const Member& each : read.value.members_or_none()) table->add(Value::string(each.key), each.value);
+    return wrong(
+        line_name(1 + static_cast<std::size_t>(std::count(
+                          table->text_.begin(),
+                          table->text_.begin() + static_cast<std::ptrdiff_t>(read.offset), '\n'))) +
+        "it " + std::string(json::describe(read.fault)));
+  if (!read.value.is(Kind::Object) && !read.value.is(Kind::Array))
+    return wrong("expected an object of rows, or a list of objects");
+  for (const Member& each : read.value.members_or_none())
+    table->add(Value::string(each.key), each.value);
   const auto items = read.value.is(Kind::Array) ? read.value.items() : std::span<const Value>();
   for (std::size_t i = 0; i < items.size(); ++i) {
     const auto members = items[i].members_or_none();
-    if (members.empty() || (!members[0].value.is(Kind::String) && !members[0].value.is(Kind::Number)))
-      return wrong("element " + std::to_string(i) + ": expected an object whose first member is the key, a text or a number");
+    if (members.empty() ||
+        (!members[0].value.is(Kind::String) && !members[0].value.is(Kind::Number)))
+      return wrong("element " + std::to_string(i) +
+                   ": expected an object whose first member is the key, a text or a number");
     if (!table->add(members[0].value, items[i]))
-      return wrong("element " + std::to_string(i) + ": the key " + json::text_of(members[0].value) + " was there before");
+      return wrong("element " + std::to_string(i) + ": the key " + json::text_of(members[0].value) +
+                   " was there before");
   }
   if (table->arena_.exhausted() || table->bytes() > bytes_max) return too_large();
   return std::shared_ptr<const LookupTable>(table);

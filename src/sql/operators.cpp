@@ -85,7 +85,8 @@ Value ordered(Op op, const Value& a, const Value& b, Version version) {
     const auto right = b.small_integer();
     return Value::boolean(holds(op, left < right ? -1 : left > right));
   }
-  if (a.is(Kind::Number) && b.is(Kind::Number)) return Value::boolean(holds(op, json::compare(a.decimal(), b.decimal())));
+  if (a.is(Kind::Number) && b.is(Kind::Number))
+    return Value::boolean(holds(op, json::compare(a.decimal(), b.decimal())));
   const auto left = number_of(a);
   const auto right = number_of(b);
   if (left && right) return Value::boolean(holds(op, json::compare(*left, *right)));
@@ -97,7 +98,8 @@ Value ordered(Op op, const Value& a, const Value& b, Version version) {
 Value arithmetic(Op op, const Value& a, const Value& b, Evaluation& evaluation) {
   if (a.is_small_integer() && b.is_small_integer()) {
     std::int64_t result = 0;
-    if (small_arithmetic(op, a.small_integer(), b.small_integer(), result)) return Value::integer(result);
+    if (small_arithmetic(op, a.small_integer(), b.small_integer(), result))
+      return Value::integer(result);
   }
   if (op == Op::Add) {
     if (a.is(Kind::String) || b.is(Kind::String)) return concatenated(a, b, evaluation);
@@ -112,7 +114,8 @@ Value arithmetic(Op op, const Value& a, const Value& b, Evaluation& evaluation) 
     case Op::Multiply: return number_value(json::multiply(*left, *right), evaluation);
     case Op::Divide: {
       const auto quotient = json::divide(*left, *right);
-      return number_value(quotient ? std::optional<Decimal>(json::stripped(*quotient)) : quotient, evaluation);
+      return number_value(quotient ? std::optional<Decimal>(json::stripped(*quotient)) : quotient,
+                          evaluation);
     }
     default: return number_value(json::remainder(*left, *right), evaluation);
   }

@@ -17,17 +17,20 @@ json::Value logical_not(const json::Value& a);
 json::Value equals(const json::Value& a, const json::Value& b);
 json::Value unequals(const json::Value& a, const json::Value& b);
 
-/// Less, LessEqual, Greater or GreaterEqual, over numbers; in Version::Twinmq also over two Strings that are
-/// not both numbers, by their bytes.
+/// Less, LessEqual, Greater or GreaterEqual, over numbers; in Version::Twinmq also over two Strings
+/// that are not both numbers, by their bytes.
 json::Value ordered(Op op, const json::Value& a, const json::Value& b, Version version);
 
 /// Equal to GreaterEqual.
 inline json::Value compared(Op op, const json::Value& a, const json::Value& b, Version version) {
-  return op == Op::Equal ? equals(a, b) : op == Op::Unequal ? unequals(a, b) : ordered(op, a, b, version);
+  return op == Op::Equal     ? equals(a, b)
+         : op == Op::Unequal ? unequals(a, b)
+                             : ordered(op, a, b, version);
 }
 
-/// Add, Subtract, Multiply, Divide or Remainder. A text on either side of + makes it a concatenation.
-/// Whole numbers divide into a decimal where they do not divide evenly; by zero: Undefined.
+/// Add, Subtract, Multiply, Divide or Remainder. A text on either side of + makes it a
+/// concatenation. Whole numbers divide into a decimal where they do not divide evenly; by zero:
+/// Undefined.
 json::Value arithmetic(Op op, const json::Value& a, const json::Value& b, Evaluation& evaluation);
 
 json::Value in_list(const json::Value& value, const json::Value& list, Evaluation& evaluation);

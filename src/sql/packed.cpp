@@ -125,22 +125,14 @@ class CborReader : public Unpacker {
                                            : number(std::size_t{1} << (detail - 24));
     if (wrong_) return {};
     switch (head >> 5) {
-      case 0:
-        return open ? fault() : whole(size, false);
-      case 1:
-        return open ? fault() : whole(size, true);
-      case 2:
-        return open ? fault() : binary(piece(size));
-      case 3:
-        return open ? chunks() : text(piece(size));
-      case 4:
-        return items(size, open, depth);
-      case 5:
-        return members(size, open, depth);
-      case 6:
-        return open ? fault() : read(depth + 1);
-      default:
-        return simple(detail, size);
+      case 0: return open ? fault() : whole(size, false);
+      case 1: return open ? fault() : whole(size, true);
+      case 2: return open ? fault() : binary(piece(size));
+      case 3: return open ? chunks() : text(piece(size));
+      case 4: return items(size, open, depth);
+      case 5: return members(size, open, depth);
+      case 6: return open ? fault() : read(depth + 1);
+      default: return simple(detail, size);
     }
   }
 
@@ -189,21 +181,14 @@ class CborReader : public Unpacker {
 
   Value simple(unsigned detail, std::uint64_t size) {
     switch (detail) {
-      case 20:
-        return Value::boolean(false);
-      case 21:
-        return Value::boolean(true);
+      case 20: return Value::boolean(false);
+      case 21: return Value::boolean(true);
       case 22:
-      case 23:
-        return Value::null();
-      case 25:
-        return floating(half_of(size));
-      case 26:
-        return floating(single_of(size));
-      case 27:
-        return floating(double_of(size));
-      default:
-        return fault();
+      case 23: return Value::null();
+      case 25: return floating(half_of(size));
+      case 26: return floating(single_of(size));
+      case 27: return floating(double_of(size));
+      default: return fault();
     }
   }
 };
@@ -227,53 +212,38 @@ class MsgpackReader : public Unpacker {
  private:
   Value marked(unsigned head, int depth) {
     switch (head) {
-      case 0xC0:
-        return Value::null();
-      case 0xC2:
-        return Value::boolean(false);
-      case 0xC3:
-        return Value::boolean(true);
+      case 0xC0: return Value::null();
+      case 0xC2: return Value::boolean(false);
+      case 0xC3: return Value::boolean(true);
       case 0xC4:
       case 0xC5:
-      case 0xC6:
-        return binary(piece(number(std::size_t{1} << (head - 0xC4))));
+      case 0xC6: return binary(piece(number(std::size_t{1} << (head - 0xC4))));
       case 0xC7:
       case 0xC8:
-      case 0xC9:
-        return extension(number(std::size_t{1} << (head - 0xC7)));
-      case 0xCA:
-        return floating(single_of(number(4)));
-      case 0xCB:
-        return floating(double_of(number(8)));
+      case 0xC9: return extension(number(std::size_t{1} << (head - 0xC7)));
+      case 0xCA: return floating(single_of(number(4)));
+      case 0xCB: return floating(double_of(number(8)));
       case 0xCC:
       case 0xCD:
       case 0xCE:
-      case 0xCF:
-        return whole(number(std::size_t{1} << (head - 0xCC)), false);
+      case 0xCF: return whole(number(std::size_t{1} << (head - 0xCC)), false);
       case 0xD0:
       case 0xD1:
       case 0xD2:
-      case 0xD3:
-        return signed_whole(std::size_t{1} << (head - 0xD0));
+      case 0xD3: return signed_whole(std::size_t{1} << (head - 0xD0));
       case 0xD4:
       case 0xD5:
       case 0xD6:
       case 0xD7:
-      case 0xD8:
-        return extension(std::uint64_t{1} << (head - 0xD4));
+      case 0xD8: return extension(std::uint64_t{1} << (head - 0xD4));
       case 0xD9:
       case 0xDA:
-      case 0xDB:
-        return text(piece(number(std::size_t{1} << (head - 0xD9))));
+      case 0xDB: return text(piece(number(std::size_t{1} << (head - 0xD9))));
       case 0xDC:
-      case 0xDD:
-        return items(number(std::size_t{2} << (head - 0xDC)), depth);
+      case 0xDD: return items(number(std::size_t{2} << (head - 0xDC)), depth);
       case 0xDE:
-      case 0xDF:
-        return members(number(std::size_t{2} << (head - 0xDE)), depth);
-      default:
-        wrong_ = true;
-        return {};
+      case 0xDF: return members(number(std::size_t{2} << (head - 0xDE)), depth);
+      default: wrong_ = true; return {};
     }
   }
 

@@ -8,9 +8,9 @@
 
 namespace twinmq::sql {
 
-/// One item and nothing behind it. Byte strings become base64 text, keys that are no text their JSON text,
-/// tags are passed over, undefined is null. Nothing: no such document, one that nests deeper than
-/// json::kDepthMax, or the arena is spent.
+/// One item and nothing behind it. Byte strings become base64 text, keys that are no text their
+/// JSON text, tags are passed over, undefined is null. Nothing: no such document, one that nests
+/// deeper than json::kDepthMax, or the arena is spent.
 std::optional<json::Value> read_cbor(std::string_view bytes, json::Arena& arena);
 
 /// The same for MessagePack; extension types become base64 text.

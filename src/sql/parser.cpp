@@ -31,7 +31,7 @@ class Parser : private ExpressionParser {
     }
     if (superset() && is_word("group") && !grouping()) return fault_;
     if (now_.kind != TokenKind::End) {
-      fail(syntax_.filters.empty() ? "FROM, WHERE or the end of the statement"
+      fail(syntax_.filters.empty()    ? "FROM, WHERE or the end of the statement"
            : syntax_.selects[0].where ? "an operator or the end of the statement"
                                       : "WHERE or the end of the statement");
       return fault_;
@@ -58,11 +58,14 @@ class Parser : private ExpressionParser {
       if (now_.kind != TokenKind::Variable) return fail("a variable such as @name");
       const std::string name(now_.source);
       if (name.size() > kVariableNameMax)
-        return fail_at(now_.offset, "a variable's name has at most " + std::to_string(kVariableNameMax) + " characters");
+        return fail_at(now_.offset, "a variable's name has at most " +
+                                        std::to_string(kVariableNameMax) + " characters");
       for (const auto& [earlier, node] : syntax_.variables)
-        if (earlier == name) return fail_at(now_.offset, "@" + name + " is set already; a variable never changes");
+        if (earlier == name)
+          return fail_at(now_.offset, "@" + name + " is set already; a variable never changes");
       if (syntax_.variables.size() == kVariablesMax)
-        return fail_at(now_.offset, "SET takes at most " + std::to_string(kVariablesMax) + " variables");
+        return fail_at(now_.offset,
+                       "SET takes at most " + std::to_string(kVariablesMax) + " variables");
       advance();
       if (!expect_sign("=")) return false;
       const NodeId node = expression();
@@ -75,7 +78,8 @@ class Parser : private ExpressionParser {
   bool filters() {
     do {
       if (now_.kind != TokenKind::Text) return fail("a topic filter in single quotes");
-      if (now_.source.front() != '\'' && !superset()) return fail("a topic filter in single quotes");
+      if (now_.source.front() != '\'' && !superset())
+        return fail("a topic filter in single quotes");
       syntax_.filters.push_back(unquoted(now_));
       advance();
       if (is_sign(",") && !only_superset("more than one filter")) return false;
@@ -120,15 +124,19 @@ class Parser : private ExpressionParser {
       if (having == kNoNode) return false;
       group.having = having;
     }
-    if (!group.window) return fail_at(now_.offset, "GROUP BY needs a window such as TUMBLING('10s')");
+    if (!group.window)
+      return fail_at(now_.offset, "GROUP BY needs a window such as TUMBLING('10s')");
     syntax_.grouping = std::move(group);
     return true;
   }
 
   std::optional<WindowKind> window_word() const {
     constexpr std::pair<std::string_view, WindowKind> kWindows[] = {
-        {"tumbling", WindowKind::Tumbling}, {"hopping", WindowKind::Hopping}, {"sliding", WindowKind::Sliding},
-        {"session", WindowKind::Session},   {"count", WindowKind::Count}};
+        {"tumbling", WindowKind::Tumbling},
+        {"hopping", WindowKind::Hopping},
+        {"sliding", WindowKind::Sliding},
+        {"session", WindowKind::Session},
+        {"count", WindowKind::Count}};
     if (!next_is_sign("(")) return std::nullopt;
     for (const auto& [word, kind] : kWindows)
       if (is_word(word)) return kind;
@@ -166,21 +174,24 @@ class Parser : private ExpressionParser {
       return fail_at(offset, "TUMBLING takes one duration; HOPPING('10s', '5s') takes two");
     const std::int64_t widest = (window.length + kHopsMax - 1) / kHopsMax;
     if (kind == WindowKind::Hopping && window.step < widest)
-      return fail_at(offset, "a message lies in at most " + std::to_string(kHopsMax) + " windows: the step of these is '" +
-                                 std::to_string(widest) + "ms' or more");
+      return fail_at(offset, "a message lies in at most " + std::to_string(kHopsMax) +
+                                 " windows: the step of these is '" + std::to_string(widest) +
+                                 "ms' or more");
     return true;
   }
 
   bool window_length(WindowKind kind, std::int64_t& length) {
     if (kind == WindowKind::Count) {
-      const auto number = now_.kind == TokenKind::Number ? json::read_decimal(now_.source) : std::nullopt;
+      const auto number =
+          now_.kind == TokenKind::Number ? json::read_decimal(now_.source) : std::nullopt;
       if (!number || !json::is_whole(*number)) return fail("a number of messages");
       length = json::to_int64_clamped(*number);
       if (length < 1 || length > 1'000'000) return fail("a number of messages from 1 to 1000000");
     } else {
       if (now_.kind != TokenKind::Text) return fail("a duration such as '10s'");
       const auto duration = read_duration(unquoted(now_));
-      if (!duration || *duration <= 0) return fail("a duration such as '500ms', '10s', '5m', '1h' or '1d'");
+      if (!duration || *duration <= 0)
+        return fail("a duration such as '500ms', '10s', '5m', '1h' or '1d'");
       length = *duration;
     }
     advance();

@@ -6,10 +6,12 @@ namespace twinmq::sql {
 
 std::optional<Aggregate> aggregate_of(std::string_view name) {
   constexpr std::pair<std::string_view, Aggregate> kNames[] = {
-      {"count", Aggregate::Count},   {"sum", Aggregate::Sum},           {"avg", Aggregate::Avg},
-      {"min", Aggregate::Min},       {"max", Aggregate::Max},           {"stddev", Aggregate::Stddev},
-      {"median", Aggregate::Median}, {"percentile", Aggregate::Percentile}, {"first", Aggregate::First},
-      {"last", Aggregate::Last},     {"collect", Aggregate::Collect},   {"distinct", Aggregate::Distinct}};
+      {"count", Aggregate::Count},     {"sum", Aggregate::Sum},
+      {"avg", Aggregate::Avg},         {"min", Aggregate::Min},
+      {"max", Aggregate::Max},         {"stddev", Aggregate::Stddev},
+      {"median", Aggregate::Median},   {"percentile", Aggregate::Percentile},
+      {"first", Aggregate::First},     {"last", Aggregate::Last},
+      {"collect", Aggregate::Collect}, {"distinct", Aggregate::Distinct}};
   for (const auto& [word, kind] : kNames)
     if (word == name) return kind;
   return std::nullopt;

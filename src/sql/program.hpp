@@ -1,5 +1,6 @@
 #pragma once
-// A statement as the evaluator runs it: one flat list of instructions for a machine with a stack of values.
+// A statement as the evaluator runs it: one flat list of instructions for a machine with a stack of
+// values.
 
 #include <cstdint>
 #include <memory>
@@ -27,13 +28,13 @@ std::string_view name_of(Version version);
 std::optional<Version> version_of(std::string_view name);
 
 enum class Op : std::uint8_t {
-  Constant,       // a: constant
-  Star,           // the document of the scope
-  Element,        // a: how many scopes further out
-  Path,           // a: first key, b: how many; from the document of the scope
-  Field,          // a: key
+  Constant,  // a: constant
+  Star,      // the document of the scope
+  Element,   // a: how many scopes further out
+  Path,      // a: first key, b: how many; from the document of the scope
+  Field,     // a: key
   Index,
-  Variable,       // a: variable
+  Variable,  // a: variable
   Not,
   Negate,
   And,
@@ -52,21 +53,21 @@ enum class Op : std::uint8_t {
   In,
   Between,
   Like,
-  Cast,           // count: type
-  Array,          // a: how many
-  Object,         // a: first key, b: how many
-  Call,           // a: function, b: slot of its state, count: arguments, flags
-  Query,          // a: query
-  Exists,         // a: query
-  Jump,           // a: target
-  JumpUnlessTrue, // a: target; takes the condition
-  JumpUndefined,  // a: target; keeps the value
-  CaseTest,       // a: target when unequal; takes the value, and the subject too when equal
+  Cast,            // count: type
+  Array,           // a: how many
+  Object,          // a: first key, b: how many
+  Call,            // a: function, b: slot of its state, count: arguments, flags
+  Query,           // a: query
+  Exists,          // a: query
+  Jump,            // a: target
+  JumpUnlessTrue,  // a: target; takes the condition
+  JumpUndefined,   // a: target; keeps the value
+  CaseTest,        // a: target when unequal; takes the value, and the subject too when equal
   Pop,
   Undefined,
-  Compare,        // the path of `count` keys from a on with the constant b; flags: Equal to GreaterEqual
-  Aggregate,      // a: aggregate
-  GroupKey,       // a: key
+  Compare,  // the path of `count` keys from a on with the constant b; flags: Equal to GreaterEqual
+  Aggregate,  // a: aggregate
+  GroupKey,   // a: key
   WindowBegin,
   WindowEnd,
   End,
@@ -140,16 +141,16 @@ struct OutsideCall {
   std::string name;
   std::size_t offset = 0;  // in the statement
   bool aggregate = false;
-  bool quoted = false;     // a text names it, as in aws_lambda('name', …)
-  bool closing = false;    // it is made when a window closes, not for a message
+  bool quoted = false;   // a text names it, as in aws_lambda('name', …)
+  bool closing = false;  // it is made when a window closes, not for a message
 };
 
 // What an evaluation runs through lies together in the arena.
 struct Program {
   Version version = Version::V2016;
   std::uint32_t stack_size = 0;
-  std::span<const SelectPlan> selects;   // [0]: the statement's own
-  std::unique_ptr<GroupPlan> group;      // of GROUP BY
+  std::span<const SelectPlan> selects;  // [0]: the statement's own
+  std::unique_ptr<GroupPlan> group;     // of GROUP BY
   std::unique_ptr<ForeachPlan> foreach;
   std::span<const Instruction> code;
   std::span<const json::Value> constants;
@@ -158,7 +159,7 @@ struct Program {
   std::uint32_t state_slots = 0;
   bool asks_payload = false;
   std::vector<OutsideCall> outside;
-  bool outside_by_name = false;          // what some call asks for is known only when it is made
+  bool outside_by_name = false;  // what some call asks for is known only when it is made
   json::Arena arena{std::size_t{1} << 30, 512};
 };
 

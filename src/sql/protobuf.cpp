@@ -113,26 +113,17 @@ class WireReader {
 
   void skip(std::uint64_t key, int depth) {
     switch (key & 7) {
-      case kVarint:
-        varint();
-        return;
-      case kFixed64:
-        take(8);
-        return;
-      case kBytes:
-        piece();
-        return;
-      case kFixed32:
-        take(4);
-        return;
+      case kVarint: varint(); return;
+      case kFixed64: take(8); return;
+      case kBytes: piece(); return;
+      case kFixed32: take(4); return;
       case kGroup:
         if (depth > 0) {
           group(static_cast<std::uint32_t>(key >> 3), depth - 1);
           return;
         }
         [[fallthrough]];
-      default:
-        wrong_ = true;
+      default: wrong_ = true;
     }
   }
 
@@ -153,20 +144,15 @@ std::uint32_t wire_of(const Field& field) {
   switch (field.type()) {
     case Field::TYPE_DOUBLE:
     case Field::TYPE_FIXED64:
-    case Field::TYPE_SFIXED64:
-      return kFixed64;
+    case Field::TYPE_SFIXED64: return kFixed64;
     case Field::TYPE_FLOAT:
     case Field::TYPE_FIXED32:
-    case Field::TYPE_SFIXED32:
-      return kFixed32;
+    case Field::TYPE_SFIXED32: return kFixed32;
     case Field::TYPE_STRING:
     case Field::TYPE_BYTES:
-    case Field::TYPE_MESSAGE:
-      return kBytes;
-    case Field::TYPE_GROUP:
-      return kGroup;
-    default:
-      return kVarint;
+    case Field::TYPE_MESSAGE: return kBytes;
+    case Field::TYPE_GROUP: return kGroup;
+    default: return kVarint;
   }
 }
 
@@ -303,45 +289,33 @@ class MessageReader {
   // A field's default.
   Value absent(const Field& field) {
     switch (field.cpp_type()) {
-      case Field::CPPTYPE_BOOL:
-        return Value::boolean(field.default_value_bool());
-      case Field::CPPTYPE_STRING:
-        return Value::string({});
-      case Field::CPPTYPE_ENUM:
-        return Value::string(view_of(field.default_value_enum()->name()));
-      case Field::CPPTYPE_MESSAGE:
-        return {};
-      default:
-        return Value::integer(0);
+      case Field::CPPTYPE_BOOL: return Value::boolean(field.default_value_bool());
+      case Field::CPPTYPE_STRING: return Value::string({});
+      case Field::CPPTYPE_ENUM: return Value::string(view_of(field.default_value_enum()->name()));
+      case Field::CPPTYPE_MESSAGE: return {};
+      default: return Value::integer(0);
     }
   }
 
   std::optional<Value> single(const Field& field, const Occurrence& from, int depth) {
     const std::uint64_t bits = from.number;
     switch (field.type()) {
-      case Field::TYPE_BOOL:
-        return Value::boolean(bits != 0);
+      case Field::TYPE_BOOL: return Value::boolean(bits != 0);
       case Field::TYPE_INT32:
-      case Field::TYPE_SFIXED32:
-        return Value::integer(static_cast<std::int32_t>(bits));
+      case Field::TYPE_SFIXED32: return Value::integer(static_cast<std::int32_t>(bits));
       case Field::TYPE_INT64:
-      case Field::TYPE_SFIXED64:
-        return Value::integer(static_cast<std::int64_t>(bits));
+      case Field::TYPE_SFIXED64: return Value::integer(static_cast<std::int64_t>(bits));
       case Field::TYPE_UINT32:
-      case Field::TYPE_FIXED32:
-        return Value::integer(static_cast<std::uint32_t>(bits));
+      case Field::TYPE_FIXED32: return Value::integer(static_cast<std::uint32_t>(bits));
       case Field::TYPE_UINT64:
-      case Field::TYPE_FIXED64:
-        return Value::number({static_cast<json::Int128>(bits), 0}, arena_);
+      case Field::TYPE_FIXED64: return Value::number({static_cast<json::Int128>(bits), 0}, arena_);
       case Field::TYPE_SINT32:
         return Value::integer(static_cast<std::int32_t>(
             static_cast<std::uint32_t>(bits) >> 1 ^ (0 - static_cast<std::uint32_t>(bits & 1))));
       case Field::TYPE_SINT64:
         return Value::integer(static_cast<std::int64_t>(bits >> 1 ^ (0 - (bits & 1))));
-      case Field::TYPE_FLOAT:
-        return floating(single_of(static_cast<std::uint32_t>(bits)));
-      case Field::TYPE_DOUBLE:
-        return floating(double_of(bits));
+      case Field::TYPE_FLOAT: return floating(single_of(static_cast<std::uint32_t>(bits)));
+      case Field::TYPE_DOUBLE: return floating(double_of(bits));
       case Field::TYPE_ENUM: {
         const auto* const named =
             field.enum_type()->FindValueByNumber(static_cast<std::int32_t>(bits));
@@ -351,11 +325,9 @@ class MessageReader {
       case Field::TYPE_STRING:
         if (!is_utf8(from.bytes)) return std::nullopt;
         return Value::string(from.bytes);
-      case Field::TYPE_BYTES:
-        return Value::string(arena_.copy(to_base64(from.bytes)));
+      case Field::TYPE_BYTES: return Value::string(arena_.copy(to_base64(from.bytes)));
       case Field::TYPE_MESSAGE:
-      case Field::TYPE_GROUP:
-        return message(*field.message_type(), from.bytes, depth - 1);
+      case Field::TYPE_GROUP: return message(*field.message_type(), from.bytes, depth - 1);
     }
     return std::nullopt;
   }

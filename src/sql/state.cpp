@@ -25,7 +25,8 @@ struct Cut {
     if (left.size() < 8) wrong = true;
     if (wrong) return 0;
     std::uint64_t number = 0;
-    for (std::size_t i = 0; i < 8; ++i) number |= std::uint64_t{static_cast<unsigned char>(left[i])} << (8 * i);
+    for (std::size_t i = 0; i < 8; ++i)
+      number |= std::uint64_t{static_cast<unsigned char>(left[i])} << (8 * i);
     left.remove_prefix(8);
     return number;
   }

@@ -1,5 +1,6 @@
 #pragma once
-// What statements remember from message to message: the memory of lag, changed, ewma, once and their like.
+// What statements remember from message to message: the memory of lag, changed, ewma, once and
+// their like.
 
 #include <cstddef>
 #include <cstdint>
@@ -48,7 +49,9 @@ class State {
  private:
   struct Hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
   };
 
   void forget_oldest();

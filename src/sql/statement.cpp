@@ -20,12 +20,14 @@ Version default_version(Dialect dialect) {
   return dialect == Dialect::Twinmq ? Version::Twinmq : Version::V2016;
 }
 
-Result<Statement, SyntaxFault> Statement::compile(std::string_view text, const StatementOptions& options) {
+Result<Statement, SyntaxFault> Statement::compile(std::string_view text,
+                                                  const StatementOptions& options) {
   auto syntax = parse_statement(text, options.dialect);
   if (!syntax) return syntax.error();
   for (const std::string& filter : syntax->filters) {
     if (const std::string_view fault = filter_fault(filter); !fault.empty())
-      return SyntaxFault{std::min(text.find(filter), text.size()), "the topic filter " + std::string(fault)};
+      return SyntaxFault{std::min(text.find(filter), text.size()),
+                         "the topic filter " + std::string(fault)};
   }
   CompileOptions compile_options;
   compile_options.dialect = options.dialect;

@@ -25,7 +25,8 @@ Version default_version(Dialect dialect);
 /// Immutable once compiled; what it remembers from message to message is the caller's State.
 class Statement {
  public:
-  static Result<Statement, SyntaxFault> compile(std::string_view text, const StatementOptions& options = {});
+  static Result<Statement, SyntaxFault> compile(std::string_view text,
+                                                const StatementOptions& options = {});
 
   const std::string& text() const { return text_; }
   const std::vector<std::string>& filters() const { return syntax_.filters; }
@@ -33,13 +34,13 @@ class Statement {
   const Program& program() const { return *program_; }
   Version version() const { return program_->version; }
 
-  /// Whether FROM covers the topic: as in MQTT, but a/# does not cover a. A statement without FROM covers
-  /// nothing.
+  /// Whether FROM covers the topic: as in MQTT, but a/# does not cover a. A statement without FROM
+  /// covers nothing.
   bool covers(std::string_view topic) const;
 
   /// Does not look at FROM. The result lives until the scratch is reset.
-  Evaluated evaluate(const Event& event, Payload& payload, World* world, State& state, Scratch& scratch,
-                     const Budget& budget = {}) const {
+  Evaluated evaluate(const Event& event, Payload& payload, World* world, State& state,
+                     Scratch& scratch, const Budget& budget = {}) const {
     return sql::evaluate(*program_, event, payload, world, state, scratch, budget);
   }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The tree of a statement. Nodes lie in one list and name each other by index, so that no statement, however
-// deep, makes its destruction recursive.
+// The tree of a statement. Nodes lie in one list and name each other by index, so that no
+// statement, however deep, makes its destruction recursive.
 
 #include <cstdint>
 #include <optional>
@@ -35,13 +35,26 @@ enum class NodeKind : std::uint8_t {
   Call,      ///< text: the function; the children are its arguments
   Cast,      ///< children[0] AS text
   Array,
-  Object,    ///< names and children
-  Query,     ///< select
-  Exists,    ///< select
+  Object,  ///< names and children
+  Query,   ///< select
+  Exists,  ///< select
 };
 
-enum class Operation : std::uint8_t { Or, And, Equal, Unequal, Less, LessEqual, Greater, GreaterEqual, Add, Subtract,
-                                      Multiply, Divide, Remainder };
+enum class Operation : std::uint8_t {
+  Or,
+  And,
+  Equal,
+  Unequal,
+  Less,
+  LessEqual,
+  Greater,
+  GreaterEqual,
+  Add,
+  Subtract,
+  Multiply,
+  Divide,
+  Remainder
+};
 
 struct Node {
   NodeKind kind = NodeKind::Null;
@@ -58,9 +71,9 @@ struct Node {
 };
 
 struct Item {
-  bool star = false;                ///< * without alias
+  bool star = false;  ///< * without alias
   NodeId node = 0;
-  std::vector<std::string> alias;   ///< AS a.b; empty: none
+  std::vector<std::string> alias;  ///< AS a.b; empty: none
   std::size_t offset = 0;
 };
 
@@ -91,7 +104,7 @@ struct Window {
   std::int64_t length = 0;  ///< milliseconds; messages for Count
   std::int64_t step = 0;    ///< of Hopping: between two closings; of Session: the longest (0: none)
   std::optional<NodeId> event_time;
-  std::int64_t late = 0;    ///< how much later than the newest an event may come, milliseconds
+  std::int64_t late = 0;  ///< how much later than the newest an event may come, milliseconds
   std::size_t offset = 0;
 };
 

@@ -25,9 +25,11 @@ std::size_t closing_brace(std::string_view text, std::size_t at) {
   return std::string_view::npos;
 }
 
-Result<Template, SyntaxFault> Template::compile(std::string_view text, const Statement& statement, Dialect dialect) {
+Result<Template, SyntaxFault> Template::compile(std::string_view text, const Statement& statement,
+                                                Dialect dialect) {
   constexpr std::string_view kOpen = "${";
-  const std::string_view variables = std::string_view(statement.text()).substr(0, statement.syntax().select_offset);
+  const std::string_view variables =
+      std::string_view(statement.text()).substr(0, statement.syntax().select_offset);
   Template made;
   made.text_ = std::string(text);
   for (std::size_t at = 0; at < text.size();) {
@@ -55,7 +57,9 @@ Result<Template, SyntaxFault> Template::compile(std::string_view text, const Sta
     options.version = statement.version();
     auto program = sql::compile(*syntax, options);
     if (!program) return moved(program.error());
-    if ((*program)->state_slots > 0) return SyntaxFault{begin, "functions that remember belong into the statement, not into a template"};
+    if ((*program)->state_slots > 0)
+      return SyntaxFault{begin,
+                         "functions that remember belong into the statement, not into a template"};
     made.pieces_.push_back({{}, std::move(*program)});
     at = close + 1;
   }
@@ -76,18 +80,20 @@ bool Template::asks() const {
 
 void Template::outside(std::vector<OutsideCall>& to) const {
   for (const Piece& piece : pieces_)
-    if (piece.program) to.insert(to.end(), piece.program->outside.begin(), piece.program->outside.end());
+    if (piece.program)
+      to.insert(to.end(), piece.program->outside.begin(), piece.program->outside.end());
 }
 
-bool Template::render(const Event& event, Payload& payload, World* world, Scratch& scratch, const Budget& budget,
-                      std::string& to) const {
+bool Template::render(const Event& event, Payload& payload, World* world, Scratch& scratch,
+                      const Budget& budget, std::string& to) const {
   State state;
   for (const Piece& piece : pieces_) {
     if (!piece.program) {
       to += piece.text;
       continue;
     }
-    const Evaluated evaluated = evaluate(*piece.program, event, payload, world, state, scratch, budget);
+    const Evaluated evaluated =
+        evaluate(*piece.program, event, payload, world, state, scratch, budget);
     if (evaluated.outcome != Outcome::Match) return false;
     if (evaluated.raw)
       to += payload.text();

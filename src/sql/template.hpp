@@ -12,11 +12,12 @@
 
 namespace twinmq::sql {
 
-/// Where the } is that closes the ${ before `at`; braces and quotes inside belong to it. npos: there is none.
+/// Where the } is that closes the ${ before `at`; braces and quotes inside belong to it. npos:
+/// there is none.
 std::size_t closing_brace(std::string_view text, std::size_t at);
 
-/// Immutable once compiled. Expressions see the message's payload, every function, and the variables that the
-/// statement's SET names; not its result and its aliases.
+/// Immutable once compiled. Expressions see the message's payload, every function, and the
+/// variables that the statement's SET names; not its result and its aliases.
 class Template {
  public:
   /// `statement` gives the dialect's version and the variables. A fault names its place in `text`.
@@ -32,10 +33,10 @@ class Template {
   /// Appends what the expressions ask of the world outside by its name.
   void outside(std::vector<OutsideCall>& to) const;
 
-  /// Appends the text. What is Undefined gives an empty text. False: an expression took more than the
-  /// budget, or a look-up had no answer.
-  bool render(const Event& event, Payload& payload, World* world, Scratch& scratch, const Budget& budget,
-              std::string& to) const;
+  /// Appends the text. What is Undefined gives an empty text. False: an expression took more than
+  /// the budget, or a look-up had no answer.
+  bool render(const Event& event, Payload& payload, World* world, Scratch& scratch,
+              const Budget& budget, std::string& to) const;
 
  private:
   struct Piece {

@@ -9,11 +9,13 @@
 namespace twinmq::sql {
 namespace {
 
-constexpr std::array<std::string_view, 12> kMonths = {"January", "February", "March",     "April",   "May",      "June",
-                                                      "July",    "August",   "September", "October", "November", "December"};
-constexpr std::array<std::string_view, 7> kDays = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
-constexpr std::int64_t kMillisecondsMax = 253'402'300'799'999;   // the last of 9999
-constexpr std::int64_t kMillisecondsMin = -62'135'596'800'000;   // the first of year 1
+constexpr std::array<std::string_view, 12> kMonths = {
+    "January", "February", "March",     "April",   "May",      "June",
+    "July",    "August",   "September", "October", "November", "December"};
+constexpr std::array<std::string_view, 7> kDays = {"Monday", "Tuesday",  "Wednesday", "Thursday",
+                                                   "Friday", "Saturday", "Sunday"};
+constexpr std::int64_t kMillisecondsMax = 253'402'300'799'999;  // the last of 9999
+constexpr std::int64_t kMillisecondsMin = -62'135'596'800'000;  // the first of year 1
 constexpr std::size_t kPatternMax = 512;
 
 bool is_letter(char c) {
@@ -121,7 +123,8 @@ void append_name(std::string& to, std::string_view name, bool whole) {
   to += whole ? name : name.substr(0, 3);
 }
 
-bool append_field(std::string& to, const Piece& piece, const Moment& moment, const TimeZone& zone, const TimeZone::Period& period) {
+bool append_field(std::string& to, const Piece& piece, const Moment& moment, const TimeZone& zone,
+                  const TimeZone::Period& period) {
   const std::size_t count = piece.count;
   switch (piece.letter) {
     case 'G': to += "AD"; return true;
@@ -132,7 +135,9 @@ bool append_field(std::string& to, const Piece& piece, const Moment& moment, con
     case 'x': append_year(to, moment.week().first, count); return true;
     case 'w': append_number(to, moment.week().second, count); return true;
     case 'e': append_number(to, moment.weekday() + 1, count); return true;
-    case 'E': append_name(to, kDays[static_cast<std::size_t>(moment.weekday())], count >= 4); return true;
+    case 'E':
+      append_name(to, kDays[static_cast<std::size_t>(moment.weekday())], count >= 4);
+      return true;
     case 'D': append_number(to, moment.day_of_year(), count); return true;
     case 'M':
     case 'L':
@@ -174,7 +179,7 @@ bool append_field(std::string& to, const Piece& piece, const Moment& moment, con
   }
 }
 
-// ---- reading
+// --- Reading
 
 struct Fields {
   Civil date;
@@ -188,7 +193,8 @@ struct Fields {
 
 class TimeReader {
  public:
-  TimeReader(std::string_view text, std::string_view pattern, const std::function<const TimeZone*(std::string_view)>& zones)
+  TimeReader(std::string_view text, std::string_view pattern,
+             const std::function<const TimeZone*(std::string_view)>& zones)
       : text_(text), pattern_(pattern), zones_(zones) {}
 
   std::optional<std::int64_t> read() {
@@ -211,22 +217,30 @@ class TimeReader {
  private:
   std::optional<std::int64_t> milliseconds() const {
     Fields fields = fields_;
-    if (fields.hour_of_half) fields.hour = *fields.hour_of_half % 12 + (fields.afternoon.value_or(false) ? 12 : 0);
+    if (fields.hour_of_half)
+      fields.hour = *fields.hour_of_half % 12 + (fields.afternoon.value_or(false) ? 12 : 0);
     if (fields.date.month < 1 || fields.date.month > 12 || fields.date.day < 1) return std::nullopt;
-    const Civil next{fields.date.month == 12 ? fields.date.year + 1 : fields.date.year, fields.date.month % 12 + 1, 1};
-    if (fields.date.day > days_of(next) - days_of({fields.date.year, fields.date.month, 1})) return std::nullopt;
+    const Civil next{fields.date.month == 12 ? fields.date.year + 1 : fields.date.year,
+                     fields.date.month % 12 + 1, 1};
+    if (fields.date.day > days_of(next) - days_of({fields.date.year, fields.date.month, 1}))
+      return std::nullopt;
     if (fields.hour > 23 || fields.minute > 59 || fields.second > 59) return std::nullopt;
-    const std::int64_t days =
-        fields.day_of_year ? days_of({fields.date.year, 1, 1}) + *fields.day_of_year - 1 : days_of(fields.date);
-    const std::int64_t local = days * 86'400 + fields.hour * 3600 + fields.minute * 60 + fields.second;
-    const std::int64_t utc = fields.offset ? local - *fields.offset : fields.zone ? fields.zone->to_utc(local) : local;
+    const std::int64_t days = fields.day_of_year
+                                  ? days_of({fields.date.year, 1, 1}) + *fields.day_of_year - 1
+                                  : days_of(fields.date);
+    const std::int64_t local =
+        days * 86'400 + fields.hour * 3600 + fields.minute * 60 + fields.second;
+    const std::int64_t utc = fields.offset ? local - *fields.offset
+                             : fields.zone ? fields.zone->to_utc(local)
+                                           : local;
     return utc * 1000 + fields.nanosecond / 1'000'000;
   }
 
   bool number(std::int64_t& value, std::size_t least, std::size_t most) {
     std::size_t count = 0;
     value = 0;
-    while (count < most && count < text_.size() && is_digit(text_[count])) value = value * 10 + (text_[count++] - '0');
+    while (count < most && count < text_.size() && is_digit(text_[count]))
+      value = value * 10 + (text_[count++] - '0');
     if (count < least || count == 0) return false;
     text_.remove_prefix(count);
     return true;
@@ -235,7 +249,8 @@ class TimeReader {
   bool small(int& value, std::size_t count) {
     std::int64_t number_read = 0;
     // Numbers that touch take exactly their width.
-    if (!number(number_read, count == 1 ? 1 : count, count == 1 ? (touching() ? 1 : 2) : count)) return false;
+    if (!number(number_read, count == 1 ? 1 : count, count == 1 ? (touching() ? 1 : 2) : count))
+      return false;
     value = static_cast<int>(number_read);
     return true;
   }
@@ -246,7 +261,8 @@ class TimeReader {
   bool name(const std::array<std::string_view, kCount>& names, bool whole, int& index) {
     for (std::size_t i = 0; i < kCount; ++i) {
       const std::string_view wanted = whole ? names[i] : names[i].substr(0, 3);
-      if (text_.size() < wanted.size() || !same_word(text_.substr(0, wanted.size()), wanted)) continue;
+      if (text_.size() < wanted.size() || !same_word(text_.substr(0, wanted.size()), wanted))
+        continue;
       text_.remove_prefix(wanted.size());
       index = static_cast<int>(i);
       return true;
@@ -256,8 +272,9 @@ class TimeReader {
 
   bool zone() {
     std::size_t size = 0;
-    while (size < text_.size() && (is_letter(text_[size]) || is_digit(text_[size]) ||
-                                   std::string_view("/_+-:").find(text_[size]) != std::string_view::npos))
+    while (size < text_.size() &&
+           (is_letter(text_[size]) || is_digit(text_[size]) ||
+            std::string_view("/_+-:").find(text_[size]) != std::string_view::npos))
       ++size;
     fields_.zone = size == 0 ? nullptr : zones_(text_.substr(0, size));
     if (fields_.zone == nullptr) return false;
@@ -362,7 +379,8 @@ std::int64_t days_of(const Civil& date) {
   const std::int64_t year = date.month <= 2 ? date.year - 1 : date.year;
   const std::int64_t era = floor_divide(year, 400);
   const std::int64_t of_era = year - era * 400;
-  const std::int64_t of_year = (153 * (date.month + (date.month > 2 ? -3 : 9)) + 2) / 5 + date.day - 1;
+  const std::int64_t of_year =
+      (153 * (date.month + (date.month > 2 ? -3 : 9)) + 2) / 5 + date.day - 1;
   return era * 146'097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719'468;
 }
 
@@ -380,8 +398,11 @@ Civil civil_of(std::int64_t days) {
   return date;
 }
 
-std::optional<std::string> format_time(std::string_view pattern, std::int64_t milliseconds, const TimeZone& zone) {
-  if (pattern.size() > kPatternMax || milliseconds > kMillisecondsMax || milliseconds < kMillisecondsMin) return std::nullopt;
+std::optional<std::string> format_time(std::string_view pattern, std::int64_t milliseconds,
+                                       const TimeZone& zone) {
+  if (pattern.size() > kPatternMax || milliseconds > kMillisecondsMax ||
+      milliseconds < kMillisecondsMin)
+    return std::nullopt;
   const TimeZone::Period& period = zone.at(floor_divide(milliseconds, 1000));
   const Moment moment = moment_of(milliseconds + std::int64_t{period.offset} * 1000);
   std::string text;
@@ -396,8 +417,9 @@ std::optional<std::string> format_time(std::string_view pattern, std::int64_t mi
   return text;
 }
 
-std::optional<std::int64_t> read_time(std::string_view text, std::string_view pattern,
-                                      const std::function<const TimeZone*(std::string_view)>& zones) {
+std::optional<std::int64_t> read_time(
+    std::string_view text, std::string_view pattern,
+    const std::function<const TimeZone*(std::string_view)>& zones) {
   if (pattern.size() > kPatternMax || text.size() > kPatternMax) return std::nullopt;
   return TimeReader(text, pattern, zones).read();
 }

@@ -7,21 +7,23 @@
 namespace twinmq::sql {
 namespace {
 
-constexpr std::array<std::string_view, 16> kReserved = {"select", "from",  "where", "as",   "and",    "or",
-                                                        "not",    "in",    "case",  "when", "then",   "else",
-                                                        "end",    "exists", "set",  "null"};
+constexpr std::array<std::string_view, 16> kReserved = {
+    "select", "from", "where", "as",   "and", "or",     "not", "in",
+    "case",   "when", "then",  "else", "end", "exists", "set", "null"};
 
 }  // namespace
 
 bool TokenReader::reserved(std::string_view word) {
-  return std::any_of(kReserved.begin(), kReserved.end(), [&](std::string_view r) { return same_word(r, word); });
+  return std::any_of(kReserved.begin(), kReserved.end(),
+                     [&](std::string_view r) { return same_word(r, word); });
 }
 
 bool TokenReader::reserved_here(const Token& token) const {
   if (token.kind != TokenKind::Name) return false;
   const bool of_case = same_word(token.source, "when") || same_word(token.source, "then") ||
                        same_word(token.source, "else") || same_word(token.source, "end");
-  return reserved(token.source) && !(of_case && open_cases_ == 0) && !same_word(token.source, "set");
+  return reserved(token.source) && !(of_case && open_cases_ == 0) &&
+         !same_word(token.source, "set");
 }
 
 bool TokenReader::fail(std::string_view expected) {
@@ -37,7 +39,8 @@ bool TokenReader::fail(std::string_view expected) {
   return fail_at(now_.offset, message.append(quote));
 }
 
-NodeId TokenReader::make(NodeKind kind, std::size_t offset, std::vector<NodeId> children, std::string text) {
+NodeId TokenReader::make(NodeKind kind, std::size_t offset, std::vector<NodeId> children,
+                         std::string text) {
   Node node;
   node.kind = kind;
   node.offset = offset;
@@ -46,7 +49,8 @@ NodeId TokenReader::make(NodeKind kind, std::size_t offset, std::vector<NodeId> 
     node.depth = std::max(node.depth, static_cast<std::uint16_t>(syntax_.nodes[child].depth + 1));
   node.children = std::move(children);
   if (node.depth > kTreeDepthMax) {
-    fail_at(offset, "the expression chains more than " + std::to_string(kTreeDepthMax) + " operators");
+    fail_at(offset,
+            "the expression chains more than " + std::to_string(kTreeDepthMax) + " operators");
     return kNoNode;
   }
   syntax_.nodes.push_back(std::move(node));

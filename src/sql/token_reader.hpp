@@ -1,5 +1,6 @@
 #pragma once
-// What every part of the parser works with: the words at hand, the first fault, and the tree so far.
+// What every part of the parser works with: the words at hand, the first fault, and the tree so
+// far.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,8 @@ constexpr NodeId kNoNode = UINT32_MAX;
 
 class TokenReader {
  protected:
-  TokenReader(std::string_view text, Dialect dialect) : text_(text), lexer_(text), dialect_(dialect) {
+  TokenReader(std::string_view text, Dialect dialect)
+      : text_(text), lexer_(text), dialect_(dialect) {
     now_ = lexer_.next();
     next_ = lexer_.next();
   }
@@ -28,7 +30,8 @@ class TokenReader {
   bool superset() const { return dialect_ == Dialect::Twinmq; }
 
   SyntaxFault too_long() const {
-    return {kStatementBytesMax, "the statement is longer than " + std::to_string(kStatementBytesMax) + " bytes"};
+    return {kStatementBytesMax,
+            "the statement is longer than " + std::to_string(kStatementBytesMax) + " bytes"};
   }
 
   void advance() {
@@ -36,13 +39,19 @@ class TokenReader {
     next_ = lexer_.next();
   }
 
-  bool is_word(std::string_view word) const { return now_.kind == TokenKind::Name && same_word(now_.source, word); }
+  bool is_word(std::string_view word) const {
+    return now_.kind == TokenKind::Name && same_word(now_.source, word);
+  }
   bool next_is_word(std::string_view word) const {
     return next_.kind == TokenKind::Name && same_word(next_.source, word);
   }
 
-  bool is_sign(std::string_view sign) const { return now_.kind == TokenKind::Sign && now_.source == sign; }
-  bool next_is_sign(std::string_view sign) const { return next_.kind == TokenKind::Sign && next_.source == sign; }
+  bool is_sign(std::string_view sign) const {
+    return now_.kind == TokenKind::Sign && now_.source == sign;
+  }
+  bool next_is_sign(std::string_view sign) const {
+    return next_.kind == TokenKind::Sign && next_.source == sign;
+  }
 
   bool take_word(std::string_view word) {
     if (!is_word(word)) return false;
@@ -56,8 +65,12 @@ class TokenReader {
     return true;
   }
 
-  bool expect_word(std::string_view word, std::string_view shown) { return take_word(word) || fail(shown); }
-  bool expect_sign(std::string_view sign) { return take_sign(sign) || fail("'" + std::string(sign) + "'"); }
+  bool expect_word(std::string_view word, std::string_view shown) {
+    return take_word(word) || fail(shown);
+  }
+  bool expect_sign(std::string_view sign) {
+    return take_sign(sign) || fail("'" + std::string(sign) + "'");
+  }
 
   static bool reserved(std::string_view word);
   bool reserved_here(const Token& token) const;
@@ -81,7 +94,8 @@ class TokenReader {
     return fail_at(now_.offset, message.append(" is no AWS IoT SQL; dialect \"twinmq\" has it"));
   }
 
-  NodeId make(NodeKind kind, std::size_t offset, std::vector<NodeId> children = {}, std::string text = {});
+  NodeId make(NodeKind kind, std::size_t offset, std::vector<NodeId> children = {},
+              std::string text = {});
 
   std::string_view text_;
   Lexer lexer_;

@@ -12,7 +12,8 @@ bool continues(char c) {
 }  // namespace
 
 std::size_t character_count(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
 }
 
 std::size_t character_offset(std::string_view text, std::size_t index) {
@@ -55,7 +56,8 @@ std::uint32_t upper_character(std::uint32_t point) {
   if (point == 0xFF) return 0x178;
   if (point == 0x131) return 'I';
   if (point == 0x17F) return 'S';
-  if ((point >= 0x139 && point <= 0x148) || (point >= 0x179 && point <= 0x17E)) return point % 2 == 0 ? point - 1 : point;
+  if ((point >= 0x139 && point <= 0x148) || (point >= 0x179 && point <= 0x17E))
+    return point % 2 == 0 ? point - 1 : point;
   if (point >= 0x100 && point <= 0x177 && point != 0x138) return point % 2 == 1 ? point - 1 : point;
   if (point >= 0x3B1 && point <= 0x3C9) return point == 0x3C2 ? 0x3A3 : point - 32;
   if (point == 0x3AC) return 0x386;
@@ -70,7 +72,8 @@ std::uint32_t lower_character(std::uint32_t point) {
   if (point >= 0xC0 && point <= 0xDE && point != 0xD7) return point + 32;
   if (point == 0x130) return 'i';
   if (point == 0x178) return 0xFF;
-  if ((point >= 0x139 && point <= 0x148) || (point >= 0x179 && point <= 0x17E)) return point % 2 == 1 ? point + 1 : point;
+  if ((point >= 0x139 && point <= 0x148) || (point >= 0x179 && point <= 0x17E))
+    return point % 2 == 1 ? point + 1 : point;
   if (point >= 0x100 && point <= 0x177 && point != 0x138) return point % 2 == 0 ? point + 1 : point;
   if (point >= 0x391 && point <= 0x3A9 && point != 0x3A2) return point + 32;
   if (point == 0x386) return 0x3AC;
@@ -83,14 +86,19 @@ std::uint32_t lower_character(std::uint32_t point) {
 bool is_utf8(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const auto lead = static_cast<unsigned char>(text[at]);
-    const std::size_t more = lead < 0x80 ? 0 : lead >> 5 == 6 ? 1 : lead >> 4 == 14 ? 2 : lead >> 3 == 30 ? 3 : 9;
+    const std::size_t more = lead < 0x80       ? 0
+                             : lead >> 5 == 6  ? 1
+                             : lead >> 4 == 14 ? 2
+                             : lead >> 3 == 30 ? 3
+                                               : 9;
     if (more == 9 || text.size() - at <= more) return false;
     for (std::size_t i = 1; i <= more; ++i)
       if (!continues(text[at + i])) return false;
     std::size_t end = at;
     const std::uint32_t point = next_character(text, end);
     constexpr std::uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
-    if (point < kSmallest[more] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) return false;
+    if (point < kSmallest[more] || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF))
+      return false;
     at = end;
   }
   return true;

@@ -22,7 +22,8 @@ constexpr std::uint8_t kForm = 1;
 Value shown(double number, json::Arena& arena) {
   char text[40];
   const int size = std::snprintf(text, sizeof text, "%.15g", number);
-  const auto decimal = json::read_decimal({text, static_cast<std::size_t>(size)}, json::Exponents::Signed);
+  const auto decimal =
+      json::read_decimal({text, static_cast<std::size_t>(size)}, json::Exponents::Signed);
   return decimal ? Value::number(json::stripped(*decimal), arena) : Value();
 }
 
@@ -41,19 +42,23 @@ void write_texts(base::ByteWriter& out, const std::vector<std::string>& texts) {
 
 std::vector<std::string> read_texts(base::ByteReader& in) {
   std::vector<std::string> texts;
-  for (auto count = std::min<std::uint32_t>(in.number<std::uint32_t>(), kWindowValuesMax); count > 0 && in.ok(); --count)
+  for (auto count = std::min<std::uint32_t>(in.number<std::uint32_t>(), kWindowValuesMax);
+       count > 0 && in.ok(); --count)
     texts.emplace_back(in.text());
   return texts;
 }
 
 }  // namespace
 
-void WindowAccumulator::take(std::string_view text, std::optional<double> number, const ArgumentPlan& plan) {
+void WindowAccumulator::take(std::string_view text, std::optional<double> number,
+                             const ArgumentPlan& plan) {
   ++count;
   if ((plan.keep || plan.spread) && !detail) detail = std::make_unique<Detail>();
   if (plan.keep) {
-    if (detail->values.size() < kWindowValuesMax) detail->values.emplace_back(text);
-    else detail->values.back() = text;
+    if (detail->values.size() < kWindowValuesMax)
+      detail->values.emplace_back(text);
+    else
+      detail->values.back() = text;
   }
   if (!number) return;
   ++numbers;
@@ -69,7 +74,9 @@ void WindowAccumulator::take(std::string_view text, std::optional<double> number
 void WindowAccumulator::write(base::ByteWriter& out) const {
   out.number(std::uint64_t{count});
   out.number(std::uint64_t{numbers});
-  for (const double number : {sum, min, max, detail ? detail->mean : 0, detail ? detail->squares : 0}) write_double(out, number);
+  for (const double number :
+       {sum, min, max, detail ? detail->mean : 0, detail ? detail->squares : 0})
+    write_double(out, number);
   out.flag(detail != nullptr);
   if (detail) write_texts(out, detail->values);
 }
@@ -80,7 +87,8 @@ void WindowAccumulator::read(base::ByteReader& in) {
   Detail read;
   for (double* number : {&sum, &min, &max, &read.mean, &read.squares}) *number = read_double(in);
   if (in.flag()) read.values = read_texts(in);
-  if (read.mean != 0 || read.squares != 0 || !read.values.empty()) detail = std::make_unique<Detail>(std::move(read));
+  if (read.mean != 0 || read.squares != 0 || !read.values.empty())
+    detail = std::make_unique<Detail>(std::move(read));
 }
 
 std::vector<double> WindowAccumulator::sorted_numbers() const {
@@ -88,7 +96,8 @@ std::vector<double> WindowAccumulator::sorted_numbers() const {
   if (!detail) return sorted;
   json::Arena arena;
   for (const std::string& text : detail->values)
-    if (const auto number = number_of(json::read(text, arena).value)) sorted.push_back(json::to_double(*number));
+    if (const auto number = number_of(json::read(text, arena).value))
+      sorted.push_back(json::to_double(*number));
   std::sort(sorted.begin(), sorted.end());
   return sorted;
 }
@@ -100,7 +109,9 @@ Value WindowAccumulator::percentile(double share, json::Arena& arena) const {
   const double place = std::clamp(share, 0.0, 1.0) * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<std::size_t>(place);
   const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return shown(sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]), arena);
+  return shown(
+      sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]),
+      arena);
 }
 
 Value WindowAccumulator::list(bool distinct, json::Arena& arena) const {
@@ -113,7 +124,8 @@ Value WindowAccumulator::list(bool distinct, json::Arena& arena) const {
   }
   Value* items = arena.array<Value>(texts.size());
   if (items == nullptr) return {};
-  for (std::size_t i = 0; i < texts.size(); ++i) items[i] = json::read(arena.copy(texts[i]), arena).value;
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    items[i] = json::read(arena.copy(texts[i]), arena).value;
   return Value::array({items, texts.size()});
 }
 
@@ -123,7 +135,8 @@ Value WindowAccumulator::value(const AggregatePlan& plan, json::Arena& arena) co
     case Aggregate::First:
     case Aggregate::Last: {
       if (!detail || detail->values.empty()) return {};
-      const std::string& text = plan.kind == Aggregate::First ? detail->values.front() : detail->values.back();
+      const std::string& text =
+          plan.kind == Aggregate::First ? detail->values.front() : detail->values.back();
       return json::read(arena.copy(text), arena).value;
     }
     case Aggregate::Collect: return list(false, arena);
@@ -136,7 +149,8 @@ Value WindowAccumulator::value(const AggregatePlan& plan, json::Arena& arena) co
     case Aggregate::Avg: return shown(sum / static_cast<double>(numbers), arena);
     case Aggregate::Min: return shown(min, arena);
     case Aggregate::Max: return shown(max, arena);
-    case Aggregate::Stddev: return shown(std::sqrt((detail ? detail->squares : 0) / static_cast<double>(numbers)), arena);
+    case Aggregate::Stddev:
+      return shown(std::sqrt((detail ? detail->squares : 0) / static_cast<double>(numbers)), arena);
     case Aggregate::Median: return percentile(0.5, arena);
     default: return percentile(plan.parameter, arena);
   }
@@ -168,7 +182,8 @@ bool WindowGroup::read(std::string_view text, std::size_t arguments) {
   if (in.number<std::uint32_t>() != arguments) return false;
   accumulators = std::make_unique<WindowAccumulator[]>(arguments);
   for (std::size_t i = 0; i < arguments; ++i) accumulators[i].read(in);
-  for (auto count = std::min<std::uint32_t>(in.number<std::uint32_t>(), kWindowValuesMax); count > 0 && in.ok(); --count) {
+  for (auto count = std::min<std::uint32_t>(in.number<std::uint32_t>(), kWindowValuesMax);
+       count > 0 && in.ok(); --count) {
     const std::int64_t time = in.signed_number();
     if (!recent) recent = std::make_unique<RecentMessages>();
     recent->emplace_back(time, read_texts(in));

@@ -20,7 +20,8 @@ namespace twinmq::sql {
 /// What one group keeps of values or messages at most.
 constexpr std::size_t kWindowValuesMax = 10'000;
 
-/// What the aggregates over one argument need together. There may be millions: what few ask for lies apart.
+/// What the aggregates over one argument need together. There may be millions: what few ask for
+/// lies apart.
 struct WindowAccumulator {
   struct Detail {
     double mean = 0, squares = 0;

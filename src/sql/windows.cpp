@@ -19,7 +19,8 @@ namespace {
 constexpr char kPane = 'p';
 constexpr char kKeyed = 'k';
 constexpr std::string_view kWatermark = "w";
-constexpr std::int64_t kTimeMax = 9'000'000'000'000'000;  // milliseconds: sums of times stay within 64 bits
+constexpr std::int64_t kTimeMax =
+    9'000'000'000'000'000;  // milliseconds: sums of times stay within 64 bits
 
 bool is_time(std::int64_t time) {
   return time <= 2 * kTimeMax && time >= -2 * kTimeMax;
@@ -40,7 +41,8 @@ std::string pane_name(std::int64_t begin) {
 
 std::int64_t begin_of(std::string_view pane_name) {
   std::uint64_t sorted = 0;
-  for (const char each : pane_name.substr(1, 8)) sorted = sorted << 8 | static_cast<unsigned char>(each);
+  for (const char each : pane_name.substr(1, 8))
+    sorted = sorted << 8 | static_cast<unsigned char>(each);
   return static_cast<std::int64_t>(sorted ^ (std::uint64_t{1} << 63));
 }
 
@@ -66,10 +68,12 @@ Windows::Windows(const Statement& statement, std::size_t groups_max)
 
 Windows::~Windows() = default;
 
-Outcome Windows::add(const Event& event, Payload& payload, Context& context, std::vector<std::string>& closed) {
+Outcome Windows::add(const Event& event, Payload& payload, Context& context,
+                     std::vector<std::string>& closed) {
   State state;
   const GroupPlan& plan = *program_.group;
-  evaluate_group_input(program_, event, payload, context.world, state, context.scratch, context.budget, found_);
+  evaluate_group_input(program_, event, payload, context.world, state, context.scratch,
+                       context.budget, found_);
   if (found_.outcome != Outcome::Match) return found_.outcome;
   Input& input = *input_;
   input.time = event.now;
@@ -97,7 +101,8 @@ void Windows::read(const GroupInput& found) {
     Input::Argument& argument = input_->arguments[i];
     argument.present = !value.is_undefined() && !value.is_null();
     argument.text.clear();
-    if (argument.present && (sliding || program_.group->arguments[i].keep)) json::write(value, argument.text);
+    if (argument.present && (sliding || program_.group->arguments[i].keep))
+      json::write(value, argument.text);
     const auto number = number_of(value);
     argument.number = number ? std::optional<double>(json::to_double(*number)) : std::nullopt;
   }
@@ -149,8 +154,8 @@ bool Windows::restore_cell(std::string_view name, std::string_view text) {
   const bool fixed = kind == WindowKind::Tumbling || kind == WindowKind::Hopping;
   Group group;
   if (name.empty() || name.front() != (fixed ? kPane : kKeyed) || (fixed && name.size() < 9) ||
-      !group.read(text, program_.group->arguments.size()) || !is_time(group.begin) || !is_time(group.end) ||
-      (fixed && begin_of(name) != group.begin))
+      !group.read(text, program_.group->arguments.size()) || !is_time(group.begin) ||
+      !is_time(group.end) || (fixed && begin_of(name) != group.begin))
     return false;
   json::Arena arena;
   const Value keys = json::read(name.substr(fixed ? 9 : 1), arena).value;
@@ -176,7 +181,8 @@ void Windows::place(const Input& input, Context& context, std::vector<std::strin
   }
 }
 
-Windows::Group* Windows::open(Groups& groups, const std::string& key, std::int64_t begin, std::int64_t end) {
+Windows::Group* Windows::open(Groups& groups, const std::string& key, std::int64_t begin,
+                              std::int64_t end) {
   auto found = groups.find(key);
   if (found != groups.end()) return &found->second;
   if (groups_ >= groups_max_) {
@@ -187,7 +193,8 @@ Windows::Group* Windows::open(Groups& groups, const std::string& key, std::int64
   found = groups.emplace(key, Group{}).first;
   found->second.begin = begin;
   found->second.end = end;
-  found->second.accumulators = std::make_unique<WindowAccumulator[]>(program_.group->arguments.size());
+  found->second.accumulators =
+      std::make_unique<WindowAccumulator[]>(program_.group->arguments.size());
   return &found->second;
 }
 
@@ -195,7 +202,8 @@ void Windows::take(Group& group, const Input& input) const {
   ++group.messages;
   for (std::size_t i = 0; i < input.arguments.size(); ++i) {
     const Input::Argument& argument = input.arguments[i];
-    if (argument.present) group.accumulators[i].take(argument.text, argument.number, program_.group->arguments[i]);
+    if (argument.present)
+      group.accumulators[i].take(argument.text, argument.number, program_.group->arguments[i]);
   }
 }
 
@@ -215,7 +223,8 @@ void Windows::place_fixed(const Input& input) {
   if (!placed) ++late_;
 }
 
-void Windows::place_session(const Input& input, Context& context, std::vector<std::string>& closed) {
+void Windows::place_session(const Input& input, Context& context,
+                            std::vector<std::string>& closed) {
   const Window& window = program_.group->window;
   if (input.time + window.length <= watermark_) {
     ++late_;
@@ -252,7 +261,8 @@ void Windows::place_count(const Input& input, Context& context, std::vector<std:
 }
 
 // Each message yields the aggregates over those of the time before it.
-void Windows::place_sliding(const Input& input, Context& context, std::vector<std::string>& closed) {
+void Windows::place_sliding(const Input& input, Context& context,
+                            std::vector<std::string>& closed) {
   Group* group = open(keyed_, input.key, input.time, input.time);
   if (group == nullptr) return;
   const std::int64_t length = program_.group->window.length;
@@ -270,7 +280,9 @@ void Windows::place_sliding(const Input& input, Context& context, std::vector<st
     Input again;
     for (const std::string& text : texts) {
       const auto number = text.empty() ? std::nullopt : number_of(json::read(text, arena).value);
-      again.arguments.push_back({!text.empty(), number ? std::optional<double>(json::to_double(*number)) : std::nullopt, text});
+      again.arguments.push_back(
+          {!text.empty(), number ? std::optional<double>(json::to_double(*number)) : std::nullopt,
+           text});
     }
     take(*group, again);
   }
@@ -296,7 +308,8 @@ void Windows::close_until(std::int64_t time, Context& context, std::vector<std::
     panes_.erase(panes_.begin());
     std::vector<Groups::value_type*> ordered;
     for (auto& group : groups) ordered.push_back(&group);
-    std::sort(ordered.begin(), ordered.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+    std::sort(ordered.begin(), ordered.end(),
+              [](const auto* a, const auto* b) { return a->first < b->first; });
     for (auto* group : ordered) emit(group->first, group->second, context, closed);
     groups_ -= groups.size();
     if (notes_closings_ && !groups.empty()) {
@@ -307,7 +320,8 @@ void Windows::close_until(std::int64_t time, Context& context, std::vector<std::
   close_sessions(time, context, closed);
 }
 
-void Windows::close_sessions(std::int64_t time, Context& context, std::vector<std::string>& closed) {
+void Windows::close_sessions(std::int64_t time, Context& context,
+                             std::vector<std::string>& closed) {
   while (!due_.empty() && due_.begin()->first <= time) {
     std::vector<std::string> keys = std::move(due_.begin()->second);
     due_.erase(due_.begin());
@@ -342,12 +356,14 @@ std::optional<std::int64_t> Windows::next_deadline() const {
   return next;
 }
 
-void Windows::close(const std::string& key, Group& group, Context& context, std::vector<std::string>& closed) {
+void Windows::close(const std::string& key, Group& group, Context& context,
+                    std::vector<std::string>& closed) {
   if (notes_closings_) closings_.push_back({group.begin, group.end, 1});
   emit(key, group, context, closed);
 }
 
-void Windows::emit(const std::string& key, Group& group, Context& context, std::vector<std::string>& closed) const {
+void Windows::emit(const std::string& key, Group& group, Context& context,
+                   std::vector<std::string>& closed) const {
   context.scratch.reset();
   json::Arena& arena = context.scratch.arena;
   const Value keys = json::read(key, arena).value;
@@ -359,14 +375,17 @@ void Windows::emit(const std::string& key, Group& group, Context& context, std::
     }
     if (plan.kind == Aggregate::Outside) {
       const Value values = group.accumulators[plan.argument].list(false, arena);
-      aggregates.push_back(context.world == nullptr ? Value()
-                                                    : context.world->aggregate(plan.name, values.items(), arena));
+      aggregates.push_back(context.world == nullptr
+                               ? Value()
+                               : context.world->aggregate(plan.name, values.items(), arena));
       continue;
     }
     aggregates.push_back(group.accumulators[plan.argument].value(plan, arena));
   }
-  const GroupView view{aggregates, keys.is(Kind::Array) ? keys.items() : std::span<const Value>(), group.begin, group.end};
-  const Evaluated result = evaluate_group(program_, view, context.world, context.scratch, context.budget);
+  const GroupView view{aggregates, keys.is(Kind::Array) ? keys.items() : std::span<const Value>(),
+                       group.begin, group.end};
+  const Evaluated result =
+      evaluate_group(program_, view, context.world, context.scratch, context.budget);
   if (result.outcome == Outcome::Match) closed.push_back(json::text_of(result.value));
 }
 

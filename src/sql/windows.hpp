@@ -1,5 +1,6 @@
 #pragma once
-// GROUP BY and its windows as a pure machine: messages and times go in, results of closed windows come out.
+// GROUP BY and its windows as a pure machine: messages and times go in, results of closed windows
+// come out.
 
 #include <cstdint>
 #include <map>
@@ -29,9 +30,10 @@ class Windows {
     Budget budget;
   };
 
-  /// Takes a message in, if WHERE is true. Results of what closes by it are appended to `closed`, as JSON, in the
-  /// order of time and then of the group's key.
-  Outcome add(const Event& event, Payload& payload, Context& context, std::vector<std::string>& closed);
+  /// Takes a message in, if WHERE is true. Results of what closes by it are appended to `closed`,
+  /// as JSON, in the order of time and then of the group's key.
+  Outcome add(const Event& event, Payload& payload, Context& context,
+              std::vector<std::string>& closed);
 
   /// Closes what ends by this time. With EVENT TIME only messages make time pass.
   void advance(std::int64_t now, Context& context, std::vector<std::string>& closed);
@@ -44,7 +46,8 @@ class Windows {
 
   /// Remembers from now on what changes, for take_touched().
   void track() { tracked_ = true; }
-  /// What changed since the last call: names with their texts for restore_cell(), or nothing where a group closed.
+  /// What changed since the last call: names with their texts for restore_cell(), or nothing where
+  /// a group closed.
   std::vector<std::pair<std::string, std::optional<std::string>>> take_touched();
   /// Before the first message. False: the text is not one of take_touched() for this statement.
   bool restore_cell(std::string_view name, std::string_view text);
@@ -80,8 +83,10 @@ class Windows {
   const Group* find(std::string_view name) const;
   void close_until(std::int64_t time, Context& context, std::vector<std::string>& closed);
   void close_sessions(std::int64_t time, Context& context, std::vector<std::string>& closed);
-  void close(const std::string& key, Group& group, Context& context, std::vector<std::string>& closed);
-  void emit(const std::string& key, Group& group, Context& context, std::vector<std::string>& closed) const;
+  void close(const std::string& key, Group& group, Context& context,
+             std::vector<std::string>& closed);
+  void emit(const std::string& key, Group& group, Context& context,
+            std::vector<std::string>& closed) const;
 
   const Program& program_;
   std::size_t groups_max_;
@@ -95,9 +100,9 @@ class Windows {
   bool notes_closings_ = false;
   std::vector<Closing> closings_;
   std::vector<std::string> touched_;
-  std::map<std::int64_t, Groups> panes_;                        // by the begin of the window
-  Groups keyed_;                                                // windows that follow their group
-  std::map<std::int64_t, std::vector<std::string>> due_;        // sessions by an end that may have moved
+  std::map<std::int64_t, Groups> panes_;                  // by the begin of the window
+  Groups keyed_;                                          // windows that follow their group
+  std::map<std::int64_t, std::vector<std::string>> due_;  // sessions by an end that may have moved
 };
 
 }  // namespace twinmq::sql

@@ -1,6 +1,6 @@
 #pragma once
-// What statements may ask of the world outside. Each answer is optional: without a world a statement that asks
-// gets nothing, and its rule does not act.
+// What statements may ask of the world outside. Each answer is optional: without a world a
+// statement that asks gets nothing, and its rule does not act.
 
 #include <cstdint>
 #include <functional>
@@ -26,12 +26,14 @@ class World {
   virtual std::uint64_t random() { return 0x9E3779B97F4A7C15U; }
 
   /// The JSON text of a thing's shadow document.
-  virtual std::optional<std::string> thing_shadow(std::string_view /*thing*/, std::string_view /*name*/) {
+  virtual std::optional<std::string> thing_shadow(std::string_view /*thing*/,
+                                                  std::string_view /*name*/) {
     return std::nullopt;
   }
 
   /// The answer of a function that a plugin or the host registered; its name in lower case.
-  virtual std::optional<json::Value> call(std::string_view /*function*/, std::span<const json::Value> /*arguments*/,
+  virtual std::optional<json::Value> call(std::string_view /*function*/,
+                                          std::span<const json::Value> /*arguments*/,
                                           json::Arena& /*arena*/) {
     return std::nullopt;
   }
@@ -51,7 +53,8 @@ class World {
   /// A secret by its name.
   virtual std::optional<std::string> secret(std::string_view /*name*/) { return std::nullopt; }
 
-  /// Message types that the configuration names; nullptr: there are none. They outlive the evaluation.
+  /// Message types that the configuration names; nullptr: there are none. They outlive the
+  /// evaluation.
   virtual const ProtobufTypes* protobuf_types(std::string_view /*name*/) { return nullptr; }
 
   /// decode() met what it cannot read, and is Null.

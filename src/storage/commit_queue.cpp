@@ -15,9 +15,7 @@ constexpr std::chrono::milliseconds kRoomInterval{200};
 }  // namespace
 
 CommitQueue::CommitQueue(Store& store, Answered answered, RoomWatch room)
-    : store_(store),
-      answered_(std::move(answered)),
-      room_(std::move(room)) {
+    : store_(store), answered_(std::move(answered)), room_(std::move(room)) {
   if (auto thread = base::start_thread([this] { serve(); })) {
     thread_ = std::move(*thread);
   } else {
@@ -91,7 +89,9 @@ void CommitQueue::write(std::vector<Submitted>& work) {
   }
   std::string failure;
   if (!failed_ && !whole.empty()) {
-    if (const Result<void> written = store_.commit(whole, std::min(durability, store_.durability_max())); !written) {
+    if (const Result<void> written =
+            store_.commit(whole, std::min(durability, store_.durability_max()));
+        !written) {
       failure = written.error().detail;
       failed_ = true;
     }

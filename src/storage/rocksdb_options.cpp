@@ -80,12 +80,9 @@ void tune_for_server(rocksdb::Options& options) {
 
 rocksdb::CompressionType compression_of(StorageCompression compression) {
   switch (compression) {
-    case StorageCompression::None:
-      return rocksdb::kNoCompression;
-    case StorageCompression::Lz4:
-      return rocksdb::kLZ4Compression;
-    case StorageCompression::Zstd:
-      return rocksdb::kZSTD;
+    case StorageCompression::None: return rocksdb::kNoCompression;
+    case StorageCompression::Lz4: return rocksdb::kLZ4Compression;
+    case StorageCompression::Zstd: return rocksdb::kZSTD;
   }
   return rocksdb::kNoCompression;
 }
@@ -115,19 +112,20 @@ rocksdb::Options rocksdb_options(const StorageConfig& config,
   // Deleted runs are a queue's everyday life: files full of them are compacted early.
   options.table_properties_collector_factories.push_back(
       rocksdb::NewCompactOnDeletionCollectorFactory(1000, 500));
-  // So few files open quickly one after the other; several threads of RocksDB's would end the process
-  // if the system gave it only some of them.
+  // So few files open quickly one after the other; several threads of RocksDB's would end the
+  // process if the system gave it only some of them.
   options.max_file_opening_threads = 1;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.skip_stats_update_on_db_open = true;
-  // With a sync after every write, nothing behind a damaged record of the log is the torn end that a
-  // power cut leaves: it was acknowledged, and is kept. Otherwise the log is good up to the damage.
-  options.wal_recovery_mode =
-      config.strict ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
-      : config.durability.value_or(Durability::Fsync) == Durability::Fsync
-          ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords
-          : rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  // With a sync after every write, nothing behind a damaged record of the log is the torn end that
+  // a power cut leaves: it was acknowledged, and is kept. Otherwise the log is good up to the
+  // damage.
+  options.wal_recovery_mode = config.strict
+                                  ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
+                              : config.durability.value_or(Durability::Fsync) == Durability::Fsync
+                                  ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords
+                                  : rocksdb::WALRecoveryMode::kPointInTimeRecovery;
 
   rocksdb::BlockBasedTableOptions table;
   rocksdb::LRUCacheOptions cache;

@@ -51,9 +51,13 @@ Result<std::unique_ptr<RocksDbStore>> RocksDbStore::open(const std::string& data
   if (!directory) return directory.error();
   const unsigned newest = parts.form.number;
   Result<unsigned> format = directory->format(newest);
-  if (!format && format.error().code == ErrorCode::Corrupt && !parts.config.strict && !parts.read_only) {
+  if (!format && format.error().code == ErrorCode::Corrupt && !parts.config.strict &&
+      !parts.read_only) {
     // Each step may be run again: the first form leads to the newest, whichever it was.
-    if (parts.log) parts.log(LogLevel::Error, "storage damaged", "because=" + escaped(format.error().detail) + " action=\"every step to the newest form is run\"");
+    if (parts.log)
+      parts.log(LogLevel::Error, "storage damaged",
+                "because=" + escaped(format.error().detail) +
+                    " action=\"every step to the newest form is run\"");
     if (const Result<void> noted = directory->set_format(1); !noted) return noted.error();
     format = 1u;
   }
@@ -63,7 +67,8 @@ Result<std::unique_ptr<RocksDbStore>> RocksDbStore::open(const std::string& data
   std::unique_ptr<RocksDbStore> store(new RocksDbStore(std::move(*directory), std::move(parts)));
   if (const Result<void> keys = store->open_keys(); !keys) return keys.error();
   if (*format == 0) {
-    if (const Result<void> noted = store->directory_.set_format(newest); !noted) return noted.error();
+    if (const Result<void> noted = store->directory_.set_format(newest); !noted)
+      return noted.error();
   }
   if (const Result<void> opened = store->open_database(); !opened) return opened.error();
   if (*format != 0)
@@ -76,9 +81,10 @@ Result<void> RocksDbStore::bring_up_to_date(unsigned format) {
     const auto& step = parts_.form.steps.at(format - 1);
     if (parts_.read_only) {
       if (!step) continue;
-      return Error{ErrorCode::Unavailable,
-                   directory_.path() + " has format " + std::to_string(format) +
-                       "; start the broker once, which brings it to " + std::to_string(parts_.form.number)};
+      return Error{ErrorCode::Unavailable, directory_.path() + " has format " +
+                                               std::to_string(format) +
+                                               "; start the broker once, which brings it to " +
+                                               std::to_string(parts_.form.number)};
     }
     const std::string which =
         "from=" + std::to_string(format) + " to=" + std::to_string(format + 1);
@@ -191,8 +197,8 @@ Result<void> RocksDbStore::open_database() {
   if (const std::uint64_t missing = missing_changes(); missing > 0) {
     if (parts_.log)
       parts_.log(LogLevel::Error, "stored changes are missing",
-                 fmt::format("missing={} synced={} because=\"a log was cut, damaged or removed\"", missing,
-                             synced_.change()));
+                 fmt::format("missing={} synced={} because=\"a log was cut, damaged or removed\"",
+                             missing, synced_.change()));
     add(fmt::format("the last {} changes are missing", missing));
     synced_.set(db_->GetLatestSequenceNumber());  // told once
   }
@@ -204,7 +210,8 @@ Result<void> RocksDbStore::open_database() {
   return opened;
 }
 
-// What was synced and is not there: RocksDB takes a log that was cut, or is gone, for one that never was longer.
+// What was synced and is not there: RocksDB takes a log that was cut, or is gone, for one that
+// never was longer.
 std::uint64_t RocksDbStore::missing_changes() const {
   if (!db_) return 0;
   const std::uint64_t found = db_->GetLatestSequenceNumber();
@@ -221,7 +228,8 @@ Result<void> RocksDbStore::check_log_first() {
   const std::uint64_t missing = missing_changes();
   db_.reset();
   if (missing == 0) return {};
-  return refused(fmt::format("the last {} changes that were synced are missing: a log was cut or removed", missing));
+  return refused(fmt::format(
+      "the last {} changes that were synced are missing: a log was cut or removed", missing));
 }
 
 Result<void> RocksDbStore::open_once(bool read_only) {
@@ -229,12 +237,11 @@ Result<void> RocksDbStore::open_once(bool read_only) {
   Status status;
   // It starts threads of its own, and lets fall through what their constructor throws.
   try {
-    status = read_only
-                 ? rocksdb::DB::OpenForReadOnly(setup_->options, directory_.store_path(), &db)
-                 : rocksdb::DB::Open(setup_->options, directory_.store_path(), &db);
+    status = read_only ? rocksdb::DB::OpenForReadOnly(setup_->options, directory_.store_path(), &db)
+                       : rocksdb::DB::Open(setup_->options, directory_.store_path(), &db);
   } catch (const std::exception& refused) {
-    return Error{ErrorCode::StorageFailed, "the store in " + directory_.path() +
-                                               " cannot be opened: " + refused.what()};
+    return Error{ErrorCode::StorageFailed,
+                 "the store in " + directory_.path() + " cannot be opened: " + refused.what()};
   }
   if (!status.ok()) {
     damaged_ = Quarantine::is_damage(status);
@@ -307,12 +314,8 @@ Result<void> RocksDbStore::commit(const Batch& batch, Durability durability) {
   for (std::size_t i = 0; i < batch.size() && status.ok(); ++i) {
     const Batch::Change change = batch[i];
     switch (change.kind) {
-      case Batch::Kind::Put:
-        status = changes.Put(slice(change.key), slice(change.value));
-        break;
-      case Batch::Kind::Erase:
-        status = changes.Delete(slice(change.key));
-        break;
+      case Batch::Kind::Put: status = changes.Put(slice(change.key), slice(change.value)); break;
+      case Batch::Kind::Erase: status = changes.Delete(slice(change.key)); break;
       case Batch::Kind::EraseRange:
         if (change.key < change.value)
           status = changes.DeleteRange(slice(change.key), slice(change.value));
@@ -371,8 +374,10 @@ Result<void> RocksDbStore::verify() {
   const Status status = db_->VerifyChecksum();
   if (!status.ok()) return failed("the store does not verify", status);
   if (const std::uint64_t missing = missing_changes(); missing > 0)
-    return Error{ErrorCode::Corrupt,
-                 fmt::format("the last {} changes that were synced are missing: a log was cut or removed", missing)};
+    return Error{
+        ErrorCode::Corrupt,
+        fmt::format("the last {} changes that were synced are missing: a log was cut or removed",
+                    missing)};
   return {};
 }
 

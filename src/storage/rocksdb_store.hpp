@@ -31,8 +31,8 @@ struct Damage;
 /// The form of everything in the store, and how what has an older one comes to it.
 struct StoreForm {
   unsigned number = 1;
-  /// The first leads from form 1 to 2, the next from 2 to 3, up to `number`. A step may be run again after a crash
-  /// within it. Empty function: the newer form has the older one in it.
+  /// The first leads from form 1 to 2, the next from 2 to 3, up to `number`. A step may be run
+  /// again after a crash within it. Empty function: the newer form has the older one in it.
   std::vector<std::function<Result<void>(Store&)>> steps;
 };
 
@@ -92,7 +92,7 @@ class RocksDbStore final : public Store {
       exchange_;                     ///< held shared while db_ is used, alone while it is replaced
   std::unique_ptr<rocksdb::DB> db_;  ///< null: the last reopen() failed
   SyncedMark synced_;
-  std::uint64_t written_ = 0;        ///< since the last sync
+  std::uint64_t written_ = 0;  ///< since the last sync
   /// Something that was read does not verify; mended by the next reopen().
   std::atomic<bool> damaged_{false};
 };

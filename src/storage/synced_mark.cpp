@@ -10,7 +10,8 @@
 namespace twinmq::storage {
 
 SyncedMark::SyncedMark(const std::string& path, bool writable)
-    : file_(open(path.c_str(), (writable ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0600)), writable_(writable) {
+    : file_(open(path.c_str(), (writable ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC, 0600)),
+      writable_(writable) {
   if (file_ < 0) return;
   char text[32] = {};
   const ssize_t size = pread(file_, text, sizeof text, 0);

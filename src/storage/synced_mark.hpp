@@ -1,13 +1,15 @@
 #pragma once
-// How far a store was synced, noted outside of it: a log that is cut short looks like one that never was longer.
+// How far a store was synced, noted outside of it: a log that is cut short looks like one that
+// never was longer.
 
 #include <cstdint>
 #include <string>
 
 namespace twinmq::storage {
 
-/// The file SYNCED: the number of the last change that a sync made safe, in decimal, and a line end. It is not synced
-/// itself: after a power cut it may tell of less than is there, never of more. Used by one thread at a time.
+/// The file SYNCED: the number of the last change that a sync made safe, in decimal, and a line
+/// end. It is not synced itself: after a power cut it may tell of less than is there, never of
+/// more. Used by one thread at a time.
 class SyncedMark {
  public:
   /// Without `writable` nothing is made or changed. What cannot be opened or read says 0.

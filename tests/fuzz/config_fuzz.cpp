@@ -1,4 +1,5 @@
-// A configuration file of any bytes is read or complained about, and what is read survives being printed.
+// A configuration file of any bytes is read or complained about, and what is read survives being
+// printed.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Two lines: an address, and a target that may allow it. What is allowed must lie there for a plain reader, too.
+// Two lines: an address, and a target that may allow it. What is allowed must lie there for a plain
+// reader, too.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,8 @@ int digit_of(char c) {
 std::string decoded(std::string_view text) {
   std::string out;
   while (!text.empty()) {
-    const bool encoded = text.size() > 2 && text[0] == '%' && digit_of(text[1]) >= 0 && digit_of(text[2]) >= 0;
+    const bool encoded =
+        text.size() > 2 && text[0] == '%' && digit_of(text[1]) >= 0 && digit_of(text[2]) >= 0;
     out += encoded ? static_cast<char>(digit_of(text[1]) * 16 + digit_of(text[2])) : text[0];
     text.remove_prefix(encoded ? 3 : 1);
   }
@@ -42,17 +44,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data), size);
   const std::size_t line = text.find('\n');
   const std::string url = text.substr(0, line);
-  const std::string target = line == std::string::npos ? "http://plant.example/in/" : text.substr(line + 1);
+  const std::string target =
+      line == std::string::npos ? "http://plant.example/in/" : text.substr(line + 1);
   (void)twinmq::sinks::check_http_template(url, {target});
   if (!twinmq::sinks::check_http_address(url, {target})) return 0;
   TWINMQ_REQUIRE(static_cast<bool>(twinmq::sinks::check_http_target(target)));
   const std::string path = path_of(url);
   const std::string allowed = path_of(target);
-  TWINMQ_REQUIRE(allowed.ends_with('/') ? path.starts_with(allowed) || path == allowed : path == allowed);
+  TWINMQ_REQUIRE(allowed.ends_with('/') ? path.starts_with(allowed) || path == allowed
+                                        : path == allowed);
   for (std::string once = path, last; once != last; once = decoded(last)) {
     last = once;
     TWINMQ_REQUIRE(last.find('\\') == std::string::npos);
-    TWINMQ_REQUIRE((last + "/").find("/../") == std::string::npos && (last + "/").find("/./") == std::string::npos);
+    TWINMQ_REQUIRE((last + "/").find("/../") == std::string::npos &&
+                   (last + "/").find("/./") == std::string::npos);
   }
   return 0;
 }

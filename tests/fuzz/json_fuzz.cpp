@@ -1,4 +1,5 @@
-// JSON of any bytes is read or refused; what is read comes out as a document that reads as the same value.
+// JSON of any bytes is read or refused; what is read comes out as a document that reads as the same
+// value.
 
 #include <algorithm>
 #include <cstdint>
@@ -6,8 +7,8 @@
 #include <string_view>
 
 #include "fuzz/require.hpp"
-#include "json/write.hpp"
 #include "json/read.hpp"
+#include "json/write.hpp"
 #include "sql/packed.hpp"
 
 namespace {

@@ -1,5 +1,5 @@
-// Messages of hostile senders, read by types that nest and refer to themselves: those of descriptors themselves. The first
-// byte says how much room there is.
+// Messages of hostile senders, read by types that nest and refer to themselves: those of
+// descriptors themselves. The first byte says how much room there is.
 #include <google/protobuf/descriptor.pb.h>
 
 #include <cstddef>
@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   // What was read is JSON.
   if (value) {
     twinmq::json::Arena again;
-    TWINMQ_REQUIRE(static_cast<bool>(twinmq::json::read(again.copy(twinmq::json::text_of(*value)), again)));
+    TWINMQ_REQUIRE(
+        static_cast<bool>(twinmq::json::read(again.copy(twinmq::json::text_of(*value)), again)));
   }
   // What the arena may not hold, libprotobuf reads as descriptors: no input ends the process.
   (void)twinmq::sql::ProtobufTypes::read(message);

@@ -1,4 +1,5 @@
-// Every record of the store, as a damaged disk may hand it out: the first byte says which, the rest is key and value.
+// Every record of the store, as a damaged disk may hand it out: the first byte says which, the rest
+// is key and value.
 
 #include <cstdint>
 #include <string>

@@ -1,4 +1,5 @@
-// Runs a fuzz target once on every file of the folders and files named, for builds without libFuzzer.
+// Runs a fuzz target once on every file of the folders and files named, for builds without
+// libFuzzer.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,5 @@
-// A rule's definition of any bytes is read or complained about, and what is read survives being printed; so is AWS's.
+// A rule's definition of any bytes is read or complained about, and what is read survives being
+// printed; so is AWS's.
 
 #include <cstddef>
 #include <cstdint>

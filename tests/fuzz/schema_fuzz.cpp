@@ -1,5 +1,5 @@
-// A schema, a zero byte, values with zero bytes between: whatever they are, checking comes to an end
-// and says the same twice.
+// A schema, a zero byte, values with zero bytes between: whatever they are, checking comes to an
+// end and says the same twice.
 
 #include <algorithm>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What clients ask about many shadows or versions, and what lies in the store of them. The first byte
-// chooses: queries, requests for history, versions in the store, keys, expiry of records.
+// What clients ask about many shadows or versions, and what lies in the store of them. The first
+// byte chooses: queries, requests for history, versions in the store, keys, expiry of records.
 
 #include <cstdint>
 #include <optional>
@@ -58,7 +58,8 @@ void versions(std::string_view text) {
   found.entries = {{history_key(key, 1), first}, {history_key(key, 2), second}};
   static_cast<void>(time_of_history(first));
   check_json(history_answer(found, 1, 0, "t"));
-  if (const std::string difference = difference_answer(first, second, std::nullopt); !difference.empty())
+  if (const std::string difference = difference_answer(first, second, std::nullopt);
+      !difference.empty())
     check_json(difference);
   // What a sound record becomes is told.
   Arena arena;
@@ -80,11 +81,11 @@ void expiry(std::string_view record) {
   Arena arena;
   Document before;
   if (!read_record(record, arena, before)) return;
-  for (const std::string& path : index_keys(kPaths, "dT\0", before))
-    TWINMQ_REQUIRE(!path.empty());
+  for (const std::string& path : index_keys(kPaths, "dT\0", before)) TWINMQ_REQUIRE(!path.empty());
   ShadowMachine machine{ShadowRules{}};
   const EpochSeconds now = before.expires;
-  const Outcome& outcome = machine.handle({Operation::Expire, {"T", ""}, {}, now, true, true}, record);
+  const Outcome& outcome =
+      machine.handle({Operation::Expire, {"T", ""}, {}, now, true, true}, record);
   if (outcome.change == Outcome::Change::None) return;
   Document after;
   TWINMQ_REQUIRE(read_record(outcome.record, arena, after));
@@ -97,16 +98,11 @@ void run(std::string_view input) {
   if (input.empty()) return;
   const std::string_view text = input.substr(1);
   switch (static_cast<unsigned char>(input.front()) % 5) {
-    case 0:
-      return query(text);
-    case 1:
-      return history(text);
-    case 2:
-      return versions(text);
-    case 3:
-      return keys(text);
-    default:
-      return expiry(text);
+    case 0: return query(text);
+    case 1: return history(text);
+    case 2: return versions(text);
+    case 3: return keys(text);
+    default: return expiry(text);
   }
 }
 

@@ -1,6 +1,6 @@
-// Up to four clients, one or two shards, time, and a store that answers late: whatever they send and however they come
-// and go, the shards keep their books. The first byte chooses the setting; then each command is a byte, a length and
-// that many bytes.
+// Up to four clients, one or two shards, time, and a store that answers late: whatever they send
+// and however they come and go, the shards keep their books. The first byte chooses the setting;
+// then each command is a byte, a length and that many bytes.
 
 #include <sys/uio.h>
 
@@ -43,7 +43,8 @@ constexpr std::size_t kOutputMax = 20'000;
 
 class World {
  public:
-  explicit World(std::uint8_t setting) : shards_(1 + (setting & 1)), mail_(shards_), hold_(setting & 2) {
+  explicit World(std::uint8_t setting)
+      : shards_(1 + (setting & 1)), mail_(shards_), hold_(setting & 2) {
     now_.steady = Instant(std::chrono::hours(1));
     now_.wall = WallTime(std::chrono::hours(24 * 365 * 50));
     for (unsigned id = 0; id < shards_; ++id) places_.push_back(std::make_unique<Place>());
@@ -82,11 +83,14 @@ class World {
     for (unsigned id = 0; id < shards_; ++id)
       for (const SessionInfo& left : places_[id]->core->sessions()) end(id, left.client_id);
     run();
-    for (const Metric gauge : {Metric::Connections, Metric::ClientsConnected, Metric::Sessions, Metric::Subscriptions,
-                               Metric::SharedSubscriptions, Metric::QueuedMessages, Metric::QueuedBytes})
+    for (const Metric gauge :
+         {Metric::Connections, Metric::ClientsConnected, Metric::Sessions, Metric::Subscriptions,
+          Metric::SharedSubscriptions, Metric::QueuedMessages, Metric::QueuedBytes})
       TWINMQ_REQUIRE(metric(gauge) == 0);
     std::size_t left = 0;
-    TWINMQ_REQUIRE(store_.scan("s", "t", [&](std::string_view, std::string_view) { return ++left != 0; }).has_value());
+    TWINMQ_REQUIRE(
+        store_.scan("s", "t", [&](std::string_view, std::string_view) { return ++left != 0; })
+            .has_value());
     TWINMQ_REQUIRE(left == 0);
   }
 
@@ -113,7 +117,8 @@ class World {
       parts.limits.output_bytes_max = kOutputMax / 2;
       parts.mqtt.packet_size_max = 2048;
       parts.limits.queue_full_v3 = setting & 8 ? QueueFullV3::Close : QueueFullV3::Accept;
-      parts.retained = std::make_unique<retained::RetainedModule>(retained::RetainedLimits{100, 100'000}, 7);
+      parts.retained =
+          std::make_unique<retained::RetainedModule>(retained::RetainedLimits{100, 100'000}, 7);
       parts.journal = std::make_unique<sessions::SessionModule>();
       parts.counters = &places_[id]->counters;
       parts.post = [](std::function<void(ShardCore&)>) {};
@@ -181,7 +186,9 @@ class World {
         if (to != id && mail_.backlog(id, to) > 0) return true;
     }
     for (const Client& client : clients_)
-      if (client.open && !client.to_broker.empty() && places_[client.shard]->core->reading(client.link)) return true;
+      if (client.open && !client.to_broker.empty() &&
+          places_[client.shard]->core->reading(client.link))
+        return true;
     return false;
   }
 
@@ -192,7 +199,9 @@ class World {
     carry_moves(id);
     for (auto& errand : std::exchange(place.errands, {})) errand(*place.core);
     for (Client& client : clients_) {
-      if (!client.open || client.shard != id || client.to_broker.empty() || !place.core->reading(client.link)) continue;
+      if (!client.open || client.shard != id || client.to_broker.empty() ||
+          !place.core->reading(client.link))
+        continue;
       const std::string bytes = std::exchange(client.to_broker, {});
       place.core->on_bytes(client.link, bytes_of(bytes));
       carry_moves(id);
@@ -220,7 +229,8 @@ class World {
     auto [shard, commit] = std::move(held_.front());
     held_.pop_front();
     TWINMQ_REQUIRE(store_.commit(commit.batch, Durability::None).has_value());
-    places_[shard]->errands.push_back([id = commit.id](ShardCore& core) { core.on_committed(id, true); });
+    places_[shard]->errands.push_back(
+        [id = commit.id](ShardCore& core) { core.on_committed(id, true); });
   }
 
   void carry_moves(unsigned id) {
@@ -277,8 +287,9 @@ class World {
       if (framing.status == mqtt::Framing::Status::NeedMore) return;
       std::string scratch;
       mqtt::DecodeLimits limits;
-      const bool legal = mqtt::decode(framing.frame, mqtt::Version::V5, limits, scratch).has_value() ||
-                         mqtt::decode(framing.frame, mqtt::Version::V311, limits, scratch).has_value();
+      const bool legal =
+          mqtt::decode(framing.frame, mqtt::Version::V5, limits, scratch).has_value() ||
+          mqtt::decode(framing.frame, mqtt::Version::V311, limits, scratch).has_value();
       TWINMQ_REQUIRE(legal);
       client.from_broker.erase(0, framing.size);
     }

@@ -1,5 +1,5 @@
-// The first line is a statement, the rest a payload. Whatever they are, parsing and evaluating end, within their
-// budgets, and the same way twice.
+// The first line is a statement, the rest a payload. Whatever they are, parsing and evaluating end,
+// within their budgets, and the same way twice.
 
 #include <cstdint>
 #include <string>
@@ -63,7 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace twinmq;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const std::string_view sql = text.substr(0, text.find('\0'));
-  const std::string_view payload = text.substr(sql.size() == text.size() ? sql.size() : sql.size() + 1);
+  const std::string_view payload =
+      text.substr(sql.size() == text.size() ? sql.size() : sql.size() + 1);
   for (const auto version : {sql::Version::V2015, sql::Version::Twinmq}) {
     const auto statement = sql::Statement::compile(sql, {sql::Dialect::Twinmq, version});
     if (!statement) {
@@ -72,7 +73,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       continue;
     }
     static_cast<void>(sql::warnings(*statement));
-    if (statement->program().group) TWINMQ_REQUIRE(sql::gather(*statement, payload) == sql::gather(*statement, payload));
+    if (statement->program().group)
+      TWINMQ_REQUIRE(sql::gather(*statement, payload) == sql::gather(*statement, payload));
     TWINMQ_REQUIRE(sql::run(*statement, payload) == sql::run(*statement, payload));
   }
   return 0;

@@ -27,6 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   budget.steps = 20'000;
   budget.memory = std::size_t{1} << 20;
   std::string to;
-  if (made->render(event, payload, nullptr, scratch, budget, to)) TWINMQ_REQUIRE(!made->constant() || to == text);
+  if (made->render(event, payload, nullptr, scratch, budget, to))
+    TWINMQ_REQUIRE(!made->constant() || to == text);
   return 0;
 }

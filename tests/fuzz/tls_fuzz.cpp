@@ -1,5 +1,5 @@
-// Bytes from a client that need not be one, into the server's side of TLS. The first byte says what the
-// server is like and how the rest is cut; a genuine ClientHello stands in the corpus.
+// Bytes from a client that need not be one, into the server's side of TLS. The first byte says what
+// the server is like and how the rest is cut; a genuine ClientHello stands in the corpus.
 
 #include <algorithm>
 #include <array>
@@ -69,7 +69,8 @@ void feed(bool asks, std::size_t piece, ByteView bytes) {
     filter.receive(bytes.first(taken), up, down);
     bytes = bytes.subspan(taken);
     // Nobody without the keys of a handshake gets anything past it.
-    TWINMQ_REQUIRE(filter.state() == FilterState::Handshaking || filter.state() == FilterState::Failed);
+    TWINMQ_REQUIRE(filter.state() == FilterState::Handshaking ||
+                   filter.state() == FilterState::Failed);
     TWINMQ_REQUIRE(up.empty());
     TWINMQ_REQUIRE((filter.state() == FilterState::Failed) == !filter.error().empty());
     TWINMQ_REQUIRE(down.size() < 65'536);

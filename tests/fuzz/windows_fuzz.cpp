@@ -1,4 +1,5 @@
-// What lies in the store for a window is any bytes: it is taken or refused, and messages go on either way.
+// What lies in the store for a window is any bytes: it is taken or refused, and messages go on
+// either way.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Each foreign library has its doors, and the inside of the broker sees neither the operating system nor a clock.
+// Each foreign library has its doors, and the inside of the broker sees neither the operating
+// system nor a clock.
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
@@ -11,12 +12,14 @@
 namespace {
 
 struct Library {
-  std::string_view include;  // how its includes begin
+  std::string_view include;     // how its includes begin
   std::set<std::string> doors;  // parts or files
 };
 
 const std::vector<Library> kLibraries = {
-    {"fmt/", {"base", "mqtt", "core", "records", "storage", "net", "modules/access", "modules/sys", "app", "broker"}},
+    {"fmt/",
+     {"base", "mqtt", "core", "records", "storage", "net", "modules/access", "modules/sys", "app",
+      "broker"}},
     {"toml++/", {"app"}},
     {"CLI/", {"broker", "bench/load"}},
     {"asio", {"net", "include/twinmq/asio.hpp"}},
@@ -35,8 +38,18 @@ const std::vector<Library> kLibraries = {
     {"benchmark/", {"bench/micro"}},
 };
 
-const std::set<std::string> kPure = {"include", "base", "json", "sql", "mqtt", "records", "core", "modules/sessions",
-                                     "modules/retained", "modules/sys", "modules/shadow", "modules/rules"};
+const std::set<std::string> kPure = {"include",
+                                     "base",
+                                     "json",
+                                     "sql",
+                                     "mqtt",
+                                     "records",
+                                     "core",
+                                     "modules/sessions",
+                                     "modules/retained",
+                                     "modules/sys",
+                                     "modules/shadow",
+                                     "modules/rules"};
 
 // Headers of the operating system that hold plain types only.
 const std::set<std::string> kPlainTypes = {"sys/uio.h"};
@@ -50,8 +63,10 @@ TEST_CASE("each foreign library is seen only behind its doors", "[house]") {
       if (!include.angle) continue;
       for (const Library& library : kLibraries) {
         if (!include.path.starts_with(library.include)) continue;
-        INFO(file.path << ":" << include.line << " includes <" << include.path << ">. If a foreign library changes, "
-                       << "only the folders that tests/house/foreign_test.cpp lists for it may have to change.");
+        INFO(file.path << ":" << include.line << " includes <" << include.path
+                       << ">. If a foreign library changes, "
+                       << "only the folders that tests/house/foreign_test.cpp lists for it may "
+                          "have to change.");
         CHECK((library.doors.contains(part) || library.doors.contains(file.path)));
       }
     }
@@ -64,9 +79,11 @@ TEST_CASE("the inside of the broker asks no operating system", "[house]") {
     for (const house::Include& include : file.includes()) {
       if (!include.angle) continue;
       const std::string& path = include.path;
-      const bool system = path == "unistd.h" || path == "fcntl.h" || path == "fstream" || path == "filesystem" ||
-                          path.starts_with("sys/") || path.starts_with("netinet/") || path.starts_with("arpa/");
-      INFO(file.path << ":" << include.line << " includes <" << path << ">. The inside turns bytes, mail, commits and "
+      const bool system = path == "unistd.h" || path == "fcntl.h" || path == "fstream" ||
+                          path == "filesystem" || path.starts_with("sys/") ||
+                          path.starts_with("netinet/") || path.starts_with("arpa/");
+      INFO(file.path << ":" << include.line << " includes <" << path
+                     << ">. The inside turns bytes, mail, commits and "
                      << "time into effects; sockets and files belong to net, storage and app.");
       CHECK((!system || kPlainTypes.contains(path)));
     }
@@ -74,16 +91,18 @@ TEST_CASE("the inside of the broker asks no operating system", "[house]") {
 }
 
 TEST_CASE("the inside of the broker is told the time and its chance", "[house]") {
-  const std::vector<std::string_view> words = {"_clock::now", "random_device", "gettimeofday", "clock_gettime",
-                                               "sleep_for", "sleep_until", "getenv"};
+  const std::vector<std::string_view> words = {"_clock::now",   "random_device", "gettimeofday",
+                                               "clock_gettime", "sleep_for",     "sleep_until",
+                                               "getenv"};
   for (const house::SourceFile& file : house::product_files()) {
     if (!kPure.contains(house::part_of(file.path))) continue;
     const std::string code = file.code();
     for (const std::string_view word : words) {
       const std::size_t at = code.find(word);
       if (at == std::string::npos) continue;
-      FAIL_CHECK(house::place(file, at) << " says " << word << ". Whoever is handed time and chance as arguments can "
-                                        << "be tested in any year, and replayed from one seed.");
+      FAIL_CHECK(house::place(file, at)
+                 << " says " << word << ". Whoever is handed time and chance as arguments can "
+                 << "be tested in any year, and replayed from one seed.");
     }
   }
 }

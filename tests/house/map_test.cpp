@@ -1,6 +1,6 @@
 // src/README.md is the map: what it names exists, and what exists is on it.
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <set>
 #include <string>
 #include <string_view>
@@ -29,10 +29,12 @@ std::vector<std::string> between_backticks(std::string_view text) {
   return names;
 }
 
-// "core/link", "core/link.cpp", "src/core", "include/twinmq/broker.hpp"; what is no path is not judged here.
+// "core/link", "core/link.cpp", "src/core", "include/twinmq/broker.hpp"; what is no path is not
+// judged here.
 bool looks_like_a_path(const std::string& name) {
   return name.find('/') != std::string::npos && name.front() != '/' && name.front() != '<' &&
-         name.find_first_of(" *…$<>+#{}()|") == std::string::npos && name.find("://") == std::string::npos;
+         name.find_first_of(" *…$<>+#{}()|") == std::string::npos &&
+         name.find("://") == std::string::npos;
 }
 
 std::vector<std::string> files_of(const std::string& name) {
@@ -51,12 +53,15 @@ TEST_CASE("what the map of the sources names exists", "[house]") {
     const std::size_t colon = name.find(':');
     const std::string path = name.substr(0, colon);
     const std::vector<std::string> files = files_of(path);
-    if (files.empty()) FAIL_CHECK("src/README.md names `" << name << "`, but there is no such file or folder.");
+    if (files.empty())
+      FAIL_CHECK("src/README.md names `" << name << "`, but there is no such file or folder.");
     if (files.empty() || colon == std::string::npos) continue;
     const std::string function = name.substr(name.find_first_not_of(':', colon));
     bool found = false;
-    for (const std::string& file : files) found = found || house::has_word(house::read(file), function);
-    INFO("src/README.md names `" << name << "`, but the file does not speak of " << function << ".");
+    for (const std::string& file : files)
+      found = found || house::has_word(house::read(file), function);
+    INFO("src/README.md names `" << name << "`, but the file does not speak of " << function
+                                 << ".");
     CHECK(found);
   }
 }
@@ -68,7 +73,8 @@ TEST_CASE("every part of the sources is on the map", "[house]") {
   for (const house::SourceFile& file : house::product_files())
     if (file.path.starts_with("src/")) parts.insert(house::part_of(file.path));
   for (const std::string& part : parts) {
-    INFO("src/README.md does not say what " << part << " is for. A folder has a reason there, or it does not exist.");
+    INFO("src/README.md does not say what "
+         << part << " is for. A folder has a reason there, or it does not exist.");
     CHECK((map.find(part) != std::string::npos));
   }
 }

@@ -12,9 +12,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool word_character(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
+bool word_character(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+}
 
-// The part of a path's folders that names a part of the product: two for src/modules/x and bench/load.
+// The part of a path's folders that names a part of the product: two for src/modules/x and
+// bench/load.
 std::string first_folders(std::string_view path, int count) {
   std::size_t end = 0;
   for (int i = 0; i < count; ++i) {
@@ -70,9 +73,7 @@ std::string SourceFile::code() const {
           state = Code;
         }
         break;
-      case Line:
-        out[i] = ' ';
-        break;
+      case Line: out[i] = ' '; break;
       case Text:
       case Character:
         if (c == (state == Text ? '"' : '\'')) {
@@ -87,27 +88,34 @@ std::string SourceFile::code() const {
   return out;
 }
 
-std::string root() { return TWINMQ_SOURCE_DIR; }
+std::string root() {
+  return TWINMQ_SOURCE_DIR;
+}
 
-bool exists(std::string_view relative_path) { return fs::exists(fs::path(root()) / relative_path); }
+bool exists(std::string_view relative_path) {
+  return fs::exists(fs::path(root()) / relative_path);
+}
 
 std::string read(std::string_view relative_path) {
   std::ifstream in(fs::path(root()) / relative_path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-std::vector<SourceFile> files_below(const std::vector<std::string>& folders, const std::vector<std::string>& endings) {
+std::vector<SourceFile> files_below(const std::vector<std::string>& folders,
+                                    const std::vector<std::string>& endings) {
   std::vector<SourceFile> result;
   for (const std::string& folder : folders) {
     if (!exists(folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(root()) / folder)) {
       const std::string path = fs::relative(entry.path(), root()).generic_string();
-      const bool wanted = std::any_of(endings.begin(), endings.end(),
-                                      [&](const std::string& ending) { return path.ends_with(ending); });
+      const bool wanted =
+          std::any_of(endings.begin(), endings.end(),
+                      [&](const std::string& ending) { return path.ends_with(ending); });
       if (entry.is_regular_file() && wanted) result.push_back({path, read(path)});
     }
   }
-  std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  std::sort(result.begin(), result.end(),
+            [](const auto& a, const auto& b) { return a.path < b.path; });
   return result;
 }
 
@@ -126,7 +134,8 @@ std::string part_of(std::string_view path) {
 }
 
 bool has_word(std::string_view text, std::string_view word) {
-  for (std::size_t at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+  for (std::size_t at = text.find(word); at != std::string_view::npos;
+       at = text.find(word, at + 1)) {
     const bool begins = at == 0 || !word_character(text[at - 1]);
     const std::size_t end = at + word.size();
     if (begins && (end == text.size() || !word_character(text[end]))) return true;
@@ -135,7 +144,8 @@ bool has_word(std::string_view text, std::string_view word) {
 }
 
 std::string place(const SourceFile& file, std::size_t offset) {
-  const auto end = file.text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, file.text.size()));
+  const auto end =
+      file.text.begin() + static_cast<std::ptrdiff_t>(std::min(offset, file.text.size()));
   return file.path + ":" + std::to_string(1 + std::count(file.text.begin(), end, '\n'));
 }
 

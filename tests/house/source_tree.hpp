@@ -8,8 +8,8 @@
 namespace house {
 
 struct Include {
-  std::string path;     // as written between the quotes or brackets
-  bool angle = false;   // <path>
+  std::string path;    // as written between the quotes or brackets
+  bool angle = false;  // <path>
   unsigned line = 0;
 };
 
@@ -28,12 +28,15 @@ std::string root();
 bool exists(std::string_view relative_path);
 std::string read(std::string_view relative_path);
 
-/// Every file below the given folders whose name ends with one of the endings, in the order of their paths.
-std::vector<SourceFile> files_below(const std::vector<std::string>& folders, const std::vector<std::string>& endings);
+/// Every file below the given folders whose name ends with one of the endings, in the order of
+/// their paths.
+std::vector<SourceFile> files_below(const std::vector<std::string>& folders,
+                                    const std::vector<std::string>& endings);
 /// The C++ files of the product: include, src, broker, bench, plugins.
 const std::vector<SourceFile>& product_files();
 
-/// The part a file of the product belongs to: "include", "base", "modules/access", "broker", "bench/load", …
+/// The part a file of the product belongs to: "include", "base", "modules/access", "broker",
+/// "bench/load", …
 std::string part_of(std::string_view path);
 
 /// Where `word` stands alone in the text, not inside a longer word.

@@ -86,10 +86,23 @@ const std::map<std::string, std::string_view> kThreadFiles = {
 };
 
 const std::vector<std::string> kThreadWords = {
-    "std::thread", "std::jthread",       "std::mutex",   "std::shared_mutex", "std::recursive_mutex",
-    "std::atomic", "std::atomic_flag",   "std::future",  "std::promise",      "std::async",
-    "std::latch",  "std::call_once",     "std::barrier", "thread_local",      "std::counting_semaphore",
-    "std::condition_variable", "volatile",
+    "std::thread",
+    "std::jthread",
+    "std::mutex",
+    "std::shared_mutex",
+    "std::recursive_mutex",
+    "std::atomic",
+    "std::atomic_flag",
+    "std::future",
+    "std::promise",
+    "std::async",
+    "std::latch",
+    "std::call_once",
+    "std::barrier",
+    "thread_local",
+    "std::counting_semaphore",
+    "std::condition_variable",
+    "volatile",
 };
 
 }  // namespace
@@ -100,8 +113,10 @@ TEST_CASE("threads meet only in the files listed for it", "[house]") {
     const std::string code = file.code();
     for (const std::string& word : kThreadWords) {
       if (!house::has_word(code, word)) continue;
-      FAIL_CHECK(file.path << " says " << word << ". What lies below a shard belongs to one thread by construction; "
-                           << "where threads really meet, the file stands in tests/house/words_test.cpp with its reason.");
+      FAIL_CHECK(file.path << " says " << word
+                           << ". What lies below a shard belongs to one thread by construction; "
+                           << "where threads really meet, the file stands in "
+                              "tests/house/words_test.cpp with its reason.");
     }
   }
 }
@@ -116,22 +131,25 @@ TEST_CASE("a file listed for threads has not been forgotten there", "[house]") {
       const std::string code = house::SourceFile{stem + ending, house::read(stem + ending)}.code();
       for (const std::string& word : kThreadWords) uses = uses || house::has_word(code, word);
     }
-    INFO(path << " is listed (" << reason << ") but says none of the words of threads: take it from the list.");
+    INFO(path << " is listed (" << reason
+              << ") but says none of the words of threads: take it from the list.");
     CHECK(uses);
   }
 }
 
 TEST_CASE("nothing is left to do in a comment", "[house]") {
   // Put together here, so that this file may be checked as well.
-  const std::vector<std::string> marks = {std::string("TO") + "DO", std::string("FIX") + "ME", std::string("XX") + "X",
-                                          std::string("HA") + "CK"};
-  const auto files = house::files_below({"include", "src", "broker", "bench", "plugins", "tests", "conf"},
-                                        {".hpp", ".cpp", ".h", ".txt", ".cmake", ".md", ".toml", ".sh", ".py"});
+  const std::vector<std::string> marks = {std::string("TO") + "DO", std::string("FIX") + "ME",
+                                          std::string("XX") + "X", std::string("HA") + "CK"};
+  const auto files =
+      house::files_below({"include", "src", "broker", "bench", "plugins", "tests", "conf"},
+                         {".hpp", ".cpp", ".h", ".txt", ".cmake", ".md", ".toml", ".sh", ".py"});
   for (const house::SourceFile& file : files) {
     for (const std::string& mark : marks) {
       if (!house::has_word(file.text, mark)) continue;
-      FAIL_CHECK(house::place(file, file.text.find(mark)) << " says " << mark << ". What is left to do is an issue; "
-                                                          << "code says what is.");
+      FAIL_CHECK(house::place(file, file.text.find(mark))
+                 << " says " << mark << ". What is left to do is an issue; "
+                 << "code says what is.");
     }
   }
 }
@@ -139,7 +157,8 @@ TEST_CASE("nothing is left to do in a comment", "[house]") {
 TEST_CASE("no name of a case has a semicolon", "[house]") {
   for (const house::SourceFile& file : house::files_below({"tests"}, {"_test.cpp"})) {
     for (std::size_t at = 0; (at = file.text.find("\nTEST_CASE(", at)) != std::string::npos; ++at) {
-      // The name, over several literals or not, ends with the comma of the tags or with the bracket.
+      // The name, over several literals or not, ends with the comma of the tags or with the
+      // bracket.
       std::string name;
       bool quoted = false;
       for (std::size_t i = at + 11; i < file.text.size(); ++i) {
@@ -152,7 +171,8 @@ TEST_CASE("no name of a case has a semicolon", "[house]") {
           break;
         }
       }
-      INFO(house::place(file, at + 1) << ": CMake cuts names apart at semicolons, and the case would not run.");
+      INFO(house::place(file, at + 1)
+           << ": CMake cuts names apart at semicolons, and the case would not run.");
       CHECK(name.find(';') == std::string::npos);
     }
   }
@@ -162,7 +182,8 @@ TEST_CASE("nothing in the product throws", "[house]") {
   for (const house::SourceFile& file : house::product_files()) {
     // Plugins may throw: what they throw ends in the header they are made with.
     if (file.path.starts_with("plugins/") || file.path == "include/twinmq/plugin.hpp") continue;
-    INFO(file.path << ": errors are values (Result); a foreign library's exceptions end at its door.");
+    INFO(file.path
+         << ": errors are values (Result); a foreign library's exceptions end at its door.");
     CHECK_FALSE(house::has_word(file.code(), "throw"));
   }
 }

@@ -382,8 +382,8 @@ TEST_CASE("each module can be off, and the rest works") {
       });
       PlainClient client(broker->listeners().at(0).url);
       client.connect("c");
-      client.send(
-          wire::subscribe_packet(1, {{.filter = "$SYS/#"}, {.filter = "fence"}}, wire::Version::V5));
+      client.send(wire::subscribe_packet(1, {{.filter = "$SYS/#"}, {.filter = "fence"}},
+                                         wire::Version::V5));
       client.expect<wire::Suback>();
       broker->publish({.topic = "fence", .payload = ""});
       std::vector<std::string> topics;

@@ -69,7 +69,8 @@ TEST_CASE("E1: the host publishes without a socket and is told how many took it"
 TEST_CASE("E1: the host is told what the completion of its publish promises") {
   char folder[] = "/tmp/twinmq-library-XXXXXX";
   REQUIRE(::mkdtemp(folder) != nullptr);
-  for (const Durability level : {Durability::None, Durability::OperatingSystem, Durability::Fsync}) {
+  for (const Durability level :
+       {Durability::None, Durability::OperatingSystem, Durability::Fsync}) {
     const auto broker = start_broker([&](Config& config) {
       config.data_dir = folder;
       config.storage.durability = level;

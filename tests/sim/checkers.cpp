@@ -40,7 +40,6 @@ void add_checkers(Ledger& ledger) {
 }
 
 // --- Loss
-// ------------------------------------------------------------------------------------------------
 
 void LossChecker::on_accepted(const Sent& message, ReasonCode code) {
   for (const SimSession& session : ledger_.sessions) {
@@ -57,8 +56,8 @@ void LossChecker::on_accepted(const Sent& message, ReasonCode code) {
         session.wire->server_left_at < 0)
       ledger_.complain("loss", describe(ledger_, message) +
                                    " was answered with no matching subscribers, but " +
-                                   name_of(session) + " is one by " + owed->filter +
-                                   " since " + event_of(owed->granted));
+                                   name_of(session) + " is one by " + owed->filter + " since " +
+                                   event_of(owed->granted));
     state.owed.insert(message.number);
   }
 }
@@ -86,7 +85,6 @@ void LossChecker::on_finish() {
 }
 
 // --- Copies
-// ----------------------------------------------------------------------------------------------
 
 void CopiesChecker::on_received(const SimSession& session, const Received& received) {
   if (received.retain) return;  // every replay is a copy of its own
@@ -110,7 +108,6 @@ void CopiesChecker::on_received(const SimSession& session, const Received& recei
 }
 
 // --- Order
-// -----------------------------------------------------------------------------------------------
 
 void OrderChecker::on_received(const SimSession& session, const Received& received) {
   const Sent& message = received.message;
@@ -134,7 +131,6 @@ void OrderChecker::on_received(const SimSession& session, const Received& receiv
 }
 
 // --- Interest
-// --------------------------------------------------------------------------------------------
 
 void InterestChecker::on_received(const SimSession& session, const Received& received) {
   if (session.unknown_past) return;
@@ -147,7 +143,6 @@ void InterestChecker::on_received(const SimSession& session, const Received& rec
 }
 
 // --- Share groups
-// ----------------------------------------------------------------------------------------
 
 void GroupChecker::on_accepted(const Sent& message, ReasonCode) {
   for (const SimSession& session : ledger_.sessions) {
@@ -253,7 +248,6 @@ void GroupChecker::on_finish() {
 }
 
 // --- Retained
-// --------------------------------------------------------------------------------------------
 
 void RetainedChecker::on_sent(const Sent& message) {
   if (message.retain) topics_[message.topic];
@@ -267,12 +261,13 @@ void RetainedChecker::on_accepted(const Sent& message, ReasonCode) {
 
 void RetainedChecker::on_asked(const SimSession& session, const Interest& interest) {
   if (!interest.share.empty() || !interest.replays) return;
-  // Of topics without a value, too: one may come before this SUBSCRIBE is in force, and be replayed.
+  // Of topics without a value, too: one may come before this SUBSCRIBE is in force, and be
+  // replayed.
   for (std::uint32_t number = 0; number < ledger_.topics.size(); ++number) {
     if (!mqtt::matches(interest.filter, ledger_.topics[number])) continue;
     const auto known = topics_.find(number);
-    floors_[{session.number, number}].push_back(known == topics_.end() ? std::map<std::uint32_t, std::uint32_t>()
-                                                                       : known->second.accepted);
+    floors_[{session.number, number}].push_back(
+        known == topics_.end() ? std::map<std::uint32_t, std::uint32_t>() : known->second.accepted);
   }
 }
 

@@ -53,7 +53,8 @@ Sent& Ledger::make(std::uint32_t publisher, QoS qos, const ShadowAsk& ask) {
   const std::string name = ShadowTopics::request(ask.shadow, ask.kind);
   auto place = std::find(topics.begin(), topics.end(), name);
   if (place == topics.end()) place = topics.insert(topics.end(), name);
-  Sent& message = make(publisher, static_cast<std::uint32_t>(place - topics.begin()), qos, false, 0);
+  Sent& message =
+      make(publisher, static_cast<std::uint32_t>(place - topics.begin()), qos, false, 0);
   message.ask = std::make_shared<const ShadowAsk>(ask);
   return message;
 }

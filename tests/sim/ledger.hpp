@@ -22,8 +22,8 @@ struct Wire;
 using Event = std::uint64_t;
 inline constexpr Event kNotYet = ~Event{0};
 
-/// One application message. Its payload begins with "number;" and is `size` bytes long, or is that of
-/// a request to a shadow.
+/// One application message. Its payload begins with "number;" and is `size` bytes long, or is that
+/// of a request to a shadow.
 struct Sent {
   std::uint32_t number = 0;  ///< ascending over the whole run
   std::uint32_t publisher = 0;

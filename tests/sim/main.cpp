@@ -32,7 +32,8 @@ struct Arguments {
 
 int usage() {
   std::fputs(
-      "usage: sim [--seeds COUNT] [--from SEED] [--shards N] [--operations N] [--shadows] [--trace] "
+      "usage: sim [--seeds COUNT] [--from SEED] [--shards N] [--operations N] [--shadows] "
+      "[--trace] "
       "[--keep-going]\n"
       "           [--seed-file FILE] [--planted NAME]\n",
       stderr);

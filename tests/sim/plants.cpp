@@ -210,15 +210,9 @@ void leave_out(Batch& batch, const std::function<bool(const Batch::Change&)>& un
     const Batch::Change change = batch[i];
     if (unwanted(change)) continue;
     switch (change.kind) {
-      case Batch::Kind::Put:
-        rest.put(change.key, change.value);
-        break;
-      case Batch::Kind::Erase:
-        rest.erase(change.key);
-        break;
-      case Batch::Kind::EraseRange:
-        rest.erase_range(change.key, change.value);
-        break;
+      case Batch::Kind::Put: rest.put(change.key, change.value); break;
+      case Batch::Kind::Erase: rest.erase(change.key); break;
+      case Batch::Kind::EraseRange: rest.erase_range(change.key, change.value); break;
     }
   }
   batch = std::move(rest);
@@ -369,9 +363,8 @@ void plant(const std::string& name, SimBroker& broker, SimStore& store, base::Pr
     };
   if (name == "kept-common-message")
     store.tamper = [is_common](Batch& batch) {
-      leave_out(batch, [&](const Batch::Change& change) {
-        return is_common(change, Batch::Kind::Erase);
-      });
+      leave_out(batch,
+                [&](const Batch::Change& change) { return is_common(change, Batch::Kind::Erase); });
     };
   if (name == "greedy-member")
     broker.doors.mail = [&random, member = GreedyMember()](core::Mail& mail,

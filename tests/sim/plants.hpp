@@ -13,7 +13,7 @@ namespace twinmq::sim {
 
 struct Plant {
   std::string name;
-  std::string checker;  ///< which must notice it
+  std::string checker;   ///< which must notice it
   bool shadows = false;  ///< only in a world with shadows
 };
 

@@ -11,12 +11,9 @@ using nlohmann::json;
 
 std::string_view word(ShadowAsk::Kind kind) {
   switch (kind) {
-    case ShadowAsk::Kind::Get:
-      return "get";
-    case ShadowAsk::Kind::Update:
-      return "update";
-    case ShadowAsk::Kind::Delete:
-      return "delete";
+    case ShadowAsk::Kind::Get: return "get";
+    case ShadowAsk::Kind::Update: return "update";
+    case ShadowAsk::Kind::Delete: return "delete";
   }
   return {};
 }
@@ -96,7 +93,6 @@ std::optional<AnswerTopic> read_answer_topic(std::string_view topic) {
 }  // namespace
 
 // --- Requests
-// --------------------------------------------------------------------------------------------
 
 std::string ShadowAsk::text(std::uint32_t number) const {
   json payload{{"clientToken", std::to_string(number)}};
@@ -156,7 +152,6 @@ ShadowAsk ShadowChecker::draw(std::uint32_t number, base::Prng& random) {
 }
 
 // --- What happens
-// ----------------------------------------------------------------------------------------
 
 void ShadowChecker::on_sent(const Sent& message) {
   if (!message.ask || message.times_sent > 1) return;
@@ -282,7 +277,6 @@ void ShadowChecker::told_documents(std::uint32_t shadow, const json& answer) {
 }
 
 // --- The end
-// --------------------------------------------------------------------------------------------
 
 void ShadowChecker::on_finish() {
   for (const auto& [number, shadow] : shadows_) replay(number);

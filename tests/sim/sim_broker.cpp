@@ -22,7 +22,6 @@ constexpr std::uint64_t kPatience =
 }  // namespace
 
 // --- Life
-// ------------------------------------------------------------------------------------------------
 
 void SimBroker::start(unsigned shards) {
   wants_reload_ = false;
@@ -111,7 +110,6 @@ void SimBroker::cut_all(bool lose_output) {
 }
 
 // --- A turn
-// ----------------------------------------------------------------------------------------------
 
 void SimBroker::enter(Post& post) {
   if (post.in_turn) return;
@@ -279,7 +277,6 @@ void SimBroker::take_commit(Post& post) {
 }
 
 // --- Output
-// ----------------------------------------------------------------------------------------------
 
 // In the order of the wires, each once.
 void SimBroker::flush_touched(Post& post) {
@@ -377,7 +374,6 @@ SimBroker::Line* SimBroker::find(Post& post, core::LinkKey key) {
 }
 
 // --- Storage
-// ---------------------------------------------------------------------------------------------
 
 void SimBroker::store_some(bool everything) {
   const std::size_t waiting = store_.waiting();
@@ -395,7 +391,6 @@ void SimBroker::store_fails() {
 }
 
 // --- Looking in
-// ------------------------------------------------------------------------------------------
 
 std::uint64_t SimBroker::sum(Metric metric) const {
   std::uint64_t total = 0;

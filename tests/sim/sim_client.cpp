@@ -14,7 +14,6 @@ using mqtt::PacketId;
 using mqtt::PacketType;
 
 // --- What it does
-// ----------------------------------------------------------------------------------------
 
 void SimClient::connect(bool clean_start, std::uint32_t expiry_seconds, const WillPlan& will,
                         core::ShardId shard) {
@@ -179,7 +178,6 @@ void SimClient::delay(std::uint64_t until_step) {
 }
 
 // --- Bytes
-// -----------------------------------------------------------------------------------------------
 
 void SimClient::send(const std::string& bytes) {
   if (wire_ && !wire_->client_shut) wire_->to_server += bytes;
@@ -239,7 +237,6 @@ void SimClient::on_disconnect(const mqtt::Disconnect& packet) {
 }
 
 // --- Answers owed
-// ----------------------------------------------------------------------------------------
 
 // In order, as [MQTT-4.6.0-2] and its neighbours demand of a client, but as late as the seed likes.
 void SimClient::pay(bool everything) {
@@ -277,7 +274,6 @@ PacketId SimClient::free_id() {
 }
 
 // --- The session
-// -----------------------------------------------------------------------------------------
 
 void SimClient::lose_connection() {
   if (!wire_) return;
@@ -329,8 +325,7 @@ void SimClient::end_session() {
 
 bool SimClient::may_be_gone() const {
   if (traits_.auditor) return false;
-  return clock_.truth - lost_at_ >= Seconds(traits_.expiry_seconds) ||
-         clock_.last_jump >= lost_at_;
+  return clock_.truth - lost_at_ >= Seconds(traits_.expiry_seconds) || clock_.last_jump >= lost_at_;
 }
 
 void SimClient::bury(bool all) {
@@ -391,7 +386,6 @@ void SimClient::resume() {
 }
 
 // --- Messages from the broker
-// ----------------------------------------------------------------------------
 
 void SimClient::on_publish(const mqtt::Publish& packet) {
   std::string topic(packet.topic);
@@ -474,7 +468,6 @@ void SimClient::on_pubrel(const mqtt::Ack& packet) {
 }
 
 // --- Answers from the broker
-// -----------------------------------------------------------------------------
 
 void SimClient::on_ack(const mqtt::Ack& packet) {
   if (packet.type == PacketType::Pubrel) return on_pubrel(packet);
@@ -543,7 +536,6 @@ void SimClient::on_unsuback(PacketId id, std::size_t) {
 }
 
 // --- Looking in
-// ------------------------------------------------------------------------------------------
 
 std::vector<std::string> SimClient::filters() const {
   std::vector<std::string> all;

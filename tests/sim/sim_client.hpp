@@ -31,7 +31,7 @@ struct ClientTraits {
   std::uint16_t alias_maximum = 0;         ///< aliases the broker may set
   std::uint16_t keep_alive_seconds = 0;
   bool auditor = false;  ///< its session never ends: it subscribes to all answers of shadows
-  std::string share;  ///< the only filter of a member of a share group, with $share
+  std::string share;     ///< the only filter of a member of a share group, with $share
 };
 
 /// A will for the next connection.
@@ -64,7 +64,6 @@ class SimClient {
   const Wire* wire() const { return wire_.get(); }
 
   // --- What it does
-  // --------------------------------------------------------------------------------------
   /// Offline, or connected: then the new connection takes over and the old one is left as it is.
   void connect(bool clean_start, std::uint32_t expiry_seconds, const WillPlan& will,
                core::ShardId shard);

@@ -24,7 +24,6 @@ class SimStore final : public Store {
   };
 
   // --- As the storage thread
-  // -----------------------------------------------------------------------------
   void submit(unsigned shard, std::uint64_t id, Batch batch);
   /// Syncs the oldest `count` of what waits, as one group commit. Answers in the order of
   /// submission.
@@ -39,7 +38,6 @@ class SimStore final : public Store {
   std::function<void(Batch&)> tamper;
 
   // --- The door
-  // ------------------------------------------------------------------------------------------
   Result<void> commit(const Batch& batch, Durability durability) override;
   Result<void> scan(std::string_view from, std::string_view to, const Visitor& visit) override;
   Result<void> reopen() override;

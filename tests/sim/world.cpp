@@ -53,7 +53,8 @@ World::World(const RunOptions& options)
   if (random_.chance(0.2))
     broker_.limits.turn_packets_max = static_cast<std::uint32_t>(random_.between(1, 5));
   // Queues that live on disk nearly all the time, now and then, or never.
-  if (random_.chance(0.7)) broker_.limits.queue_memory_bytes = random_.below(random_.chance(0.5) ? 2000 : 50'000);
+  if (random_.chance(0.7))
+    broker_.limits.queue_memory_bytes = random_.below(random_.chance(0.5) ? 2000 : 50'000);
   long_messages_ = random_.chance(0.3) ? 0.3 : 0.02;
   if (options_.trace) broker_.trace = [this](const std::string& text) { trace(text); };
   draw_weather();
@@ -248,7 +249,6 @@ void World::restart(bool by_crash) {
 }
 
 // --- What clients do
-// -------------------------------------------------------------------------------------
 
 void World::act(SimClient& client) {
   if (client.offline()) {
@@ -366,7 +366,6 @@ void World::unsubscribe(SimClient& client) {
 }
 
 // --- The end
-// ---------------------------------------------------------------------------------------------
 
 // After the troubles end, everybody is connected again and everything must drain.
 void World::calm_down() {

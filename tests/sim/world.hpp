@@ -25,7 +25,7 @@ struct RunOptions {
   std::uint64_t operations = 10'000;
   bool trace = false;
   bool shadows = false;  ///< writers of device shadows instead of publishers
-  std::string planted;  ///< the name of a fault; empty: none
+  std::string planted;   ///< the name of a fault; empty: none
 };
 
 struct RunResult {

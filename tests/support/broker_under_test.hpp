@@ -1,7 +1,8 @@
 #pragma once
 // The broker that the cases speak to, wherever it runs: 1, 2 or 4 shard cores in memory under a
 // virtual clock, the daemon over TCP, or any other broker over TCP. The environment decides:
-//   TWINMQ_CONFORMANCE_HOST    core (default), tcp, tls, ws, wss, unix, mosquitto, or host:port of a running broker
+//   TWINMQ_CONFORMANCE_HOST    core (default), tcp, tls, ws, wss, unix, mosquitto, or the
+//                              host:port of a running broker
 //   TWINMQ_CONFORMANCE_SHARDS  1 (default) … 64
 //   TWINMQ_CONFORMANCE_DAEMON  the daemon's program, for tcp, tls, ws, wss and unix
 

@@ -222,8 +222,10 @@ class DaemonHost final : public TcpHost {
       return;
     }
     const std::size_t at = line.find("127.0.0.1:");
-    websocket_ = line.find("ws://") != std::string::npos || line.find("wss://") != std::string::npos;
-    encrypted_ = line.find("mqtts://") != std::string::npos || line.find("wss://") != std::string::npos;
+    websocket_ =
+        line.find("ws://") != std::string::npos || line.find("wss://") != std::string::npos;
+    encrypted_ =
+        line.find("mqtts://") != std::string::npos || line.find("wss://") != std::string::npos;
     if (at == std::string::npos)
       throw std::runtime_error("the daemon did not get ready:\n" + child_.output());
     port_ = static_cast<std::uint16_t>(std::stoul(line.substr(at + 10)));

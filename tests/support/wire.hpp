@@ -83,7 +83,6 @@ class Properties {
 };
 
 // --- Pieces
-// -------------------------------------------------------------------------------------------
 
 std::string u8(unsigned value);
 std::string u16(unsigned value);
@@ -100,7 +99,6 @@ std::string property_block(const Properties& properties);
 std::string packet(unsigned first_byte, std::string_view body = {});
 
 // --- What a client sends
-// ------------------------------------------------------------------------------
 
 struct WillOptions {
   std::string topic = {};
@@ -158,7 +156,6 @@ std::string disconnect_packet(unsigned code = 0, Version version = Version::V5,
 std::string auth_packet(unsigned code, const Properties& properties);
 
 // --- What a server sends
-// ------------------------------------------------------------------------------
 
 struct Connack {
   std::uint8_t flags = 0;

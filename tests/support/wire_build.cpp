@@ -14,24 +14,18 @@ Form form_of(Prop id) {
     case Prop::RetainAvailable:
     case Prop::WildcardAvailable:
     case Prop::SubscriptionIdAvailable:
-    case Prop::SharedAvailable:
-      return Form::Byte;
+    case Prop::SharedAvailable: return Form::Byte;
     case Prop::ServerKeepAlive:
     case Prop::ReceiveMaximum:
     case Prop::TopicAliasMaximum:
-    case Prop::TopicAlias:
-      return Form::Two;
+    case Prop::TopicAlias: return Form::Two;
     case Prop::MessageExpiry:
     case Prop::SessionExpiry:
     case Prop::WillDelay:
-    case Prop::MaximumPacketSize:
-      return Form::Four;
-    case Prop::SubscriptionId:
-      return Form::Varint;
-    case Prop::User:
-      return Form::Pair;
-    default:
-      return Form::Text;
+    case Prop::MaximumPacketSize: return Form::Four;
+    case Prop::SubscriptionId: return Form::Varint;
+    case Prop::User: return Form::Pair;
+    default: return Form::Text;
   }
 }
 
@@ -107,24 +101,12 @@ std::string property_bytes(const Properties& properties) {
   for (const Property& property : properties) {
     bytes += u8(static_cast<unsigned>(property.id));
     switch (form_of(property.id)) {
-      case Form::Byte:
-        bytes += u8(property.number);
-        break;
-      case Form::Two:
-        bytes += u16(property.number);
-        break;
-      case Form::Four:
-        bytes += u32(property.number);
-        break;
-      case Form::Varint:
-        bytes += varint(property.number);
-        break;
-      case Form::Text:
-        bytes += field(property.text);
-        break;
-      case Form::Pair:
-        bytes += field(property.text) + field(property.value);
-        break;
+      case Form::Byte: bytes += u8(property.number); break;
+      case Form::Two: bytes += u16(property.number); break;
+      case Form::Four: bytes += u32(property.number); break;
+      case Form::Varint: bytes += varint(property.number); break;
+      case Form::Text: bytes += field(property.text); break;
+      case Form::Pair: bytes += field(property.text) + field(property.value); break;
     }
   }
   return bytes;

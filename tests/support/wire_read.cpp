@@ -99,8 +99,7 @@ Property read_property(Reader& in) {
       return {id, std::uint32_t{value}};
     }
     case Prop::ServerKeepAlive:
-    case Prop::TopicAliasMaximum:
-      return {id, in.number(2)};
+    case Prop::TopicAliasMaximum: return {id, in.number(2)};
     case Prop::ReceiveMaximum:
     case Prop::TopicAlias: {
       const std::uint32_t value = in.number(2);
@@ -108,8 +107,7 @@ Property read_property(Reader& in) {
       return {id, value};
     }
     case Prop::MessageExpiry:
-    case Prop::SessionExpiry:
-      return {id, in.number(4)};
+    case Prop::SessionExpiry: return {id, in.number(4)};
     case Prop::MaximumPacketSize: {
       const std::uint32_t value = in.number(4);
       if (value == 0) complain("a Maximum Packet Size of 0");
@@ -121,8 +119,7 @@ Property read_property(Reader& in) {
       return {id, value};
     }
     case Prop::CorrelationData:
-    case Prop::AuthData:
-      return {id, in.binary()};
+    case Prop::AuthData: return {id, in.binary()};
     case Prop::User: {
       std::string key = in.text();
       return {id, std::move(key), in.text()};
@@ -133,8 +130,7 @@ Property read_property(Reader& in) {
     case Prop::AuthMethod:
     case Prop::ResponseInformation:
     case Prop::ServerReference:
-    case Prop::Reason:
-      return {id, in.text()};
+    case Prop::Reason: return {id, in.text()};
     default:
       complain("a property that no server may send: " + std::to_string(static_cast<int>(id)));
   }
@@ -286,32 +282,22 @@ Packet read(unsigned first_byte, Reader& in, Version version) {
   const unsigned prescribed = type == 6 ? 2 : 0;
   if (type != 3 && flags != prescribed) complain("fixed header flags that are not as prescribed");
   switch (type) {
-    case 2:
-      return read_connack(in, version);
-    case 3:
-      return read_publish(in, flags, version);
-    case 4:
-      return read_ack<Puback>(in, version, kPubackCodes, "PUBACK");
-    case 5:
-      return read_ack<Pubrec>(in, version, kPubackCodes, "PUBREC");
-    case 6:
-      return read_ack<Pubrel>(in, version, kPubrelCodes, "PUBREL");
-    case 7:
-      return read_ack<Pubcomp>(in, version, kPubrelCodes, "PUBCOMP");
-    case 9:
-      return read_suback(in, version);
-    case 11:
-      return read_unsuback(in, version);
-    case 13:
-      return Pingresp{};
+    case 2: return read_connack(in, version);
+    case 3: return read_publish(in, flags, version);
+    case 4: return read_ack<Puback>(in, version, kPubackCodes, "PUBACK");
+    case 5: return read_ack<Pubrec>(in, version, kPubackCodes, "PUBREC");
+    case 6: return read_ack<Pubrel>(in, version, kPubrelCodes, "PUBREL");
+    case 7: return read_ack<Pubcomp>(in, version, kPubrelCodes, "PUBCOMP");
+    case 9: return read_suback(in, version);
+    case 11: return read_unsuback(in, version);
+    case 13: return Pingresp{};
     case 14:
       if (version == Version::V5) return read_disconnect(in);
       break;
     case 15:
       if (version == Version::V5) return read_auth(in);
       break;
-    default:
-      break;
+    default: break;
   }
   complain("a packet of type " + std::to_string(type));
 }

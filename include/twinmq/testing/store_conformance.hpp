@@ -118,7 +118,8 @@ inline std::vector<std::string> check_store(const std::function<std::unique_ptr<
     const auto found = store->get("there");
     expect(found.has_value() && *found == std::string("a\0b", 3), "get answers the value of a key");
     const auto missing = store->get("ther");
-    expect(missing.has_value() && !missing->has_value(), "get answers nothing for a key that is not there");
+    expect(missing.has_value() && !missing->has_value(),
+           "get answers nothing for a key that is not there");
   }
   {
     const std::unique_ptr<Store> store = make();

@@ -161,12 +161,9 @@ Result<std::unique_ptr<AclFile>> AclFile::parse(std::string_view text, std::stri
 
 bool AclFile::may(const Identity& identity, Action action, std::string_view topic, QoS, bool) {
   switch (action) {
-    case Action::Publish:
-      return may_use(identity, kWrite, topic);
-    case Action::Receive:
-      return may_use(identity, kRead, topic);
-    case Action::Subscribe:
-      return may_subscribe(identity, topic);
+    case Action::Publish: return may_use(identity, kWrite, topic);
+    case Action::Receive: return may_use(identity, kRead, topic);
+    case Action::Subscribe: return may_subscribe(identity, topic);
   }
   return false;
 }

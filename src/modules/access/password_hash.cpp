@@ -128,10 +128,9 @@ std::optional<MarkDigest> mark_of(std::string_view password) {
   }();
   MarkDigest digest{};
   unsigned size = 0;
-  if (!secret ||
-      !HMAC(EVP_sha256(), secret->data(), static_cast<int>(secret->size()),
-            reinterpret_cast<const unsigned char*>(password.data()), password.size(),
-            digest.data(), &size))
+  if (!secret || !HMAC(EVP_sha256(), secret->data(), static_cast<int>(secret->size()),
+                       reinterpret_cast<const unsigned char*>(password.data()), password.size(),
+                       digest.data(), &size))
     return std::nullopt;
   return digest;
 }

@@ -90,12 +90,9 @@ class ScramAuthentication final : public Authentication {
     if (!exchange_) return done(refusal(ReasonCode::ProtocolError));
     std::optional<ScramExchange> exchange = std::exchange(exchange_, std::nullopt);
     switch (exchange->judge(data)) {
-      case ScramExchange::Verdict::Malformed:
-        return done(refusal(ReasonCode::ProtocolError));
-      case ScramExchange::Verdict::Wrong:
-        return done(refusal(ReasonCode::NotAuthorized));
-      case ScramExchange::Verdict::Proved:
-        break;
+      case ScramExchange::Verdict::Malformed: return done(refusal(ReasonCode::ProtocolError));
+      case ScramExchange::Verdict::Wrong: return done(refusal(ReasonCode::NotAuthorized));
+      case ScramExchange::Verdict::Proved: break;
     }
     AuthenticationResult result = refusal(ReasonCode::Success);
     result.principal = user_;

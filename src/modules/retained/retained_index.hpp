@@ -39,8 +39,8 @@ class RetainedIndex {
   /// The message with the earliest expiry, if that has come; null otherwise. Costs nothing.
   const Message* first_expired(Instant now) const;
 
-  /// Walks the messages that match and are here now; must not outlive the index. What the walk stands on stays in
-  /// place while the index changes.
+  /// Walks the messages that match and are here now; must not outlive the index. What the walk
+  /// stands on stays in place while the index changes.
   std::unique_ptr<RetainedMessages::Replay> walk(std::string_view filter, Instant now);
 
   std::size_t messages() const { return topics_.size(); }

@@ -26,7 +26,7 @@ struct CompiledAction {
   bool whole_result = true;  ///< no payload or message of its own
   sql::Template target;      ///< topic, or thing
   sql::Template shadow;
-  sql::Template text;        ///< payload, or message
+  sql::Template text;  ///< payload, or message
   sql::Template content_type;
   sql::Template response_topic;
   sql::Template correlation_data;
@@ -38,8 +38,8 @@ struct CompiledAction {
 
   template <typename Visit>
   void for_each_text(const Visit& visit) const {
-    for (const sql::Template* each : {&target, &shadow, &text, &content_type, &response_topic, &correlation_data,
-                                      &message_expiry, &payload_format, &url})
+    for (const sql::Template* each : {&target, &shadow, &text, &content_type, &response_topic,
+                                      &correlation_data, &message_expiry, &payload_format, &url})
       visit(*each);
     for (const auto* pairs : {&user_properties, &headers})
       for (const auto& [name, value] : *pairs) visit(value);
@@ -49,18 +49,20 @@ struct CompiledAction {
 constexpr std::size_t kActionsMax = 10;
 constexpr std::size_t kRuleNameMax = 128;
 
-/// Whether the statement may ask what answers later. The fault names a function that is not there, or may not be called
-/// where it stands.
-Result<bool, sql::SyntaxFault> check_outside(const sql::Statement& statement, const sql::OutsideFunctions& outside);
+/// Whether the statement may ask what answers later. The fault names a function that is not there,
+/// or may not be called where it stands.
+Result<bool, sql::SyntaxFault> check_outside(const sql::Statement& statement,
+                                             const sql::OutsideFunctions& outside);
 
 /// Whether results go through a durable queue.
 bool leaves_process(RuleActionKind kind);
-/// What message_expiry means: nothing: it never expires. Nothing at all: it is no number of seconds.
+/// What message_expiry means: nothing: it never expires. Nothing at all: it is no number of
+/// seconds.
 std::optional<std::optional<std::uint32_t>> seconds_of(std::string_view text);
 /// What payload_format means; nothing: none that MQTT has.
 std::optional<bool> is_text_of(std::string_view text);
-/// Whether a header's text holds expressions over the message. One that names a secret does not: no message may bring
-/// the name of a secret along.
+/// Whether a header's text holds expressions over the message. One that names a secret does not: no
+/// message may bring the name of a secret along.
 bool depends_on_message(std::string_view header);
 /// A header's name and value.
 std::pair<std::string, std::string> header_parts(const std::string& header);
@@ -71,7 +73,8 @@ class CompiledRule {
  public:
   /// The error names the rule, the text, and the place in it, with a caret.
   /// Functions of plugins are checked against `outside`; without it any name may be one.
-  static Result<CompiledRule> compile(const RuleConfig& config, const sql::OutsideFunctions* outside = nullptr);
+  static Result<CompiledRule> compile(const RuleConfig& config,
+                                      const sql::OutsideFunctions* outside = nullptr);
 
   const std::string& name() const { return config_.name; }
   const RuleConfig& config() const { return config_; }

@@ -13,8 +13,9 @@ constexpr Milliseconds kBetween{1000};
 }  // namespace
 
 std::string_view name_of(DroppedMessage::Reason reason) {
-  constexpr std::string_view kNames[DroppedMessage::kReasons] = {"queue_full", "queue_refused",  "output_full", "expired",
-                                                                 "too_large",  "not_authorized", "by_host",     "hops"};
+  constexpr std::string_view kNames[DroppedMessage::kReasons] = {
+      "queue_full", "queue_refused",  "output_full", "expired",
+      "too_large",  "not_authorized", "by_host",     "hops"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 

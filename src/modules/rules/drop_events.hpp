@@ -16,8 +16,8 @@ constexpr std::string_view kEventTopics = "$twinmq/events/";
 /// "queue_full", …: the last level of the topic.
 std::string_view name_of(DroppedMessage::Reason reason);
 
-/// Of one shard. At most one event for each reason in a second: the first message since the last event, and how many
-/// there were. A dropped event is told by none.
+/// Of one shard. At most one event for each reason in a second: the first message since the last
+/// event, and how many there were. A dropped event is told by none.
 class DropEvents final : public Service {
  public:
   std::string_view name() const override { return "drops"; }

@@ -12,7 +12,8 @@ void append_number(std::string& bytes, std::uint64_t number, std::size_t size) {
 std::optional<std::uint64_t> take_number(std::string_view& bytes, std::size_t size) {
   if (bytes.size() < size) return std::nullopt;
   std::uint64_t number = 0;
-  for (std::size_t i = 0; i < size; ++i) number |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  for (std::size_t i = 0; i < size; ++i)
+    number |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
   bytes.remove_prefix(size);
   return number;
 }
@@ -36,8 +37,9 @@ std::string write_envelope(const Envelope& envelope) {
   std::string bytes;
   bytes += static_cast<char>(envelope.qos);
   bytes += static_cast<char>(envelope.retain ? 1 : 0);
-  for (const std::string_view text : {envelope.topic, envelope.payload, envelope.properties, envelope.publisher,
-                                      envelope.principal, envelope.peer, envelope.trace_id, envelope.answers})
+  for (const std::string_view text :
+       {envelope.topic, envelope.payload, envelope.properties, envelope.publisher,
+        envelope.principal, envelope.peer, envelope.trace_id, envelope.answers})
     append_text(bytes, text);
   return bytes;
 }
@@ -48,8 +50,9 @@ std::optional<Envelope> read_envelope(std::string_view bytes) {
   envelope.qos = static_cast<std::uint8_t>(bytes[0]);
   envelope.retain = bytes[1] != 0;
   bytes.remove_prefix(2);
-  for (std::string_view* text : {&envelope.topic, &envelope.payload, &envelope.properties, &envelope.publisher,
-                                 &envelope.principal, &envelope.peer, &envelope.trace_id, &envelope.answers}) {
+  for (std::string_view* text :
+       {&envelope.topic, &envelope.payload, &envelope.properties, &envelope.publisher,
+        &envelope.principal, &envelope.peer, &envelope.trace_id, &envelope.answers}) {
     const auto taken = take_text(bytes);
     if (!taken) return std::nullopt;
     *text = *taken;

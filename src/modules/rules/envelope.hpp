@@ -20,7 +20,7 @@ struct Envelope {
   std::uint8_t qos = 0;
   bool retain = false;
   std::string_view trace_id;  ///< empty: it has none yet
-  std::string_view answers;  ///< of write_answers(); empty: its rules asked nothing
+  std::string_view answers;   ///< of write_answers(); empty: its rules asked nothing
 };
 
 std::string write_envelope(const Envelope& envelope);
@@ -28,9 +28,10 @@ std::string write_envelope(const Envelope& envelope);
 /// Nothing: the bytes are not from write_envelope().
 std::optional<Envelope> read_envelope(std::string_view bytes);
 
-/// What functions that answer later said of a message, so that it is evaluated alike wherever that happens.
+/// What functions that answer later said of a message, so that it is evaluated alike wherever that
+/// happens.
 struct Answers {
-  std::uint64_t seed = 0;                                ///< of what the evaluation takes from chance
+  std::uint64_t seed = 0;  ///< of what the evaluation takes from chance
   std::unordered_map<std::string, std::string> by_call;  ///< JSON; empty: Undefined
 };
 

@@ -16,7 +16,8 @@ namespace {
 constexpr std::uint32_t kTopicLevelsMax = 128;
 constexpr std::size_t kLogBytesMax = 1000;
 
-std::string failure_of(std::string_view action, std::string_view resource, std::string_view message) {
+std::string failure_of(std::string_view action, std::string_view resource,
+                       std::string_view message) {
   std::string text = "{\"failedAction\":";
   json::write_text(action, text);
   text += ",\"failedResource\":";
@@ -30,11 +31,13 @@ std::string failure_of(std::string_view action, std::string_view resource, std::
 
 std::string_view fault_of_target(std::string_view topic) {
   if (!mqtt::is_valid_topic_name(topic, kTopicLevelsMax)) return "this is no topic name";
-  if (core::is_reserved_for_broker(topic) || topic.starts_with(kOwnTopics)) return "only the broker publishes there";
+  if (core::is_reserved_for_broker(topic) || topic.starts_with(kOwnTopics))
+    return "only the broker publishes there";
   return {};
 }
 
-std::string shadow_topic(std::string_view thing, std::string_view name, std::string_view operation) {
+std::string shadow_topic(std::string_view thing, std::string_view name,
+                         std::string_view operation) {
   std::string topic = "$aws/things/" + std::string(thing) + "/shadow/";
   if (!name.empty()) topic.append("name/").append(name).append("/");
   return topic.append(operation);
@@ -50,14 +53,17 @@ void RuleActions::rehearse(RunningRule& rule, SeenMessage& seen) {
       });
 }
 
-void RuleActions::act(RunningRule& rule, SeenMessage& seen, const sql::Evaluated& result, Reaction& reaction) {
+void RuleActions::act(RunningRule& rule, SeenMessage& seen, const sql::Evaluated& result,
+                      Reaction& reaction) {
   // SELECT * hands on the bytes as they came.
   const sql::SelectPlan& plan = rule.compiled().statement().program().selects[0];
   result_.clear();
   std::string_view text = seen.envelope.payload;
   if (!result.raw && !(plan.whole && !rule.compiled().statement().program().foreach)) {
     json::write(result.value, result_,
-                rule.compiled().statement().version() == sql::Version::V2015 ? json::Numbers::AsWritten : json::Numbers::Stripped);
+                rule.compiled().statement().version() == sql::Version::V2015
+                    ? json::Numbers::AsWritten
+                    : json::Numbers::Stripped);
     text = result_;
   }
   std::string failures;
@@ -75,10 +81,11 @@ void RuleActions::act(RunningRule& rule, SeenMessage& seen, const sql::Evaluated
   if (!failures.empty()) report(rule, seen, failures, reaction);
 }
 
-bool RuleActions::perform(RunningRule& rule, const CompiledAction& action, SeenMessage& seen, std::string_view result,
-                           Reaction& reaction, std::string& failure) {
+bool RuleActions::perform(RunningRule& rule, const CompiledAction& action, SeenMessage& seen,
+                          std::string_view result, Reaction& reaction, std::string& failure) {
   if (leaves_process(action.kind)) return hand_over(rule, action, seen, result, reaction, failure);
-  if (action.kind != RuleActionKind::Log) return publish(rule, action, seen, result, reaction, failure);
+  if (action.kind != RuleActionKind::Log)
+    return publish(rule, action, seen, result, reaction, failure);
   std::string text;
   if (action.whole_result)
     text = result;
@@ -92,10 +99,12 @@ bool RuleActions::perform(RunningRule& rule, const CompiledAction& action, SeenM
 }
 
 // Written with the message; delivered when its sink takes it.
-bool RuleActions::hand_over(RunningRule& rule, const CompiledAction& action, SeenMessage& seen, std::string_view result,
-                             Reaction& reaction, std::string& failure) {
+bool RuleActions::hand_over(RunningRule& rule, const CompiledAction& action, SeenMessage& seen,
+                            std::string_view result, Reaction& reaction, std::string& failure) {
   const bool file = action.kind == RuleActionKind::File;
-  const std::string_view kind = file ? "FileAction" : action.kind == RuleActionKind::Http ? "HttpAction" : "PluginAction";
+  const std::string_view kind = file                                  ? "FileAction"
+                                : action.kind == RuleActionKind::Http ? "HttpAction"
+                                                                      : "PluginAction";
   const auto fail = [&](std::string_view why) {
     failure = failure_of(kind, action.sink, why);
     return false;
@@ -105,10 +114,13 @@ bool RuleActions::hand_over(RunningRule& rule, const CompiledAction& action, See
     entry.payload = result;
   else if (!action.text.render(seen.event, seen.payload, &world_, scratch_, budget_, entry.payload))
     return fail("the payload could not be evaluated");
-  if (!action.content_type.render(seen.event, seen.payload, &world_, scratch_, budget_, entry.content_type))
+  if (!action.content_type.render(seen.event, seen.payload, &world_, scratch_, budget_,
+                                  entry.content_type))
     return fail("content_type could not be evaluated");
   if (file)  // an entry is a line
-    std::replace_if(entry.payload.begin(), entry.payload.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    std::replace_if(
+        entry.payload.begin(), entry.payload.end(), [](char c) { return c == '\n' || c == '\r'; },
+        ' ');
   const auto render = [&](const sql::Template& from, std::string& to) {
     return from.render(seen.event, seen.payload, &world_, scratch_, budget_, to);
   };
@@ -131,7 +143,8 @@ bool RuleActions::hand_over(RunningRule& rule, const CompiledAction& action, See
   return fail("its queue is full");
 }
 
-std::string RuleActions::encoded_properties(const CompiledAction& action, SeenMessage& seen, bool& sound) {
+std::string RuleActions::encoded_properties(const CompiledAction& action, SeenMessage& seen,
+                                            bool& sound) {
   const auto render = [&](const sql::Template& from, std::string& to) {
     sound = from.render(seen.event, seen.payload, &world_, scratch_, budget_, to) && sound;
   };
@@ -151,8 +164,8 @@ std::string RuleActions::encoded_properties(const CompiledAction& action, SeenMe
   return mqtt::encode_message_properties(properties);
 }
 
-bool RuleActions::publish(RunningRule& rule, const CompiledAction& action, SeenMessage& seen, std::string_view result,
-                           Reaction& reaction, std::string& failure) {
+bool RuleActions::publish(RunningRule& rule, const CompiledAction& action, SeenMessage& seen,
+                          std::string_view result, Reaction& reaction, std::string& failure) {
   const bool shadow = action.kind == RuleActionKind::Shadow;
   const std::string_view kind = shadow ? "ShadowAction" : "RepublishAction";
   std::string topic;
@@ -160,7 +173,8 @@ bool RuleActions::publish(RunningRule& rule, const CompiledAction& action, SeenM
   bool sound = action.target.render(seen.event, seen.payload, &world_, scratch_, budget_, topic);
   if (shadow) {
     std::string name;
-    sound = sound && action.shadow.render(seen.event, seen.payload, &world_, scratch_, budget_, name);
+    sound =
+        sound && action.shadow.render(seen.event, seen.payload, &world_, scratch_, budget_, name);
     topic = shadow_topic(topic, name, "update");
     payload = "{\"state\":{\"reported\":" + std::string(result) + "}}";
     result = payload;
@@ -168,12 +182,14 @@ bool RuleActions::publish(RunningRule& rule, const CompiledAction& action, SeenM
     topic.erase(0, 1);
   }
   if (!shadow && !action.whole_result) {
-    sound = sound && action.text.render(seen.event, seen.payload, &world_, scratch_, budget_, payload);
+    sound =
+        sound && action.text.render(seen.event, seen.payload, &world_, scratch_, budget_, payload);
     result = payload;
   }
   const std::string properties = encoded_properties(action, seen, sound);
   std::string expiry;
-  sound = sound && action.message_expiry.render(seen.event, seen.payload, &world_, scratch_, budget_, expiry);
+  sound = sound && action.message_expiry.render(seen.event, seen.payload, &world_, scratch_,
+                                                budget_, expiry);
   const auto seconds = seconds_of(expiry);
   const auto fail = [&](std::string_view why) {
     failure = failure_of(kind, topic, why);
@@ -196,8 +212,10 @@ bool RuleActions::publish(RunningRule& rule, const CompiledAction& action, SeenM
 }
 
 // One message for all failures of a rule about a message; failures of this one are logged alone.
-void RuleActions::report(RunningRule& rule, SeenMessage& seen, const std::string& failures, Reaction& reaction) {
-  host_->log(LogLevel::Warning, "rule action failed", "rule=" + rule.compiled().name() + " failures=[" + failures + "]");
+void RuleActions::report(RunningRule& rule, SeenMessage& seen, const std::string& failures,
+                         Reaction& reaction) {
+  host_->log(LogLevel::Warning, "rule action failed",
+             "rule=" + rule.compiled().name() + " failures=[" + failures + "]");
   if (rule.compiled().error_actions().empty()) return;
   std::string text = "{\"ruleName\":";
   json::write_text(rule.compiled().name(), text);
@@ -209,10 +227,12 @@ void RuleActions::report(RunningRule& rule, SeenMessage& seen, const std::string
   json::write_text(seen.event.client_id, text);
   text += ",\"sourceIp\":";
   json::write_text(seen.event.source_ip, text);
-  text += ",\"base64OriginalPayload\":\"" + sql::to_base64(seen.envelope.payload) + "\",\"failures\":[" + failures + "]}";
+  text += ",\"base64OriginalPayload\":\"" + sql::to_base64(seen.envelope.payload) +
+          "\",\"failures\":[" + failures + "]}";
   std::string failure;
   if (perform(rule, rule.compiled().error_actions()[0], seen, text, reaction, failure)) return;
-  host_->log(LogLevel::Warning, "rule error action failed", "rule=" + rule.compiled().name() + " failure=" + failure);
+  host_->log(LogLevel::Warning, "rule error action failed",
+             "rule=" + rule.compiled().name() + " failure=" + failure);
 }
 
 }  // namespace twinmq::rules

@@ -39,13 +39,14 @@ class RuleActions {
   void act(RunningRule& rule, SeenMessage& seen, const sql::Evaluated& result, Reaction& reaction);
 
  private:
-  bool perform(RunningRule& rule, const CompiledAction& action, SeenMessage& seen, std::string_view result,
-               Reaction& reaction, std::string& failure);
-  bool publish(RunningRule& rule, const CompiledAction& action, SeenMessage& seen, std::string_view result,
-               Reaction& reaction, std::string& failure);
-  bool hand_over(RunningRule& rule, const CompiledAction& action, SeenMessage& seen, std::string_view result,
-                 Reaction& reaction, std::string& failure);
-  void report(RunningRule& rule, SeenMessage& seen, const std::string& failures, Reaction& reaction);
+  bool perform(RunningRule& rule, const CompiledAction& action, SeenMessage& seen,
+               std::string_view result, Reaction& reaction, std::string& failure);
+  bool publish(RunningRule& rule, const CompiledAction& action, SeenMessage& seen,
+               std::string_view result, Reaction& reaction, std::string& failure);
+  bool hand_over(RunningRule& rule, const CompiledAction& action, SeenMessage& seen,
+                 std::string_view result, Reaction& reaction, std::string& failure);
+  void report(RunningRule& rule, SeenMessage& seen, const std::string& failures,
+              Reaction& reaction);
   std::string encoded_properties(const CompiledAction& action, SeenMessage& seen, bool& sound);
 
   RuleWorld& world_;

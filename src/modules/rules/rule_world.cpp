@@ -13,13 +13,15 @@ void RuleWorld::look_up_in(WaitingMessage* waiting) {
   chance_ = base::Prng(waiting == nullptr ? 0 : waiting->answers.seed);
 }
 
-std::optional<json::Value> RuleWorld::call(std::string_view function, std::span<const json::Value> arguments,
+std::optional<json::Value> RuleWorld::call(std::string_view function,
+                                           std::span<const json::Value> arguments,
                                            json::Arena& arena) {
   using Kind = sql::OutsideFunctions::Kind;
   const Kind kind = functions_ ? functions_->kind_of(function) : Kind::None;
   if (kind == Kind::Fast) return functions_->call(function, arguments, arena);
   if (kind != Kind::Pooled) return std::nullopt;
-  const std::string* const answer = answer_to(std::string(function) + json::text_of(json::Value::array(arguments)));
+  const std::string* const answer =
+      answer_to(std::string(function) + json::text_of(json::Value::array(arguments)));
   if (answer == nullptr) return std::nullopt;
   return json::read(arena.copy(*answer), arena).value;
 }
@@ -34,17 +36,21 @@ const std::string* RuleWorld::answer_to(std::string question) {
 
 // What one rule may read, another may not: each asks for itself.
 std::optional<std::string> RuleWorld::thing_shadow(std::string_view thing, std::string_view name) {
-  const json::Value arguments[] = {json::Value::string(thing), json::Value::string(name), json::Value::string(rule_)};
-  const std::string* const answer = answer_to(std::string(sql::kThingShadow) + json::text_of(json::Value::array(arguments)));
+  const json::Value arguments[] = {json::Value::string(thing), json::Value::string(name),
+                                   json::Value::string(rule_)};
+  const std::string* const answer =
+      answer_to(std::string(sql::kThingShadow) + json::text_of(json::Value::array(arguments)));
   if (answer == nullptr || answer->empty()) return std::nullopt;
   return *answer;
 }
 
-json::Value RuleWorld::aggregate(std::string_view name, std::span<const json::Value> values, json::Arena& arena) {
+json::Value RuleWorld::aggregate(std::string_view name, std::span<const json::Value> values,
+                                 json::Arena& arena) {
   return functions_ ? functions_->aggregate(name, values, arena) : json::Value();
 }
 
-std::optional<json::Value> RuleWorld::look_up(std::string_view table, std::string_view key, json::Arena&) {
+std::optional<json::Value> RuleWorld::look_up(std::string_view table, std::string_view key,
+                                              json::Arena&) {
   return files_ ? files_->row(table, key) : std::nullopt;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// What statements of one shard ask of the world: plugins, zones, chance; and the messages that wait for an answer.
+// What statements of one shard ask of the world: plugins, zones, chance; and the messages that wait
+// for an answer.
 
 #include <cstdint>
 #include <functional>
@@ -21,8 +22,9 @@
 
 namespace twinmq::rules {
 
-// A message held back until what its rules ask outside is known. Its rules are evaluated for their questions, again
-// and again until there is none left, and then for good: what they see is the same every time.
+// A message held back until what its rules ask outside is known. Its rules are evaluated for their
+// questions, again and again until there is none left, and then for good: what they see is the same
+// every time.
 struct WaitingMessage {
   HeldTransaction transaction = 0;
   std::string publisher;
@@ -46,11 +48,13 @@ class RuleWorld final : public sql::World {
 
   void attach(ServiceHost& host) { host_ = &host; }
 
-  /// Until the next call functions that answer later are looked up there, and asked for there, by the rule that
-  /// acts_as() names.
+  /// Until the next call functions that answer later are looked up there, and asked for there, by
+  /// the rule that acts_as() names.
   void look_up_in(WaitingMessage* waiting);
   /// What is looked up there, as write_answers() writes it; empty: nothing is.
-  std::string answers() const { return waiting_ == nullptr ? std::string() : write_answers(waiting_->answers); }
+  std::string answers() const {
+    return waiting_ == nullptr ? std::string() : write_answers(waiting_->answers);
+  }
   void acts_as(std::string_view rule) { rule_ = rule; }
 
   /// What look_up() and protobuf_types() answer from; nothing of the earlier one may be in use.
@@ -60,9 +64,11 @@ class RuleWorld final : public sql::World {
 
   std::optional<json::Value> call(std::string_view function, std::span<const json::Value> arguments,
                                   json::Arena& arena) override;
-  json::Value aggregate(std::string_view name, std::span<const json::Value> values, json::Arena& arena) override;
+  json::Value aggregate(std::string_view name, std::span<const json::Value> values,
+                        json::Arena& arena) override;
   std::optional<std::string> thing_shadow(std::string_view thing, std::string_view name) override;
-  std::optional<json::Value> look_up(std::string_view table, std::string_view key, json::Arena& arena) override;
+  std::optional<json::Value> look_up(std::string_view table, std::string_view key,
+                                     json::Arena& arena) override;
   const sql::ProtobufTypes* protobuf_types(std::string_view name) override;
   void note_undecodable() override { ++undecodable_; }
   std::optional<std::string> zone_file(std::string_view name) override;

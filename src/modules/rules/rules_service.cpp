@@ -26,8 +26,8 @@ std::string end_of(std::string prefix) {
 
 }  // namespace
 
-RulesService::RulesService(const RulesConfig& config, const std::vector<PlacedRule>& rules, ZoneFile zone_file,
-                           std::shared_ptr<SinkQueues> sinks, Outside outside)
+RulesService::RulesService(const RulesConfig& config, const std::vector<PlacedRule>& rules,
+                           ZoneFile zone_file, std::shared_ptr<SinkQueues> sinks, Outside outside)
     : outside_(std::move(outside)),
       world_(std::move(zone_file), outside_.functions),
       actions_(world_, scratch_, std::move(sinks)) {
@@ -97,7 +97,8 @@ void RulesService::subscribe(RunningRule& rule) {
   if (!rule.compiled().config().enabled) return;
   for (const std::string& filter : rule.compiled().statement().filters()) {
     if (host_->shard() == 0 && !may_subscribe(rule.compiled().name(), filter))
-      host_->log(LogLevel::Warning, "rule may not subscribe", "rule=" + rule.compiled().name() + " filter=" + filter);
+      host_->log(LogLevel::Warning, "rule may not subscribe",
+                 "rule=" + rule.compiled().name() + " filter=" + filter);
     const auto [place, added] = tags_.emplace(filter, 0);
     if (added) {
       // The tag 0 is that of subscriptions without one.
@@ -134,13 +135,14 @@ Result<void> RulesService::restore(Store& store, Now) {
     if (!host_->is_home(name)) continue;
     const std::string begin = memory_prefix(name);
     const bool persists = rule->compiled().config().persist;
-    const auto read = store.scan(begin, end_of(begin), [&, rule = rule.get()](std::string_view key, std::string_view value) {
-      if (!persists || !key.starts_with(rule->memory))
-        forgotten_.emplace_back(key);  // another statement's
-      else if (!rule->restore_cell(key.substr(rule->memory.size()), value))
-        host_->log(LogLevel::Warning, "rule forgot", "rule=" + rule->compiled().name());
-      return true;
-    });
+    const auto read = store.scan(
+        begin, end_of(begin), [&, rule = rule.get()](std::string_view key, std::string_view value) {
+          if (!persists || !key.starts_with(rule->memory))
+            forgotten_.emplace_back(key);  // another statement's
+          else if (!rule->restore_cell(key.substr(rule->memory.size()), value))
+            host_->log(LogLevel::Warning, "rule forgot", "rule=" + rule->compiled().name());
+          return true;
+        });
     if (!read) return read;
   }
   return {};
@@ -157,7 +159,8 @@ std::optional<RuleCounters> RulesService::counters(std::string_view name) const 
   return counted;
 }
 
-bool RulesService::may_publish(std::string_view rule, std::string_view topic, QoS qos, bool retain) const {
+bool RulesService::may_publish(std::string_view rule, std::string_view topic, QoS qos,
+                               bool retain) const {
   return host_->may(identity_of(rule), Action::Publish, topic, qos, retain);
 }
 
@@ -166,7 +169,8 @@ bool RulesService::may_subscribe(std::string_view rule, std::string_view filter)
 }
 
 bool RulesService::may_receive(RunningRule& rule, const MessageParts& message) {
-  if (host_->may(rule.identity, Action::Receive, message.topic, message.qos, message.retain)) return true;
+  if (host_->may(rule.identity, Action::Receive, message.topic, message.qos, message.retain))
+    return true;
   ++rule.counters.refused;
   return false;
 }
@@ -188,12 +192,20 @@ bool RulesService::hides(std::string_view topic) const {
 
 void RulesService::on_message(const ServiceMessage& message, Reaction& reaction) {
   document_.reset();
-  const bool own = std::find(message.tags.begin(), message.tags.end(), kStateTag) != message.tags.end();
+  const bool own =
+      std::find(message.tags.begin(), message.tags.end(), kStateTag) != message.tags.end();
   if (own) return remembered(message, reaction);
-  if (std::find(message.tags.begin(), message.tags.end(), kIngestTag) != message.tags.end()) ingest(message, reaction);
+  if (std::find(message.tags.begin(), message.tags.end(), kIngestTag) != message.tags.end())
+    ingest(message, reaction);
   const MessageParts& parts = message.parts;
-  const Envelope envelope{parts.topic,       parts.payload, parts.properties, parts.publisher,
-                          message.principal, message.peer,  static_cast<std::uint8_t>(parts.qos), parts.retain};
+  const Envelope envelope{parts.topic,
+                          parts.payload,
+                          parts.properties,
+                          parts.publisher,
+                          message.principal,
+                          message.peer,
+                          static_cast<std::uint8_t>(parts.qos),
+                          parts.retain};
   due_.clear();
   for (const std::uint32_t tag : message.tags) {
     if (tag >= by_tag_.size()) continue;
@@ -207,14 +219,16 @@ void RulesService::on_message(const ServiceMessage& message, Reaction& reaction)
     std::sort(due_.begin(), due_.end(), stands_before);
     due_.erase(std::unique(due_.begin(), due_.end()), due_.end());
   }
-  if (host_->restricts()) std::erase_if(due_, [&](RunningRule* rule) { return !may_receive(*rule, parts); });
+  if (host_->restricts())
+    std::erase_if(due_, [&](RunningRule* rule) { return !may_receive(*rule, parts); });
   run_due(envelope, parts.topic, reaction);
 }
 
 void RulesService::run_due(const Envelope& envelope, std::string_view topic, Reaction& reaction) {
   if (due_.empty()) return;
   if (must_wait(envelope.publisher)) return wait(envelope, topic, reaction);
-  SeenMessage seen(envelope, topic, host_->now().wall.time_since_epoch().count(), account_id_, document_);
+  SeenMessage seen(envelope, topic, host_->now().wall.time_since_epoch().count(), account_id_,
+                   document_);
   for (RunningRule* rule : due_) run(*rule, seen, reaction);
 }
 
@@ -222,10 +236,17 @@ void RulesService::ingest(const ServiceMessage& message, Reaction& reaction) {
   const auto ingest = sql::basic_ingest(message.parts.topic);
   const auto found = ingest ? rules_.find(std::string(ingest->rule)) : rules_.end();
   if (found == rules_.end() || !found->second->compiled().config().enabled)
-    return host_->log(LogLevel::Warning, "rule not found", "topic=" + std::string(message.parts.topic));
+    return host_->log(LogLevel::Warning, "rule not found",
+                      "topic=" + std::string(message.parts.topic));
   const MessageParts& parts = message.parts;
-  const Envelope envelope{ingest->topic,     parts.payload, parts.properties, parts.publisher,
-                          message.principal, message.peer,  static_cast<std::uint8_t>(parts.qos), parts.retain};
+  const Envelope envelope{ingest->topic,
+                          parts.payload,
+                          parts.properties,
+                          parts.publisher,
+                          message.principal,
+                          message.peer,
+                          static_cast<std::uint8_t>(parts.qos),
+                          parts.retain};
   due_.assign(1, found->second.get());
   run_due(envelope, ingest->topic, reaction);
 }
@@ -236,7 +257,8 @@ void RulesService::remembered(const ServiceMessage& message, Reaction& reaction)
   const auto envelope = read_envelope(message.parts.payload);
   const auto found = rules_.find(std::string(home_key(message.parts.topic)));
   if (!envelope || found == rules_.end()) return;
-  SeenMessage seen(*envelope, envelope->topic, host_->now().wall.time_since_epoch().count(), account_id_, document_);
+  SeenMessage seen(*envelope, envelope->topic, host_->now().wall.time_since_epoch().count(),
+                   account_id_, document_);
   RunningRule& rule = *found->second;
   auto answers = read_answers(envelope->answers);
   if (!answers) return run(rule, seen, reaction);
@@ -267,11 +289,12 @@ void RulesService::forward(RunningRule& rule, SeenMessage& seen, Reaction& react
 // --- Running a rule
 
 void RulesService::run(RunningRule& rule, SeenMessage& seen, Reaction& reaction) {
-  if (rule.remembers && !host_->is_home(rule.compiled().name())) return forward(rule, seen, reaction);
+  if (rule.remembers && !host_->is_home(rule.compiled().name()))
+    return forward(rule, seen, reaction);
   scratch_.reset();
   if (rule.program->group) return gather(rule, seen, reaction);
-  const sql::Evaluated result =
-      sql::evaluate(*rule.program, seen.event, seen.payload, &world_, rule.state, scratch_, budget_);
+  const sql::Evaluated result = sql::evaluate(*rule.program, seen.event, seen.payload, &world_,
+                                              rule.state, scratch_, budget_);
   rule.counters.undecodable += world_.take_undecodable();
   if (rule.remembers && rule.compiled().config().persist) keep(rule, reaction);
   switch (result.outcome) {
@@ -281,10 +304,9 @@ void RulesService::run(RunningRule& rule, SeenMessage& seen, Reaction& reaction)
     case sql::Outcome::MemorySpent:
       count_failure(rule, result.outcome);
       return host_->log(LogLevel::Warning, "rule failed",
-                        "rule=" + rule.compiled().name() + " reason=\"" + std::string(describe(result.outcome)) + "\"");
-    default:
-      ++rule.counters.unmatched;
-      return host_->count(Metric::RuleUnmatched);
+                        "rule=" + rule.compiled().name() + " reason=\"" +
+                            std::string(describe(result.outcome)) + "\"");
+    default: ++rule.counters.unmatched; return host_->count(Metric::RuleUnmatched);
   }
   ++rule.counters.matched;
   host_->count(Metric::RuleMatched);
@@ -324,7 +346,8 @@ void RulesService::act_on_closed(RunningRule& rule, Reaction& reaction) {
     scratch_.reset();
     Envelope envelope;
     envelope.payload = text;
-    SeenMessage seen(envelope, {}, host_->now().wall.time_since_epoch().count(), account_id_, closed_document_);
+    SeenMessage seen(envelope, {}, host_->now().wall.time_since_epoch().count(), account_id_,
+                     closed_document_);
     sql::Evaluated result;
     result.value = seen.payload.json().value;
     actions_.act(rule, seen, result, reaction);
@@ -340,8 +363,10 @@ void RulesService::tell_closings(RunningRule& rule, Reaction& reaction) {
   if (!host_->has_receivers(topic)) return;
   const std::string now = std::to_string(host_->now().wall.time_since_epoch().count());
   for (const sql::Windows::Closing& each : closings) {
-    const std::string payload = "{\"rule\":\"" + rule.compiled().name() + "\",\"windowStart\":" + std::to_string(each.begin) +
-                                ",\"windowEnd\":" + std::to_string(each.end) + ",\"groups\":" + std::to_string(each.groups) +
+    const std::string payload = "{\"rule\":\"" + rule.compiled().name() +
+                                "\",\"windowStart\":" + std::to_string(each.begin) +
+                                ",\"windowEnd\":" + std::to_string(each.end) +
+                                ",\"groups\":" + std::to_string(each.groups) +
                                 ",\"timestamp\":" + now + "}";
     MessageParts parts;
     parts.topic = topic;
@@ -358,7 +383,8 @@ Instant RulesService::next_deadline() const {
   for (const RunningRule* rule : windowed_) {
     const auto deadline = rule->windows->next_deadline();
     if (!deadline) continue;
-    const std::int64_t left = std::max<std::int64_t>(*deadline - now.wall.time_since_epoch().count(), 0);
+    const std::int64_t left =
+        std::max<std::int64_t>(*deadline - now.wall.time_since_epoch().count(), 0);
     next = std::min(next, now.steady + Milliseconds(left));
   }
   return next;
@@ -375,7 +401,8 @@ void RulesService::on_time(Reaction& reaction) {
 }
 
 void RulesService::keep(RunningRule& rule, Reaction& reaction) {
-  for (const auto& [name, text] : rule.state.take_touched()) reaction.records().put(rule.memory + name, text);
+  for (const auto& [name, text] : rule.state.take_touched())
+    reaction.records().put(rule.memory + name, text);
   if (!rule.windows) return;
   for (const auto& [name, text] : rule.windows->take_touched()) {
     if (text)

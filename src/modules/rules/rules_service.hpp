@@ -1,8 +1,8 @@
 #pragma once
-// The rules of a broker, as one shard runs them: every rule is a subscriber in the topic tree, and what its
-// actions publish is part of the transaction of the message that set it off. A rule that remembers earlier
-// messages runs on the shard where its name is at home, so that results do not depend on how many shards
-// there are; its messages travel there under $twinmq/rules/state/<rule>.
+// The rules of a broker, as one shard runs them: every rule is a subscriber in the topic tree, and
+// what its actions publish is part of the transaction of the message that set it off. A rule that
+// remembers earlier messages runs on the shard where its name is at home, so that results do not
+// depend on how many shards there are; its messages travel there under $twinmq/rules/state/<rule>.
 
 #include <cstdint>
 #include <deque>
@@ -31,9 +31,10 @@ struct Outside {
   std::shared_ptr<sql::OutsideFunctions> functions;
   /// Runs the errand in a later turn of that shard, with its service of rules; from any thread.
   std::function<void(std::uint32_t shard, std::function<void(Service&)> errand)> post;
-  /// The document of a thing's shadow as JSON, as the broker has it at that moment: it waits for no commit. `done` is
-  /// called once, on any thread; empty: there is none. Null: no shadows.
-  std::function<void(std::string thing, std::string name, std::function<void(std::string)> done)> shadow = nullptr;
+  /// The document of a thing's shadow as JSON, as the broker has it at that moment: it waits for no
+  /// commit. `done` is called once, on any thread; empty: there is none. Null: no shadows.
+  std::function<void(std::string thing, std::string name, std::function<void(std::string)> done)>
+      shadow = nullptr;
   /// What lookup() and decode(…, 'proto', …) know; null: nothing.
   std::shared_ptr<const sql::KnownFiles> files = nullptr;
 };
@@ -59,8 +60,8 @@ class RulesService final : public Service {
 
   // --- Within a turn, after attach()
 
-  /// The rule sees the next message. In the place of one with its name, whose counters, memory and open windows stay
-  /// if the statement is the same.
+  /// The rule sees the next message. In the place of one with its name, whose counters, memory and
+  /// open windows stay if the statement is the same.
   void put(const PlacedRule& rule);
   /// It sees no further message. `forget`: what it remembers leaves the store too.
   void remove(std::string_view name, bool forget);
@@ -68,7 +69,9 @@ class RulesService final : public Service {
   void set_limits(const RulesConfig& config);
 
   /// Of evaluations to come.
-  void set_files(std::shared_ptr<const sql::KnownFiles> files) { world_.set_files(std::move(files)); }
+  void set_files(std::shared_ptr<const sql::KnownFiles> files) {
+    world_.set_files(std::move(files));
+  }
 
   /// Of this shard. Nothing: there is no such rule.
   std::optional<RuleCounters> counters(std::string_view rule) const;
@@ -119,7 +122,7 @@ class RulesService final : public Service {
   RuleActions actions_;
 
   std::unordered_map<std::string, std::unique_ptr<RunningRule>> rules_;
-  std::vector<RunningRule*> windowed_;  ///< those with GROUP BY
+  std::vector<RunningRule*> windowed_;                   ///< those with GROUP BY
   std::unordered_map<std::string, std::uint32_t> tags_;  ///< by filter
   std::vector<Filtered> by_tag_;
   std::vector<std::uint32_t> free_tags_;
@@ -127,8 +130,9 @@ class RulesService final : public Service {
   std::vector<std::string> closed_;
   std::vector<std::string> forgotten_;  ///< keys in the store that no rule reads any more
 
-  std::unordered_map<std::string, std::deque<std::unique_ptr<WaitingMessage>>> waiting_;  ///< by publisher, in order
-  std::unordered_map<std::uint64_t, WaitingMessage*> asked_;                              ///< by ticket
+  std::unordered_map<std::string, std::deque<std::unique_ptr<WaitingMessage>>>
+      waiting_;                                               ///< by publisher, in order
+  std::unordered_map<std::uint64_t, WaitingMessage*> asked_;  ///< by ticket
   std::uint64_t tickets_ = 0;
   std::size_t waiting_count_ = 0;
   std::vector<std::unique_ptr<RunningRule>> retired_;  ///< replaced while messages wait

@@ -1,5 +1,5 @@
-// Messages whose rules call functions that answer later: each is held with its transaction until everything its rules
-// ask is answered, and the publisher's next ones wait behind it.
+// Messages whose rules call functions that answer later: each is held with its transaction until
+// everything its rules ask is answered, and the publisher's next ones wait behind it.
 
 #include <algorithm>
 #include <utility>
@@ -19,14 +19,17 @@ constexpr unsigned kRoundsMax = 64;          // questions about one message
 // What a publisher sends behind a message that waits, waits too: order is kept.
 bool RulesService::must_wait(std::string_view publisher) const {
   if (waiting_count_ > 0 && waiting_.contains(std::string(publisher))) return true;
-  return outside_.functions && std::any_of(due_.begin(), due_.end(), [](const RunningRule* rule) { return rule->compiled().asks(); });
+  return outside_.functions && std::any_of(due_.begin(), due_.end(), [](const RunningRule* rule) {
+           return rule->compiled().asks();
+         });
 }
 
 void RulesService::wait(const Envelope& envelope, std::string_view topic, Reaction& reaction) {
   if (waiting_count_ >= kWaitingMax) {
     for (RunningRule* rule : due_) ++rule->counters.held_back;
     host_->count(Metric::RuleFailed, due_.size());
-    host_->log(LogLevel::Warning, "rules are too slow", "waiting=" + std::to_string(waiting_count_));
+    host_->log(LogLevel::Warning, "rules are too slow",
+               "waiting=" + std::to_string(waiting_count_));
     return reaction.refuse();
   }
   auto waiting = std::make_unique<WaitingMessage>();
@@ -55,7 +58,8 @@ void RulesService::ask(WaitingMessage& waiting) {
     if (rule->compiled().asks()) rehearse(*rule, waiting);
     if (!waiting.question.empty()) break;
   }
-  const auto answered = [post = outside_.post, shard = host_->shard(), ticket = waiting.ticket](std::string answer) {
+  const auto answered = [post = outside_.post, shard = host_->shard(),
+                         ticket = waiting.ticket](std::string answer) {
     post(shard, [ticket, answer = std::move(answer)](Service& service) {
       static_cast<RulesService&>(service).on_answer(ticket, answer);
     });
@@ -67,7 +71,8 @@ void RulesService::ask(WaitingMessage& waiting) {
   }
   const std::size_t arguments = waiting.question.find('[');
   const std::string_view function = std::string_view(waiting.question).substr(0, arguments);
-  if (function == sql::kThingShadow) return ask_for_shadow(waiting.question.substr(arguments), answered);
+  if (function == sql::kThingShadow)
+    return ask_for_shadow(waiting.question.substr(arguments), answered);
   outside_.functions->submit(function, waiting.question.substr(arguments), answered);
 }
 
@@ -82,16 +87,19 @@ void RulesService::rehearse(RunningRule& rule, WaitingMessage& waiting) {
   world_.acts_as(rule.compiled().name());
   if (rule.program->group) {
     sql::GroupInput input;
-    sql::evaluate_group_input(*rule.program, seen.event, seen.payload, &world_, nothing, scratch_, budget_, input);
-  } else if (sql::evaluate(*rule.program, seen.event, seen.payload, &world_, nothing, scratch_, budget_).outcome ==
-             sql::Outcome::Match) {
+    sql::evaluate_group_input(*rule.program, seen.event, seen.payload, &world_, nothing, scratch_,
+                              budget_, input);
+  } else if (sql::evaluate(*rule.program, seen.event, seen.payload, &world_, nothing, scratch_,
+                           budget_)
+                 .outcome == sql::Outcome::Match) {
     actions_.rehearse(rule, seen);
   }
   world_.look_up_in(nullptr);
   world_.take_undecodable();  // counted when it counts
 }
 
-void RulesService::ask_for_shadow(std::string_view arguments, const std::function<void(std::string)>& answered) {
+void RulesService::ask_for_shadow(std::string_view arguments,
+                                  const std::function<void(std::string)>& answered) {
   json::Arena arena;
   const json::Value read = json::read(arguments, arena).value;
   const std::string thing(read.item(0).text());
@@ -102,7 +110,8 @@ void RulesService::ask_for_shadow(std::string_view arguments, const std::functio
   const bool named = thing.find('/') == std::string::npos && name.find('/') == std::string::npos;
   if (!outside_.shadow || !named || !fault_of_target(topic).empty()) return answered({});
   if (!host_->may(identity_of(rule), Action::Publish, topic, QoS::AtMostOnce, false)) {
-    host_->log(LogLevel::Warning, "rule refused", "rule=" + std::string(rule) + " shadow_of=" + thing);
+    host_->log(LogLevel::Warning, "rule refused",
+               "rule=" + std::string(rule) + " shadow_of=" + thing);
     return answered({});
   }
   outside_.shadow(thing, name, answered);

@@ -32,11 +32,13 @@ RuleCounters& RuleCounters::operator+=(const RuleCounters& other) {
   return *this;
 }
 
-std::vector<PlacedRule> compile_all(const std::vector<RuleConfig>& rules, const sql::OutsideFunctions* outside) {
+std::vector<PlacedRule> compile_all(const std::vector<RuleConfig>& rules,
+                                    const sql::OutsideFunctions* outside) {
   std::vector<PlacedRule> all;
   for (const RuleConfig& each : rules) {
     auto compiled = CompiledRule::compile(each, outside);
-    if (compiled) all.push_back({std::make_shared<const CompiledRule>(std::move(*compiled)), all.size()});
+    if (compiled)
+      all.push_back({std::make_shared<const CompiledRule>(std::move(*compiled)), all.size()});
   }
   return all;
 }
@@ -51,7 +53,8 @@ RunningRule::RunningRule(const PlacedRule& from, std::size_t cells_max)
   if (rule->config().persist) windows->track();
   // One that listens to such events makes none: otherwise they would go on for ever.
   const auto& filters = rule->statement().filters();
-  if (std::none_of(filters.begin(), filters.end(), [](const std::string& filter) { return filter.starts_with("$twinmq/"); }))
+  if (std::none_of(filters.begin(), filters.end(),
+                   [](const std::string& filter) { return filter.starts_with("$twinmq/"); }))
     windows->note_closings();
 }
 

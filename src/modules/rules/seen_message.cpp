@@ -13,8 +13,8 @@ std::string_view without_port(std::string_view peer) {
 
 }  // namespace
 
-SeenMessage::SeenMessage(const Envelope& from, std::string_view topic, std::int64_t now, std::string_view account,
-                         json::Arena& document)
+SeenMessage::SeenMessage(const Envelope& from, std::string_view topic, std::int64_t now,
+                         std::string_view account, json::Arena& document)
     : envelope(from), payload(bytes_of(from.payload), document), trace_id(from.trace_id) {
   event.trace_id = &trace_id;
   event.account_id = account;
@@ -31,12 +31,14 @@ SeenMessage::SeenMessage(const Envelope& from, std::string_view topic, std::int6
 
 void SeenMessage::read_properties() {
   properties = mqtt::decode_message_properties(envelope.properties);
-  for (const auto& [name, value] : properties.user_properties) user_properties.push_back({name, value});
+  for (const auto& [name, value] : properties.user_properties)
+    user_properties.push_back({name, value});
   event.user_properties = user_properties;
   event.payload_is_utf8 = properties.payload_is_text;
   if (!properties.content_type.empty()) event.content_type = properties.content_type;
   if (!properties.response_topic.empty()) event.response_topic = properties.response_topic;
-  if (!properties.correlation_data.empty()) event.correlation_data = bytes_of(properties.correlation_data);
+  if (!properties.correlation_data.empty())
+    event.correlation_data = bytes_of(properties.correlation_data);
 }
 
 }  // namespace twinmq::rules

@@ -12,9 +12,11 @@
 
 namespace twinmq::rules {
 
-/// Views into the envelope, the topic and the account, which outlive it; what is read of the payload lies in `document`.
+/// Views into the envelope, the topic and the account, which outlive it; what is read of the
+/// payload lies in `document`.
 struct SeenMessage {
-  SeenMessage(const Envelope& from, std::string_view topic, std::int64_t now, std::string_view account, json::Arena& document);
+  SeenMessage(const Envelope& from, std::string_view topic, std::int64_t now,
+              std::string_view account, json::Arena& document);
   SeenMessage(const SeenMessage&) = delete;
   SeenMessage& operator=(const SeenMessage&) = delete;
 

@@ -16,7 +16,8 @@ namespace twinmq::sessions {
 
 using records::common_message_key;
 
-bool SessionModule::common_message(std::uint64_t number, const Message& message, Now now, Batch& batch) {
+bool SessionModule::common_message(std::uint64_t number, const Message& message, Now now,
+                                   Batch& batch) {
   batch.put(common_message_key(number), records::encode_message(message, now));
   return true;
 }
@@ -62,8 +63,9 @@ class NumberSet {
   std::unordered_map<std::uint64_t, std::unique_ptr<std::bitset<kRun>>> runs_;
 };
 
-/// Looks through the store in parts: first at all deliveries, for what they name, then at the messages. References
-/// only ever vanish, so that what is seen of them at different moments can be taken together.
+/// Looks through the store in parts: first at all deliveries, for what they name, then at the
+/// messages. References only ever vanish, so that what is seen of them at different moments can be
+/// taken together.
 class Look {
  public:
   explicit Look(std::vector<NumberRange> among) : among_(std::move(among)) {}
@@ -75,7 +77,8 @@ class Look {
       if (!*any) return StoreEntries{};
       place_ = std::string(1, records::kSessionPrefix);
     }
-    return place_.front() == records::kSessionPrefix ? note_deliveries(store) : find_messages(store);
+    return place_.front() == records::kSessionPrefix ? note_deliveries(store)
+                                                     : find_messages(store);
   }
 
  private:
@@ -142,7 +145,8 @@ class Look {
 
 }  // namespace
 
-// A broker numbers upwards, so the last is near the end of what there is: each step halves what is left.
+// A broker numbers upwards, so the last is near the end of what there is: each step halves what is
+// left.
 Result<std::uint64_t> SessionModule::last_common_message(Store& store, std::uint64_t from,
                                                          std::uint64_t to) {
   std::uint64_t last = 0;

@@ -24,8 +24,8 @@ void SessionModule::session(const StoredSession& session, Now now, Batch& batch)
             records::encode_session(session, now));
 }
 
-void SessionModule::session_ended(std::string_view client_id,
-                                  std::span<const NumberRange> spared, Batch& batch) {
+void SessionModule::session_ended(std::string_view client_id, std::span<const NumberRange> spared,
+                                  Batch& batch) {
   std::string from = session_key(client_id, SessionRecordKind::Session);
   for (const NumberRange& kept : spared) {
     batch.erase_range(from, delivery_key(client_id, kept.from));
@@ -54,8 +54,8 @@ void SessionModule::delivered(std::string_view client_id, std::uint64_t sequence
   batch.erase(delivery_key(client_id, sequence));
 }
 
-std::optional<StoreRange> SessionModule::queue_range(std::string_view client_id,
-                                                     std::uint64_t from, std::uint64_t to) {
+std::optional<StoreRange> SessionModule::queue_range(std::string_view client_id, std::uint64_t from,
+                                                     std::uint64_t to) {
   StoreRange range;
   range.from = delivery_key(client_id, from);
   range.to = delivery_key(client_id, to);
@@ -127,8 +127,7 @@ class Reading {
           return pass(records::decode_delivery(key, record, now_),
                       &SessionJournal::Visitor::delivery);
         return count(key, record);
-      default:
-        return pass(records::decode_received(key), &SessionJournal::Visitor::received);
+      default: return pass(records::decode_received(key), &SessionJournal::Visitor::received);
     }
   }
 
@@ -181,14 +180,13 @@ class Reading {
   Result<std::optional<std::uint64_t>> first_from(std::uint64_t sequence) {
     Result<std::uint64_t> found = std::uint64_t{0};
     bool any = false;
-    const Result<void> done =
-        store_.scan(delivery_key(current_, sequence),
-                    session_key(current_, SessionRecordKind::Received),
-                    [&](std::string_view key, std::string_view) {
-                      found = records::sequence_of(*records::parse_session_key(key));
-                      any = true;
-                      return false;
-                    });
+    const Result<void> done = store_.scan(
+        delivery_key(current_, sequence), session_key(current_, SessionRecordKind::Received),
+        [&](std::string_view key, std::string_view) {
+          found = records::sequence_of(*records::parse_session_key(key));
+          any = true;
+          return false;
+        });
     if (!done) return done.error();
     if (!found) return found.error();
     return any ? std::optional(*found) : std::nullopt;
@@ -236,8 +234,9 @@ Result<void> scan_with_messages(Store& store, std::string from, const std::strin
 // So much of what nobody has any more is erased at once.
 constexpr std::size_t kOrphanBytes = 1 << 20;
 
-// The message of a session that is gone; its share group gives it to another member. Whether it was sent is not
-// written, so that a QoS 2 message may come to both after a crash while it was being read back.
+// The message of a session that is gone; its share group gives it to another member. Whether it was
+// sent is not written, so that a QoS 2 message may come to both after a crash while it was being
+// read back.
 void return_to_share(const records::SessionKeyParts& key, std::string_view record, Now now,
                      const std::function<bool(std::string_view)>& mine, Batch& batch) {
   auto delivery = records::decode_delivery(key, record, now);
@@ -248,7 +247,8 @@ void return_to_share(const records::SessionKeyParts& key, std::string_view recor
     number = number * 0x5851'F42D'4C95'7F2D + 0x1405'7B7E'F767'814F;
   } while (!mine(records::owed_key(number)));
   batch.put(records::owed_key(number),
-            records::encode_owed({number, std::move(delivery->share), std::move(delivery->message)}, now));
+            records::encode_owed({number, std::move(delivery->share), std::move(delivery->message)},
+                                 now));
 }
 
 }  // namespace
@@ -279,11 +279,12 @@ Result<void> SessionModule::restore(Store& store, Now now,
       next = records::session_end(parts->client_id);
       return false;
     }
-    // A publish that other shards committed after the session had ended leaves such records, and so does a queue
-    // that was being read back for its share groups.
+    // A publish that other shards committed after the session had ended leaves such records, and so
+    // does a queue that was being read back for its share groups.
     if (!reading.belongs(*parts)) {
       orphans.erase(key);
-      if (parts->kind == SessionRecordKind::Delivery) return_to_share(*parts, record, now, mine, orphans);
+      if (parts->kind == SessionRecordKind::Delivery)
+        return_to_share(*parts, record, now, mine, orphans);
       if (orphans.bytes() < kOrphanBytes) return true;
       next = std::string(key) + '\0';
       return false;
@@ -298,9 +299,8 @@ Result<void> SessionModule::restore(Store& store, Now now,
   for (std::string from(1, records::kSessionPrefix); !from.empty(); from = std::move(next)) {
     next.clear();
     measure = false;
-    const Result<void> scanned = visitor.takes_queues()
-                                     ? store.scan(from, to, show)
-                                     : scan_with_messages(store, from, to, show);
+    const Result<void> scanned = visitor.takes_queues() ? store.scan(from, to, show)
+                                                        : scan_with_messages(store, from, to, show);
     if (!scanned) return scanned;
     if (!orphans.empty())
       if (auto erased = store.commit(std::exchange(orphans, {}), store.durability_max()); !erased)

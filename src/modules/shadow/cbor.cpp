@@ -61,24 +61,17 @@ class CborReader {
     Head next{};
     if (depth > kDepthMax || !head(next)) return false;
     switch (next.major) {
-      case Unsigned:
-        out += std::to_string(next.value);
-        return true;
+      case Unsigned: out += std::to_string(next.value); return true;
       case Negative:
         out += next.value == UINT64_MAX ? std::string("-18446744073709551616")
                                         : '-' + std::to_string(next.value + 1);
         return true;
-      case Text:
-        return text(next);
+      case Text: return text(next);
       case Array:
-      case Map:
-        return container(next, depth);
-      case Tag:
-        return next.value == kSelfDescribed && item(depth + 1);
-      case Simple:
-        return simple(next);
-      case Bytes:
-        return false;
+      case Map: return container(next, depth);
+      case Tag: return next.value == kSelfDescribed && item(depth + 1);
+      case Simple: return simple(next);
+      case Bytes: return false;
     }
     return false;
   }
@@ -136,26 +129,15 @@ class CborReader {
   bool simple(const Head& next) {
     double number = 0;
     switch (next.detail) {
-      case 20:
-        out += "false";
-        return true;
-      case 21:
-        out += "true";
-        return true;
-      case 22:
-        out += "null";
-        return true;
-      case 25:
-        number = half(next.value);
-        break;
+      case 20: out += "false"; return true;
+      case 21: out += "true"; return true;
+      case 22: out += "null"; return true;
+      case 25: number = half(next.value); break;
       case 26:
         number = static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(next.value)));
         break;
-      case 27:
-        number = std::bit_cast<double>(next.value);
-        break;
-      default:
-        return false;
+      case 27: number = std::bit_cast<double>(next.value); break;
+      default: return false;
     }
     if (!std::isfinite(number)) return false;
     char digits[32];
@@ -186,7 +168,8 @@ void put_head(Major major, std::uint64_t value, std::string& out) {
     bytes = 4;
   }
   out += static_cast<char>(first | detail);
-  for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
+  for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8)
+    out += static_cast<char>(value >> shift);
 }
 
 void put_number(std::string_view text, std::string& out) {
@@ -200,9 +183,9 @@ void put_number(std::string_view text, std::string& out) {
   double number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   const auto narrow = static_cast<float>(number);
-  const bool fits = std::isfinite(narrow) &&
-                    std::bit_cast<std::uint64_t>(static_cast<double>(narrow)) ==
-                        std::bit_cast<std::uint64_t>(number);
+  const bool fits =
+      std::isfinite(narrow) && std::bit_cast<std::uint64_t>(static_cast<double>(narrow)) ==
+                                   std::bit_cast<std::uint64_t>(number);
   out += static_cast<char>(Simple << 5 | (fits ? 26 : 27));
   const std::uint64_t bits =
       fits ? std::bit_cast<std::uint32_t>(narrow) : std::bit_cast<std::uint64_t>(number);
@@ -219,17 +202,10 @@ std::optional<std::string> json_of_cbor(std::string_view bytes) {
 
 void write_cbor(const Node& node, std::string& out) {
   switch (node.kind) {
-    case Kind::Null:
-      out += static_cast<char>(0xF6);
-      return;
-    case Kind::False:
-      out += static_cast<char>(0xF4);
-      return;
-    case Kind::True:
-      out += static_cast<char>(0xF5);
-      return;
-    case Kind::Number:
-      return put_number(node.characters(), out);
+    case Kind::Null: out += static_cast<char>(0xF6); return;
+    case Kind::False: out += static_cast<char>(0xF4); return;
+    case Kind::True: out += static_cast<char>(0xF5); return;
+    case Kind::Number: return put_number(node.characters(), out);
     case Kind::String:
       put_head(Text, node.size, out);
       out += node.characters();

@@ -223,12 +223,9 @@ std::optional<Node> read_section(RecordReader& reader) {
 std::optional<Node> merged(const std::optional<Node>& old, const SectionChange& change,
                            const MergeRules& rules, Arena& arena) {
   switch (change.kind) {
-    case SectionChange::Kind::Untouched:
-      return old;
-    case SectionChange::Kind::Cleared:
-      return std::nullopt;
-    case SectionChange::Kind::Merged:
-      break;
+    case SectionChange::Kind::Untouched: return old;
+    case SectionChange::Kind::Cleared: return std::nullopt;
+    case SectionChange::Kind::Merged: break;
   }
   Node empty;
   empty.kind = Kind::Object;

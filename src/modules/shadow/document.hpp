@@ -54,8 +54,8 @@ bool meets(const std::optional<Node>& section, const Node& condition);
 /// When the first leaf of the tree expires; 0: none does.
 EpochSeconds first_expiry(const Node& node);
 
-/// The change that removes the leaves that have expired, as nulls in the form of the tree; none when
-/// none has.
+/// The change that removes the leaves that have expired, as nulls in the form of the tree; none
+/// when none has.
 std::optional<Node> expired(const Node& node, EpochSeconds now, Arena& arena);
 
 /// Bytes of both sections as compact JSON, as limits count them.

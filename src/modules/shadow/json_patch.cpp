@@ -115,15 +115,9 @@ class Patcher {
     element.key = nullptr;
     element.key_size = 0;
     switch (change) {
-      case Change::Add:
-        elements.insert(place, element);
-        break;
-      case Change::Remove:
-        elements.erase(place);
-        break;
-      case Change::Replace:
-        *place = element;
-        break;
+      case Change::Add: elements.insert(place, element); break;
+      case Change::Remove: elements.erase(place); break;
+      case Change::Replace: *place = element; break;
     }
     return true;
   }

@@ -133,29 +133,14 @@ std::size_t next_escaped(std::string_view text, std::size_t at) {
 void write_escape(char character, std::string& out) {
   constexpr std::string_view kHex = "0123456789abcdef";
   switch (character) {
-    case '"':
-      out += "\\\"";
-      return;
-    case '\\':
-      out += "\\\\";
-      return;
-    case '\b':
-      out += "\\b";
-      return;
-    case '\f':
-      out += "\\f";
-      return;
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
-    default:
-      break;
+    case '"': out += "\\\""; return;
+    case '\\': out += "\\\\"; return;
+    case '\b': out += "\\b"; return;
+    case '\f': out += "\\f"; return;
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    default: break;
   }
   const auto code = static_cast<unsigned char>(character);
   out += "\\u00";
@@ -242,23 +227,13 @@ void write_integer(std::int64_t value, std::string& out) {
 
 void write_value(const Node& node, std::string& out) {
   switch (node.kind) {
-    case Kind::Null:
-      out += "null";
-      return;
-    case Kind::False:
-      out += "false";
-      return;
-    case Kind::True:
-      out += "true";
-      return;
-    case Kind::Number:
-      out += node.characters();
-      return;
-    case Kind::String:
-      return write_string(node.characters(), out);
+    case Kind::Null: out += "null"; return;
+    case Kind::False: out += "false"; return;
+    case Kind::True: out += "true"; return;
+    case Kind::Number: out += node.characters(); return;
+    case Kind::String: return write_string(node.characters(), out);
     case Kind::Array:
-    case Kind::Object:
-      break;
+    case Kind::Object: break;
   }
   const bool object = node.is_object();
   out += object ? '{' : '[';
@@ -292,17 +267,12 @@ void write_metadata(const Node& node, std::string& out) {
 std::size_t value_bytes(const Node& node) {
   switch (node.kind) {
     case Kind::Null:
-    case Kind::True:
-      return 4;
-    case Kind::False:
-      return 5;
-    case Kind::Number:
-      return node.size;
-    case Kind::String:
-      return string_bytes(node.characters());
+    case Kind::True: return 4;
+    case Kind::False: return 5;
+    case Kind::Number: return node.size;
+    case Kind::String: return string_bytes(node.characters());
     case Kind::Array:
-    case Kind::Object:
-      break;
+    case Kind::Object: break;
   }
   std::size_t bytes = node.size == 0 ? 2 : 1 + node.size;
   for (const Node& child : node.children()) {

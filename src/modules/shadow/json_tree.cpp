@@ -170,15 +170,11 @@ bool same_value(const Node& a, const Node& b) {
   switch (a.kind) {
     case Kind::Null:
     case Kind::False:
-    case Kind::True:
-      return true;
-    case Kind::Number:
-      return same_number(a.characters(), b.characters());
-    case Kind::String:
-      return a.characters() == b.characters();
+    case Kind::True: return true;
+    case Kind::Number: return same_number(a.characters(), b.characters());
+    case Kind::String: return a.characters() == b.characters();
     case Kind::Array:
-    case Kind::Object:
-      return same_children(a, b);
+    case Kind::Object: return same_children(a, b);
   }
   return false;
 }

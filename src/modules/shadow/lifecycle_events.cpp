@@ -13,36 +13,24 @@ constexpr std::size_t kAbsentKept = 100'000;
 
 std::string_view type_of(const ClientEvent& event) {
   switch (event.kind) {
-    case ClientEvent::Kind::Connected:
-      return "connected";
-    case ClientEvent::Kind::Disconnected:
-      return "disconnected";
-    case ClientEvent::Kind::Subscribed:
-      return "subscribed";
-    case ClientEvent::Kind::Unsubscribed:
-      return "unsubscribed";
+    case ClientEvent::Kind::Connected: return "connected";
+    case ClientEvent::Kind::Disconnected: return "disconnected";
+    case ClientEvent::Kind::Subscribed: return "subscribed";
+    case ClientEvent::Kind::Unsubscribed: return "unsubscribed";
   }
   return "";
 }
 
 std::string_view reason_of(ClientEvent::End end) {
   switch (end) {
-    case ClientEvent::End::ClientAsked:
-      return "CLIENT_INITIATED_DISCONNECT";
-    case ClientEvent::End::ConnectionLost:
-      return "CONNECTION_LOST";
-    case ClientEvent::End::KeepAlive:
-      return "MQTT_KEEP_ALIVE_TIMEOUT";
-    case ClientEvent::End::TakenOver:
-      return "DUPLICATE_CLIENTID";
-    case ClientEvent::End::ProtocolError:
-      return "CLIENT_ERROR";
-    case ClientEvent::End::NotAuthorized:
-      return "AUTH_ERROR";
-    case ClientEvent::End::Administrator:
-      return "SERVER_INITIATED_DISCONNECT";
-    case ClientEvent::End::Other:
-      return "SERVER_ERROR";
+    case ClientEvent::End::ClientAsked: return "CLIENT_INITIATED_DISCONNECT";
+    case ClientEvent::End::ConnectionLost: return "CONNECTION_LOST";
+    case ClientEvent::End::KeepAlive: return "MQTT_KEEP_ALIVE_TIMEOUT";
+    case ClientEvent::End::TakenOver: return "DUPLICATE_CLIENTID";
+    case ClientEvent::End::ProtocolError: return "CLIENT_ERROR";
+    case ClientEvent::End::NotAuthorized: return "AUTH_ERROR";
+    case ClientEvent::End::Administrator: return "SERVER_INITIATED_DISCONNECT";
+    case ClientEvent::End::Other: return "SERVER_ERROR";
   }
   return "SERVER_ERROR";
 }

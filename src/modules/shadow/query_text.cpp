@@ -75,8 +75,7 @@ std::string query_answer(const ShadowPage& page, const std::optional<std::string
   return out;
 }
 
-std::string query_refusal(int code, std::string_view why,
-                          const std::optional<std::string>& token) {
+std::string query_refusal(int code, std::string_view why, const std::optional<std::string>& token) {
   std::string out = R"({"code":)";
   write_integer(code, out);
   write_text("message", why, out);
@@ -86,14 +85,10 @@ std::string query_refusal(int code, std::string_view why,
 
 int query_code(ErrorCode code) {
   switch (code) {
-    case ErrorCode::InvalidArgument:
-      return 400;
-    case ErrorCode::NotFound:
-      return 404;
-    case ErrorCode::Unavailable:
-      return 429;
-    default:
-      return 500;
+    case ErrorCode::InvalidArgument: return 400;
+    case ErrorCode::NotFound: return 404;
+    case ErrorCode::Unavailable: return 429;
+    default: return 500;
   }
 }
 

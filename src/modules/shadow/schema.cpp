@@ -114,31 +114,20 @@ bool is_flag(const Node& node) {
 
 bool is_sound(const Node& node, Form form) {
   switch (form) {
-    case Form::Any:
-      return true;
-    case Form::One:
-      return node.is_object() || is_flag(node);
-    case Form::List:
-      return node.kind == Kind::Array && node.size > 0;
-    case Form::Named:
-      return node.is_object();
-    case Form::Number:
-      return decimal(node).has_value();
-    case Form::Count:
-      return is_count(node);
-    case Form::Text:
-      return node.kind == Kind::String;
-    case Form::Texts:
-      return is_texts(node);
-    case Form::TextLists:
-      return node.is_object() && std::ranges::all_of(node.children(), is_texts);
+    case Form::Any: return true;
+    case Form::One: return node.is_object() || is_flag(node);
+    case Form::List: return node.kind == Kind::Array && node.size > 0;
+    case Form::Named: return node.is_object();
+    case Form::Number: return decimal(node).has_value();
+    case Form::Count: return is_count(node);
+    case Form::Text: return node.kind == Kind::String;
+    case Form::Texts: return is_texts(node);
+    case Form::TextLists: return node.is_object() && std::ranges::all_of(node.children(), is_texts);
     case Form::Types:
       return is_type(node) || (node.kind == Kind::Array && node.size > 0 &&
                                std::ranges::all_of(node.children(), is_type));
-    case Form::Flag:
-      return is_flag(node);
-    case Form::Array:
-      return node.kind == Kind::Array;
+    case Form::Flag: return is_flag(node);
+    case Form::Array: return node.kind == Kind::Array;
   }
   return false;
 }

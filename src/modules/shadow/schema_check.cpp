@@ -46,8 +46,7 @@ class SchemaCheck {
       case Kind::Object:
         if (!objects(schema, value, depth)) return false;
         break;
-      default:
-        break;
+      default: break;
     }
     return combinations(schema, value, depth);
   }
@@ -90,22 +89,17 @@ class SchemaCheck {
 
   static bool is(const Node& value, std::string_view type) {
     switch (value.kind) {
-      case Kind::Null:
-        return type == "null";
+      case Kind::Null: return type == "null";
       case Kind::False:
-      case Kind::True:
-        return type == "boolean";
+      case Kind::True: return type == "boolean";
       case Kind::Number: {
         if (type == "number") return true;
         const auto number = decimal(value);
         return type == "integer" && number && json::is_whole(*number);
       }
-      case Kind::String:
-        return type == "string";
-      case Kind::Array:
-        return type == "array";
-      case Kind::Object:
-        return type == "object";
+      case Kind::String: return type == "string";
+      case Kind::Array: return type == "array";
+      case Kind::Object: return type == "object";
     }
     return false;
   }

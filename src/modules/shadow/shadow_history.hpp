@@ -1,6 +1,6 @@
 #pragma once
-// The versions a shadow had: who made them, when and from where. What lies in the store, and how it is
-// told.
+// The versions a shadow had: who made them, when and from where. What lies in the store, and how it
+// is told.
 
 #include <cstdint>
 #include <optional>
@@ -24,8 +24,8 @@ struct Author {
 struct HistoryRequest {
   std::optional<std::string> token;
   std::size_t limit = 10;
-  std::optional<std::int64_t> before;      ///< only versions below
-  std::optional<std::int64_t> from;        ///< with `to`: the difference of two versions
+  std::optional<std::int64_t> before;  ///< only versions below
+  std::optional<std::int64_t> from;    ///< with `to`: the difference of two versions
   std::optional<std::int64_t> to;
 };
 
@@ -51,12 +51,13 @@ std::string write_history(const Author& author, std::string_view operation,
 /// When the version came to be; nothing: no such entry.
 std::optional<EpochSeconds> time_of_history(std::string_view entry);
 
-/// {"versions":[…the latest first…],"nextBefore":n}; entries that came before `oldest` are left out.
+/// {"versions":[…the latest first…],"nextBefore":n}; entries that came before `oldest` are left
+/// out.
 std::string history_answer(const StoreEntries& found, std::int64_t first, EpochSeconds oldest,
                            const std::optional<std::string>& token);
 
-/// {"from":n,"to":n,"changed":{…},"removed":{…}}: what `to` holds and `from` does not, and the other
-/// way round. Empty: one of them is no entry.
+/// {"from":n,"to":n,"changed":{…},"removed":{…}}: what `to` holds and `from` does not, and the
+/// other way round. Empty: one of them is no entry.
 std::string difference_answer(std::string_view from, std::string_view to,
                               const std::optional<std::string>& token);
 

@@ -92,25 +92,18 @@ Literal literal_of(const sql::Syntax& syntax, sql::NodeId id) {
       if (inner.kind != sql::NodeKind::Number) return {};
       return {Literal::Kind::Number, number_bytes(-json::to_double(inner.number))};
     }
-    case sql::NodeKind::Text:
-      return {Literal::Kind::Text, text_bytes(node.text)};
-    default:
-      return {};
+    case sql::NodeKind::Text: return {Literal::Kind::Text, text_bytes(node.text)};
+    default: return {};
   }
 }
 
 sql::Operation mirrored(sql::Operation operation) {
   switch (operation) {
-    case sql::Operation::Less:
-      return sql::Operation::Greater;
-    case sql::Operation::LessEqual:
-      return sql::Operation::GreaterEqual;
-    case sql::Operation::Greater:
-      return sql::Operation::Less;
-    case sql::Operation::GreaterEqual:
-      return sql::Operation::LessEqual;
-    default:
-      return operation;
+    case sql::Operation::Less: return sql::Operation::Greater;
+    case sql::Operation::LessEqual: return sql::Operation::GreaterEqual;
+    case sql::Operation::Greater: return sql::Operation::Less;
+    case sql::Operation::GreaterEqual: return sql::Operation::LessEqual;
+    default: return operation;
   }
 }
 
@@ -136,13 +129,10 @@ std::optional<IndexRange> comparison(const std::string& path, sql::Operation ope
   if (literal.kind == Literal::Kind::Flag || numeric_text) return std::nullopt;
   switch (operation) {
     case sql::Operation::Less:
-    case sql::Operation::LessEqual:
-      return IndexRange{path, least, behind(value), false};
+    case sql::Operation::LessEqual: return IndexRange{path, least, behind(value), false};
     case sql::Operation::Greater:
-    case sql::Operation::GreaterEqual:
-      return IndexRange{path, value, most, false};
-    default:
-      return std::nullopt;
+    case sql::Operation::GreaterEqual: return IndexRange{path, value, most, false};
+    default: return std::nullopt;
   }
 }
 
@@ -175,8 +165,8 @@ class Planner {
     if (std::ranges::find(paths_, path) == paths_.end()) return;
     const Literal literal = literal_of(syntax_, right);
     if (literal.kind == Literal::Kind::None) return;
-    const bool numeric = literal.kind == Literal::Kind::Text &&
-                         json::read_decimal(syntax_[right].text).has_value();
+    const bool numeric =
+        literal.kind == Literal::Kind::Text && json::read_decimal(syntax_[right].text).has_value();
     const auto range = comparison(path, operation, literal, numeric);
     if (!range) return;
     for (IndexRange& each : ranges) {
@@ -210,9 +200,9 @@ std::set<std::string> index_keys(const std::vector<std::string>& paths, std::str
     if (node->kind == Kind::String) add(text_bytes(node->characters()) + '\0');
     if (node->kind != Kind::Number && node->kind != Kind::String) continue;
     // As comparisons read numbers, also those in texts.
-    const auto number = json::read_decimal(
-        node->characters(),
-        node->kind == Kind::Number ? json::Exponents::Signed : json::Exponents::Plain);
+    const auto number =
+        json::read_decimal(node->characters(), node->kind == Kind::Number ? json::Exponents::Signed
+                                                                          : json::Exponents::Plain);
     if (number) add(number_bytes(json::to_double(*number)));
   }
   return keys;

@@ -185,22 +185,13 @@ void ShadowMachine::carry_out(const ShadowRequest& request,
     return reject(request, {500, "Internal service failure"}, std::nullopt);
   }
   switch (request.operation) {
-    case Operation::Get:
-      get(request, document);
-      break;
+    case Operation::Get: get(request, document); break;
     case Operation::Update:
-    case Operation::Patch:
-      update(request, document);
-      break;
-    case Operation::Delete:
-      erase(request, document);
-      break;
+    case Operation::Patch: update(request, document); break;
+    case Operation::Delete: erase(request, document); break;
     case Operation::History:
-    case Operation::Query:
-      break;
-    case Operation::Expire:
-      expire(request, document);
-      break;
+    case Operation::Query: break;
+    case Operation::Expire: expire(request, document); break;
   }
 }
 

@@ -26,8 +26,8 @@ struct ShadowRules {
       false;                    ///< a request with version 1 may create a shadow, as with version 0
   bool delta_metadata = false;  ///< a full document repeats the delta's metadata
   std::shared_ptr<const SchemaSet> schemas;  ///< what documents must keep to; null: nothing
-  bool cbor_events = false;  ///< delta, documents and removed are told in CBOR too
-  bool missing_names_thing = false;  ///< "thing~shadow" in the 404 of a named shadow
+  bool cbor_events = false;                  ///< delta, documents and removed are told in CBOR too
+  bool missing_names_thing = false;          ///< "thing~shadow" in the 404 of a named shadow
 };
 
 struct ShadowRequest {
@@ -37,7 +37,7 @@ struct ShadowRequest {
   EpochSeconds now = 0;
   bool extended = false;  ///< asked below $twinmq, and answered there
   bool answered_directly =
-      false;  ///< HTTP, embedder: refusals and documents read are not published
+      false;          ///< HTTP, embedder: refusals and documents read are not published
   bool cbor = false;  ///< the payload is CBOR, and so is the answer
 };
 

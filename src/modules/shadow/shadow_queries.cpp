@@ -41,8 +41,7 @@ std::string marker(std::string_view path, std::uint32_t shards, std::uint32_t sh
 
 // Whether all shards of some number of shards have built their parts.
 bool is_whole(const std::map<std::uint32_t, std::uint32_t>& parts) {
-  return std::ranges::any_of(parts,
-                             [](const auto& each) { return each.first == each.second; });
+  return std::ranges::any_of(parts, [](const auto& each) { return each.first == each.second; });
 }
 
 void count_part(std::string_view key, std::map<std::uint32_t, std::uint32_t>& parts) {
@@ -122,13 +121,12 @@ void ShadowQueries::attach(ServiceHost& host) {
 
 Result<void> ShadowQueries::restore(Store& store) {
   std::map<std::string, std::map<std::uint32_t, std::uint32_t>> parts;
-  const Result<void> read = store.scan(
-      std::string(1, kMarker), std::string(1, kMarker + 1),
-      [&](std::string_view key, std::string_view) {
-        const std::string path(key.substr(1, key.find('\0') - 1));
-        count_part(key, parts[path]);
-        return true;
-      });
+  const Result<void> read = store.scan(std::string(1, kMarker), std::string(1, kMarker + 1),
+                                       [&](std::string_view key, std::string_view) {
+                                         const std::string path(key.substr(1, key.find('\0') - 1));
+                                         count_part(key, parts[path]);
+                                         return true;
+                                       });
   if (!read) return read;
   obsolete_.clear();
   missing_.clear();
@@ -176,7 +174,8 @@ void ShadowQueries::build(std::string from) {
                     const std::string* const newer = in_memory_(key);
                     arena_.reset();
                     Document document;
-                    if (!read_record(newer != nullptr ? *newer : stored, arena_, document)) continue;
+                    if (!read_record(newer != nullptr ? *newer : stored, arena_, document))
+                      continue;
                     for (const std::string& entry : index_keys(missing_, key, document))
                       reaction.records().put(entry, {});
                   }
@@ -210,7 +209,8 @@ void ShadowQueries::note_change(const std::string& key, const std::string* befor
 
 void ShadowQueries::on_client_event(const ClientEvent& event) {
   if (!presence_) return;
-  if (event.kind == ClientEvent::Kind::Connected) presence_->came(event.client_id, event.connection);
+  if (event.kind == ClientEvent::Kind::Connected)
+    presence_->came(event.client_id, event.connection);
   if (event.kind == ClientEvent::Kind::Disconnected)
     presence_->went(event.client_id, event.connection);
 }
@@ -218,9 +218,7 @@ void ShadowQueries::on_client_event(const ClientEvent& event) {
 // --- One query
 
 void ShadowQueries::ask(const ShadowQuery& query, Done done) {
-  const auto refuse = [&](ErrorCode code, std::string why) {
-    done(Error{code, std::move(why)});
-  };
+  const auto refuse = [&](ErrorCode code, std::string why) { done(Error{code, std::move(why)}); };
   if (!enabled_) return refuse(ErrorCode::NotFound, "Queries are switched off");
   if (running_ >= kRunningMax) return refuse(ErrorCode::Unavailable, "Too many requests");
   if (query.limit < 1 || query.limit > kPageMax)
@@ -236,8 +234,8 @@ void ShadowQueries::ask(const ShadowQuery& query, Done done) {
   run->range = range_of(query.condition, paths_);
   run->limit = query.limit;
   run->last = from_hex(query.after);
-  const bool placed = run->last.starts_with('d') || (run->range && run->last >= run->range->from &&
-                                                     run->last < run->range->to);
+  const bool placed = run->last.starts_with('d') ||
+                      (run->range && run->last >= run->range->from && run->last < run->range->to);
   if (!query.after.empty() && !placed)
     return refuse(ErrorCode::InvalidArgument, "Invalid nextToken");
   // A page that began without the index goes on without it.

@@ -19,8 +19,8 @@
 
 namespace twinmq::shadow {
 
-/// Of one shard. Each shard writes the indexes of the things that are at home on it; any shard answers
-/// queries over all.
+/// Of one shard. Each shard writes the indexes of the things that are at home on it; any shard
+/// answers queries over all.
 class ShadowQueries {
  public:
   using Done = std::function<void(const Result<ShadowPage>&)>;

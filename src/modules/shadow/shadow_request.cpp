@@ -17,12 +17,10 @@ Refusal read_object(std::string_view payload, EpochSeconds now, const RequestLim
   if (payload.size() > limits.payload_bytes_max)
     return refuse(413, "The payload exceeds the maximum size allowed");
   switch (reader.read(payload, now, arena, root)) {
-    case Reading::Good:
-      break;
+    case Reading::Good: break;
     case Reading::NotUtf8:
       return refuse(415, "Unsupported documented encoding; supported encoding is UTF-8");
-    case Reading::NotJson:
-      return refuse(400, "Invalid JSON");
+    case Reading::NotJson: return refuse(400, "Invalid JSON");
   }
   if (!root.is_object()) return refuse(400, "Invalid JSON");
   return {};

@@ -77,13 +77,11 @@ std::string_view ShadowService::home_key(std::string_view topic) const {
 
 bool ShadowService::forbids(std::string_view topic, bool retain) const {
   switch (read_topic(topic).kind) {
-    case TopicKind::Other:
-      return false;
+    case TopicKind::Other: return false;
     case TopicKind::Request:
       return retain || (read_topic(topic).operation == Operation::Query && !queries_.enabled());
     case TopicKind::Answer:
-    case TopicKind::Unknown:
-      return true;
+    case TopicKind::Unknown: return true;
   }
   return true;
 }

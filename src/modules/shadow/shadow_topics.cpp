@@ -74,7 +74,7 @@ ShadowTopic read_topic(std::string_view topic) {
     read.extended = true;
     read.operation = Operation::Query;
     topic.remove_prefix(kShadows.size());
-    read.kind = topic == "query" ? TopicKind::Request
+    read.kind = topic == "query"                                         ? TopicKind::Request
                 : topic == "query/accepted" || topic == "query/rejected" ? TopicKind::Answer
                                                                          : TopicKind::Unknown;
     return read;
@@ -129,20 +129,13 @@ void write_prefix(const ShadowName& shadow, std::string& out, bool extended) {
 
 std::string_view word(Operation operation) {
   switch (operation) {
-    case Operation::Get:
-      return "get";
-    case Operation::Update:
-      return "update";
-    case Operation::Delete:
-      return "delete";
-    case Operation::Patch:
-      return "patch";
-    case Operation::History:
-      return "history";
-    case Operation::Query:
-      return "query";
-    case Operation::Expire:
-      return "expire";
+    case Operation::Get: return "get";
+    case Operation::Update: return "update";
+    case Operation::Delete: return "delete";
+    case Operation::Patch: return "patch";
+    case Operation::History: return "history";
+    case Operation::Query: return "query";
+    case Operation::Expire: return "expire";
   }
   return "";
 }

@@ -59,7 +59,8 @@ std::uint64_t dropped(const Statistics& statistics) {
 void SysModule::publish(const Statistics& statistics, Now now, const Publish& publish) {
   tell(publish, "$SYS/broker/version", version_);
   tell(publish, "$SYS/broker/uptime", std::to_string(statistics.uptime_seconds) + " seconds");
-  for (const Named& named : kCounts) tell(publish, named.topic, std::to_string(statistics[named.metric]));
+  for (const Named& named : kCounts)
+    tell(publish, named.topic, std::to_string(statistics[named.metric]));
 
   const std::uint64_t connected = statistics[Metric::ClientsConnected];
   const std::uint64_t sessions = statistics[Metric::Sessions];
@@ -72,15 +73,18 @@ void SysModule::publish(const Statistics& statistics, Now now, const Publish& pu
 
   const double minutes =
       started_ ? std::chrono::duration<double, std::ratio<60>>(now.steady - last_).count() : 0.0;
-  for (const Named& named : kLoads) tell_load(publish, named.topic, statistics[named.metric], minutes);
+  for (const Named& named : kLoads)
+    tell_load(publish, named.topic, statistics[named.metric], minutes);
   tell_load(publish, "publish/dropped", dropped(statistics), minutes);
   for (const MetricDescription& metric : metric_table())
-    tell(publish, "$SYS/broker/metrics/" + std::string(metric.name), std::to_string(statistics[metric.metric]));
+    tell(publish, "$SYS/broker/metrics/" + std::string(metric.name),
+         std::to_string(statistics[metric.metric]));
   last_ = now.steady;
   started_ = true;
 }
 
-void SysModule::tell_load(const Publish& publish, std::string_view name, std::uint64_t total, double minutes) {
+void SysModule::tell_load(const Publish& publish, std::string_view name, std::uint64_t total,
+                          double minutes) {
   Load& load = loads_[std::string(name)];
   for (std::size_t i = 0; i < kWindows.size(); ++i) {
     if (minutes > 0) {
@@ -90,7 +94,8 @@ void SysModule::tell_load(const Publish& publish, std::string_view name, std::ui
     }
     std::array<char, 40> text{};
     std::snprintf(text.data(), text.size(), "%.2f", load.per_minute[i]);
-    tell(publish, "$SYS/broker/load/" + std::string(name) + "/" + std::string(kWindows[i].first), text.data());
+    tell(publish, "$SYS/broker/load/" + std::string(name) + "/" + std::string(kWindows[i].first),
+         text.data());
   }
   load.last = total;
 }

@@ -1,5 +1,6 @@
 #pragma once
-// $SYS/broker/… with the names that Mosquitto's users know, and every metric under $SYS/broker/metrics/.
+// $SYS/broker/… with the names that Mosquitto's users know, and every metric under
+// $SYS/broker/metrics/.
 
 #include <array>
 #include <deque>
@@ -25,7 +26,8 @@ class SysModule final : public SystemTopics {
   };
 
   void tell(const Publish& publish, std::string_view topic, std::string value);
-  void tell_load(const Publish& publish, std::string_view name, std::uint64_t total, double minutes);
+  void tell_load(const Publish& publish, std::string_view name, std::uint64_t total,
+                 double minutes);
 
   std::string version_;
   Instant last_{};

@@ -175,8 +175,9 @@ TEST_CASE(
   forbidden_is_acknowledged_or_closed_and_not_delivered(forbidden.broker);
 }
 
-TEST_CASE("[MQTT-3.3.5-2] what the rules forbid is acknowledged or closed in 3.1.1, and not delivered",
-          "[v311-3][daemon]") {
+TEST_CASE(
+    "[MQTT-3.3.5-2] what the rules forbid is acknowledged or closed in 3.1.1, and not delivered",
+    "[v311-3][daemon]") {
   ForbiddenByFile forbidden;
   forbidden_is_acknowledged_or_closed_and_not_delivered(forbidden.broker);
 }

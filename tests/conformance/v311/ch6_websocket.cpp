@@ -5,17 +5,20 @@
 namespace twinmq::testing {
 
 TEST_CASE(
-    "[MQTT-6.0.0-1] over MQTT 3.1.1 packets travel in binary frames, and any other data frame ends the "
+    "[MQTT-6.0.0-1] over MQTT 3.1.1 packets travel in binary frames, and any other data frame ends "
+    "the "
     "connection",
     "[v311-6][websocket]") {
   packets_travel_in_binary_frames_alone(Version::V311);
 }
 
-TEST_CASE("[MQTT-6.0.0-2] over MQTT 3.1.1 frames need not align with packets", "[v311-6][websocket]") {
+TEST_CASE("[MQTT-6.0.0-2] over MQTT 3.1.1 frames need not align with packets",
+          "[v311-6][websocket]") {
   frames_need_not_align_with_packets(Version::V311);
 }
 
-TEST_CASE("[MQTT-6.0.0-4] over MQTT 3.1.1 the server selects the sub protocol mqtt", "[v311-6][websocket]") {
+TEST_CASE("[MQTT-6.0.0-4] over MQTT 3.1.1 the server selects the sub protocol mqtt",
+          "[v311-6][websocket]") {
   the_server_selects_the_sub_protocol();
 }
 

@@ -157,7 +157,8 @@ TEST_CASE("[MQTT-3.2.2-22] without Server Keep Alive the client's counts", "[v5-
   client.expect_closed(kKeepAliveTimeout);
 }
 
-TEST_CASE("[MQTT-3.2.2-21] Server Keep Alive counts instead of the client's, in real time", "[v5-3.2][slow]") {
+TEST_CASE("[MQTT-3.2.2-21] Server Keep Alive counts instead of the client's, in real time",
+          "[v5-3.2][slow]") {
   Broker broker{{.settings = {{"mqtt.keep_alive_max", "1"}}}};
   Client client(broker);
   CHECK(client.connect({.keep_alive = 100}).properties.number(Prop::ServerKeepAlive) == 1U);
@@ -165,7 +166,8 @@ TEST_CASE("[MQTT-3.2.2-21] Server Keep Alive counts instead of the client's, in 
   client.expect_closed(kKeepAliveTimeout);
 }
 
-TEST_CASE("[MQTT-3.2.2-22] without Server Keep Alive the client's counts, in real time", "[v5-3.2][slow]") {
+TEST_CASE("[MQTT-3.2.2-22] without Server Keep Alive the client's counts, in real time",
+          "[v5-3.2][slow]") {
   Broker broker{{.settings = {{"mqtt.keep_alive_max", "20"}}}};
   Client client(broker);
   CHECK_FALSE(client.connect({.keep_alive = 1}).properties.has(Prop::ServerKeepAlive));

@@ -537,8 +537,10 @@ TEST_CASE("[MQTT-3.1.3-9] a reconnect within the Will delay keeps the Will from 
   watcher.expect_nothing();
 }
 
-TEST_CASE("[MQTT-3.1.2-8] [MQTT-3.1.3-9] a Will waits for its delay, and a reconnect keeps it, in real time",
-          "[v5-3.1][slow]") {
+TEST_CASE(
+    "[MQTT-3.1.2-8] [MQTT-3.1.3-9] a Will waits for its delay, and a reconnect keeps it, in real "
+    "time",
+    "[v5-3.1][slow]") {
   Broker broker;
   Client watcher(broker);
   watcher.connect();

@@ -64,8 +64,10 @@ TEST_CASE("[MQTT-4.1.0-2] expiry 0xFFFFFFFF never comes", "[v5-4][memory]") {
   CHECK(client.connect({.client_id = "a", .clean = false}).session_present);
 }
 
-TEST_CASE("[MQTT-4.1.0-1] [MQTT-4.1.0-2] sessions live as long as their connection and their expiry, in real time",
-          "[v5-4][slow]") {
+TEST_CASE(
+    "[MQTT-4.1.0-1] [MQTT-4.1.0-2] sessions live as long as their connection and their expiry, in "
+    "real time",
+    "[v5-4][slow]") {
   Broker broker{{.settings = {{"mqtt.session_expiry_max", "4294967295"}}}};
   for (const auto& [id, expiry] : {std::pair{"short", 1U}, std::pair{"long", 0xFFFFFFFFU}}) {
     Client client(broker);

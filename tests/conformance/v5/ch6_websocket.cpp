@@ -15,7 +15,8 @@ TEST_CASE("[MQTT-6.0.0-2] over MQTT 5 frames need not align with packets", "[v5-
   frames_need_not_align_with_packets(Version::V5);
 }
 
-TEST_CASE("[MQTT-6.0.0-4] over MQTT 5 the server selects the sub protocol mqtt", "[v5-6][websocket]") {
+TEST_CASE("[MQTT-6.0.0-4] over MQTT 5 the server selects the sub protocol mqtt",
+          "[v5-6][websocket]") {
   the_server_selects_the_sub_protocol();
 }
 

@@ -50,12 +50,17 @@ class Lines final : public Sink {
 
 TWINMQ_PLUGIN(host) {
   if (host.options()["fail"]) throw std::runtime_error(std::string(host.options()["fail"].text()));
-  host.log(TWINMQ_INFO, "opened with " + std::string(host.options()["greeting"].text_or("no greeting")));
+  host.log(TWINMQ_INFO,
+           "opened with " + std::string(host.options()["greeting"].text_or("no greeting")));
 
-  host.function("twice", [](Arguments arguments) -> Value { return arguments[0].number() * 2; }, kFast);
-  host.function("slow_twice", [](Arguments arguments) -> Value { return arguments[0].number() * 2; });
-  host.function("echo", [](Arguments arguments) -> Value { return Value(arguments[0]); }, kFast);
-  host.function("fail", [](Arguments) -> Value { throw std::runtime_error("it \"broke\""); }, kFast);
+  host.function(
+      "twice", [](Arguments arguments) -> Value { return arguments[0].number() * 2; }, kFast);
+  host.function("slow_twice",
+                [](Arguments arguments) -> Value { return arguments[0].number() * 2; });
+  host.function(
+      "echo", [](Arguments arguments) -> Value { return Value(arguments[0]); }, kFast);
+  host.function(
+      "fail", [](Arguments) -> Value { throw std::runtime_error("it \"broke\""); }, kFast);
   host.function("slow_fail", [](Arguments) -> Value { throw 7; });
   host.function("pause", [](Arguments arguments) -> Value {
     std::this_thread::sleep_for(std::chrono::milliseconds(arguments[0].integer()));
@@ -67,18 +72,26 @@ TWINMQ_PLUGIN(host) {
     return {};
   });
 
-  host.function("fast_hang", [](Arguments) -> Value {
-    static std::atomic<bool> for_ever{true};
-    while (for_ever) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return {};
-  }, kFast);
-  host.function("crash", [](Arguments) -> Value {
-    std::raise(SIGSEGV);
-    return {};
-  }, kFast);
+  host.function(
+      "fast_hang",
+      [](Arguments) -> Value {
+        static std::atomic<bool> for_ever{true};
+        while (for_ever) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        return {};
+      },
+      kFast);
+  host.function(
+      "crash",
+      [](Arguments) -> Value {
+        std::raise(SIGSEGV);
+        return {};
+      },
+      kFast);
 
   host.aggregate("range_of", [] { return std::make_unique<Range>(); });
-  host.action("lines", [](View options) { return std::make_unique<Lines>(std::string(options["path"].text())); });
+  host.action("lines", [](View options) {
+    return std::make_unique<Lines>(std::string(options["path"].text()));
+  });
   host.transformation("shout", [](const Message& message) {
     if (message.payload == "drop") return Transformed::drop();
     if (message.payload == "throw") throw std::runtime_error("no");
@@ -95,6 +108,8 @@ TWINMQ_PLUGIN(host) {
     return Admission::pass();
   });
   host.authorizer("keeper", [](const Question& question) {
-    return question.topic.starts_with("secret/") && question.principal != "somebody" ? Verdict::Deny : Verdict::Pass;
+    return question.topic.starts_with("secret/") && question.principal != "somebody"
+               ? Verdict::Deny
+               : Verdict::Pass;
   });
 }

@@ -346,8 +346,7 @@ TEST_CASE("files and mosquitto_passwd understand each other both ways") {
 }
 
 TEST_CASE("the example file loads, lets nobody in, and its sample line is a real one") {
-  const auto path =
-      std::filesystem::path(TWINMQ_SOURCE_DIR) / "conf/passwords.example";
+  const auto path = std::filesystem::path(TWINMQ_SOURCE_DIR) / "conf/passwords.example";
   const auto file = PasswordFile::load(path.string());
   if (!file) FAIL(file.error().detail);
   CHECK(ask(**file, credentials_of("alice", "change-me")).code ==

@@ -51,8 +51,8 @@ TEST_CASE("a broken line of a token is told with its place") {
   const std::string digits(64, 'a');
   for (const std::string& text :
        {std::string("alice"), ":sha256$" + digits + "$never", "alice:" + digits + "$never",
-        "alice:sha256$" + digits, "alice:sha256$" + digits + "$soon", std::string("alice:sha256$aa$never"),
-        "alice:sha256$" + digits + "$-1",
+        "alice:sha256$" + digits, "alice:sha256$" + digits + "$soon",
+        std::string("alice:sha256$aa$never"), "alice:sha256$" + digits + "$-1",
         "a:sha256$" + digits + "$never\nb:sha256$" + digits + "$1"}) {
     INFO(text);
     const auto file = TokenFile::parse(text, "tokens", [] { return std::int64_t{0}; });

@@ -3,10 +3,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <future>
-#include <thread>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "app/callback_threads.hpp"

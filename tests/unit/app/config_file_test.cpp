@@ -177,9 +177,8 @@ TEST_CASE("what is printed can be read back and says the same") {
   const auto loaded = load_config(source);
   REQUIRE(complaints(loaded).empty());
   const std::string printed = print_config(*loaded);
-  CHECK_THAT(
-      printed,
-      Contains("# because it is the strongest the store gives\ndurability = \"fsync\""));
+  CHECK_THAT(printed,
+             Contains("# because it is the strongest the store gives\ndurability = \"fsync\""));
   const auto again = load_text(printed);
   REQUIRE(complaints(again).empty());
   REQUIRE(again->config.listeners.size() == 2);

@@ -14,14 +14,10 @@ namespace {
 /// A value the key allows that is not the one it has.
 ConfigValue another_value(const ConfigKey& key, const ConfigValue& now) {
   switch (key.kind) {
-    case KeyKind::Boolean:
-      return !(std::holds_alternative<bool>(now) && std::get<bool>(now));
-    case KeyKind::Integer:
-      return now == ConfigValue(key.max) ? key.min : key.max;
-    case KeyKind::Text:
-      return std::string("some text");
-    case KeyKind::List:
-      return std::vector<std::string>{"some", "texts"};
+    case KeyKind::Boolean: return !(std::holds_alternative<bool>(now) && std::get<bool>(now));
+    case KeyKind::Integer: return now == ConfigValue(key.max) ? key.min : key.max;
+    case KeyKind::Text: return std::string("some text");
+    case KeyKind::List: return std::vector<std::string>{"some", "texts"};
     case KeyKind::Choice:
       return std::string(now == ConfigValue(std::string(key.choices.front()))
                              ? key.choices.back()

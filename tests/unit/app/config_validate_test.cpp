@@ -62,10 +62,10 @@ TEST_CASE("an address that others can reach demands a word on who may connect") 
 }
 
 TEST_CASE("a listener's URL that is none is explained") {
-  for (const char* url : {"", "127.0.0.1:1883", "mqtt://:1883", "mqtt://127.0.0.1",
-                          "mqtt://127.0.0.1:", "mqtt://a:65536", "mqtt://127.0.0.1:1883/path",
-                          "mqtt://[::1:1883", "mqtt://a b:1", "tcp://127.0.0.1:1",
-                          "unix://run/mqtt", "unix:///"}) {
+  for (const char* url :
+       {"", "127.0.0.1:1883", "mqtt://:1883", "mqtt://127.0.0.1",
+        "mqtt://127.0.0.1:", "mqtt://a:65536", "mqtt://127.0.0.1:1883/path", "mqtt://[::1:1883",
+        "mqtt://a b:1", "tcp://127.0.0.1:1", "unix://run/mqtt", "unix:///"}) {
     INFO(url);
     const auto errors = with_listener(url).validate();
     REQUIRE(errors.size() == 1);

@@ -79,8 +79,7 @@ TEST_CASE("a log file that cannot be opened is named and the old one stays") {
   CHECK_FALSE(Log::open({.file = "/dev/null/log"}));
   auto log = Log::open({});
   REQUIRE(log);
-  const auto refused =
-      (*log)->reconfigure({.level = LogLevel::Error, .file = "/dev/null/log"});
+  const auto refused = (*log)->reconfigure({.level = LogLevel::Error, .file = "/dev/null/log"});
   REQUIRE_FALSE(refused);
   CHECK((*log)->wants(LogLevel::Info));
 }

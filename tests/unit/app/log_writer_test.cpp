@@ -28,7 +28,9 @@ struct Pipe {
   std::array<int, 2> ends{};
 };
 
-std::string lost(std::uint64_t lines) { return "lost " + std::to_string(lines); }
+std::string lost(std::uint64_t lines) {
+  return "lost " + std::to_string(lines);
+}
 
 }  // namespace
 

@@ -14,9 +14,13 @@ namespace fs = std::filesystem;
 
 class Folder {
  public:
-  Folder() : path(fs::temp_directory_path() / ("twinmq-files-" + std::to_string(std::rand()))) { fs::create_directories(path / "sub"); }
+  Folder() : path(fs::temp_directory_path() / ("twinmq-files-" + std::to_string(std::rand()))) {
+    fs::create_directories(path / "sub");
+  }
   ~Folder() { fs::remove_all(path); }
-  void write(const std::string& name, std::string_view text) const { std::ofstream(path / name) << text; }
+  void write(const std::string& name, std::string_view text) const {
+    std::ofstream(path / name) << text;
+  }
   RulesConfig config() const {
     RulesConfig config;
     config.lookup_directory = path.string();
@@ -31,7 +35,8 @@ class Folder {
 
 }  // namespace
 
-TEST_CASE("tables are called as their files, with their folders and without their endings", "[rules]") {
+TEST_CASE("tables are called as their files, with their folders and without their endings",
+          "[rules]") {
   const Folder folder;
   folder.write("a.csv", "k,v\nx,1\n");
   folder.write("sub/b.json", R"({"x": 2})");
@@ -51,17 +56,20 @@ TEST_CASE("tables are called as their files, with their folders and without thei
 TEST_CASE("faults of rule files name the file, and links may not lead out", "[rules]") {
   const Folder folder;
   folder.write("a.csv", "k,v\nx\n");
-  CHECK(folder.fault() == (folder.path / "a.csv").string() + ": line 2: expected 2 fields, found 1");
+  CHECK(folder.fault() ==
+        (folder.path / "a.csv").string() + ": line 2: expected 2 fields, found 1");
   fs::remove(folder.path / "a.csv");
   folder.write("a.csv", "k\n");
   folder.write("a.json", "{}");
   CHECK(folder.fault() == (folder.path / "a.json").string() + ": there are two tables \"a\"");
   fs::remove(folder.path / "a.json");
   fs::create_symlink("/etc/hostname", folder.path / "out.csv");
-  CHECK(folder.fault() == (folder.path / "out.csv").string() + ": this link leads out of the directory");
+  CHECK(folder.fault() ==
+        (folder.path / "out.csv").string() + ": this link leads out of the directory");
   fs::remove(folder.path / "out.csv");
   fs::create_directory_symlink("/etc", folder.path / "etc");
-  CHECK(folder.fault() == (folder.path / "etc").string() + ": this link leads out of the directory");
+  CHECK(folder.fault() ==
+        (folder.path / "etc").string() + ": this link leads out of the directory");
   fs::remove(folder.path / "etc");
   CHECK(folder.fault().empty());
   RulesConfig small = folder.config();
@@ -78,8 +86,10 @@ TEST_CASE("what is watched are the directories and everything in them", "[rules]
   const Folder folder;
   folder.write("sub/b.json", "{}");
   const auto paths = rule_file_paths(folder.config());
-  CHECK(std::find(paths.begin(), paths.end(), (folder.path / "sub" / "b.json").string()) != paths.end());
-  CHECK(std::find(paths.begin(), paths.end(), (folder.path / "sub").string() + "/.") != paths.end());
+  CHECK(std::find(paths.begin(), paths.end(), (folder.path / "sub" / "b.json").string()) !=
+        paths.end());
+  CHECK(std::find(paths.begin(), paths.end(), (folder.path / "sub").string() + "/.") !=
+        paths.end());
   CHECK(rule_file_paths({}).empty());
 }
 

@@ -13,7 +13,9 @@ namespace {
 class File {
  public:
   explicit File(std::string_view text)
-      : path((std::filesystem::temp_directory_path() / ("twinmq-secret-" + std::to_string(std::rand()))).string()) {
+      : path((std::filesystem::temp_directory_path() /
+              ("twinmq-secret-" + std::to_string(std::rand())))
+                 .string()) {
     std::ofstream(path) << text;
   }
   ~File() { std::filesystem::remove(path); }
@@ -27,7 +29,8 @@ std::string fault(const std::vector<std::string>& entries) {
 
 }  // namespace
 
-TEST_CASE("texts with secrets are filled with what files and the environment hold at that moment", "[rules]") {
+TEST_CASE("texts with secrets are filled with what files and the environment hold at that moment",
+          "[rules]") {
   const File file("one\n");
   ::setenv("TWINMQ_UNIT_SECRET", "two", 1);
   const std::vector<std::string> entries{"a=file:" + file.path, "b=env:TWINMQ_UNIT_SECRET"};
@@ -35,7 +38,10 @@ TEST_CASE("texts with secrets are filled with what files and the environment hol
   RuleSecrets secrets;
   secrets.set(entries);
   CHECK(secrets.fill("plain").value() == "plain");
-  CHECK(secrets.fill("${get_secret('a')}-${ get_secret( \"b\" , 'SecretString', 'arn:aws:iam::1:role/r' ) }!").value() == "one-two!");
+  CHECK(secrets
+            .fill("${get_secret('a')}-${ get_secret( \"b\" , 'SecretString', "
+                  "'arn:aws:iam::1:role/r' ) }!")
+            .value() == "one-two!");
   std::ofstream(file.path) << "three";
   CHECK(secrets.fill("${get_secret('a')}").value() == "three");
   std::filesystem::remove(file.path);
@@ -56,9 +62,11 @@ TEST_CASE("secrets that are not there are refused, and never repeated", "[rules]
 }
 
 TEST_CASE("a header's expressions name secrets and nothing else", "[rules]") {
-  CHECK(secret_names("Bearer ${get_secret('a')}${get_secret('b')}").value() == std::vector<std::string>{"a", "b"});
+  CHECK(secret_names("Bearer ${get_secret('a')}${get_secret('b')}").value() ==
+        std::vector<std::string>{"a", "b"});
   CHECK(secret_names("X: $5 {}").value().empty());
-  for (const char* text : {"${topic()}", "${get_secret('a')", "${get_secret(a)}", "${get_secret('a') + 'b'}", "${get_secret('a', 'key')}", "${}"})
+  for (const char* text : {"${topic()}", "${get_secret('a')", "${get_secret(a)}",
+                           "${get_secret('a') + 'b'}", "${get_secret('a', 'key')}", "${}"})
     CHECK_FALSE(secret_names(text));
 }
 

@@ -61,7 +61,8 @@ TEST_CASE("letters wait in the outbox until they are handed over", "[base][mailb
   mail.give_back(1, 0, batch);
 }
 
-TEST_CASE("while a batch has not been taken, later letters stay and keep their order", "[base][mailbox]") {
+TEST_CASE("while a batch has not been taken, later letters stay and keep their order",
+          "[base][mailbox]") {
   MailExchange<int> mail(2);
   mail.outbox(0, 1).push_back(1);
   CHECK(mail.hand_over(0, 1));
@@ -127,7 +128,8 @@ TEST_CASE("a shard with mail does not fall asleep", "[base][mailbox]") {
   CHECK(woken_by(mail, 0).empty());
 }
 
-TEST_CASE("a sender that sleeps on a backlog is woken when its receiver makes room", "[base][mailbox]") {
+TEST_CASE("a sender that sleeps on a backlog is woken when its receiver makes room",
+          "[base][mailbox]") {
   MailExchange<int> mail(2);
   mail.outbox(0, 1).push_back(1);
   mail.hand_over(0, 1);
@@ -163,7 +165,8 @@ TEST_CASE("the memory of a burst is not kept", "[base][mailbox]") {
   CHECK(largest < 1000);
 }
 
-TEST_CASE("shards on threads of their own lose, repeat and reorder nothing and never oversleep", "[base][mailbox]") {
+TEST_CASE("shards on threads of their own lose, repeat and reorder nothing and never oversleep",
+          "[base][mailbox]") {
   constexpr unsigned kShards = 3;
   constexpr std::uint64_t kLetters = 20'000;
   struct Letter {
@@ -187,18 +190,20 @@ TEST_CASE("shards on threads of their own lose, repeat and reorder nothing and n
         }
         for (std::uint64_t n = random.below(20); n > 0 && sent[peer] < kLetters; --n)
           mail.outbox(self, peer).push_back({std::make_unique<std::uint64_t>(sent[peer]++)});
-        done = mail.hand_over(self, peer) && done && sent[peer] == kLetters && seen[peer] == kLetters;
+        done =
+            mail.hand_over(self, peer) && done && sent[peer] == kLetters && seen[peer] == kLetters;
       }
       mail.wake_sleepers(self, [&](unsigned shard) { bells[shard].ring(); });
       if (done) return;
-      // Sleeps with letters unsent too, so that only mail and room can end the wait: the others go on until all
-      // letters have arrived, so somebody always acts next.
+      // Sleeps with letters unsent too, so that only mail and room can end the wait: the others go
+      // on until all letters have arrived, so somebody always acts next.
       bool all_sent = true;
       for (const std::uint64_t count : sent) all_sent = all_sent && count == kLetters;
       if (!all_sent && random.chance(0.5)) continue;
       if (!all_sent) {
         bool backlog = false;
-        for (unsigned peer = 0; peer < kShards; ++peer) backlog = backlog || mail.backlog(self, peer) > 0;
+        for (unsigned peer = 0; peer < kShards; ++peer)
+          backlog = backlog || mail.backlog(self, peer) > 0;
         if (!backlog) continue;
       }
       if (mail.sleep(self)) bells[self].wait();

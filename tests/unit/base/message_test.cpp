@@ -12,8 +12,10 @@ using twinmq::MessageRef;
 TEST_CASE("a message gives back every part it was made from", "[base][message]") {
   for (const std::size_t size : {0u, 1u, 100u, 440u, 441u, 442u, 443u, 5000u}) {
     const std::string payload(size, 'p');
-    MessageParts parts{"topic/name", payload, "properties", "publisher", 42,
-                       twinmq::QoS::ExactlyOnce, true, twinmq::Instant(twinmq::Milliseconds(9))};
+    MessageParts parts{"topic/name", payload,
+                       "properties", "publisher",
+                       42,           twinmq::QoS::ExactlyOnce,
+                       true,         twinmq::Instant(twinmq::Milliseconds(9))};
     const MessageRef message = Message::make(parts);
     CHECK(message->topic() == "topic/name");
     CHECK(message->payload() == payload);

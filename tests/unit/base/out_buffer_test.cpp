@@ -1,8 +1,8 @@
 #include "base/out_buffer.hpp"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
 #include <array>
+#include <catch2/catch.hpp>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -21,7 +21,8 @@ std::string front(const OutBuffer& buffer, std::size_t pieces = 1000) {
   std::vector<iovec> iov(pieces);
   iov.resize(buffer.gather(iov.data(), pieces));
   std::string text;
-  for (const iovec& piece : iov) text.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+  for (const iovec& piece : iov)
+    text.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
   return text;
 }
 
@@ -71,7 +72,8 @@ TEST_CASE("less may be committed than was reserved, even nothing", "[base][out_b
   buffer.consume(0, pool);
 }
 
-TEST_CASE("packets are gathered in few pieces and a partial send continues where it stopped", "[base][out_buffer]") {
+TEST_CASE("packets are gathered in few pieces and a partial send continues where it stopped",
+          "[base][out_buffer]") {
   ChunkPool pool;
   OutBuffer buffer;
   std::string expected;

@@ -43,7 +43,8 @@ TEST_CASE("chance knows never and always", "[base][prng]") {
   CHECK(hits < 2700);
 }
 
-TEST_CASE("similar texts of every length have different hashes, and so do different seeds", "[base][hash]") {
+TEST_CASE("similar texts of every length have different hashes, and so do different seeds",
+          "[base][hash]") {
   std::set<std::uint64_t> hashes;
   std::size_t count = 0;
   for (std::size_t length = 0; length <= 80; ++length) {
@@ -57,7 +58,8 @@ TEST_CASE("similar texts of every length have different hashes, and so do differ
       ++count;
     }
   }
-  for (std::uint64_t seed = 1; seed <= 1000; ++seed, ++count) hashes.insert(mix_hash("client", seed));
+  for (std::uint64_t seed = 1; seed <= 1000; ++seed, ++count)
+    hashes.insert(mix_hash("client", seed));
   CHECK(hashes.size() == count);
 }
 
@@ -65,7 +67,8 @@ TEST_CASE("numbered client identifiers spread evenly over the shards", "[base][h
   for (const unsigned shards : {2u, 3u, 8u, 64u}) {
     std::vector<unsigned> per_shard(shards, 0);
     const unsigned clients = 1000 * shards;
-    for (unsigned i = 0; i < clients; ++i) ++per_shard[mix_hash("sensor-" + std::to_string(i), 0) % shards];
+    for (unsigned i = 0; i < clients; ++i)
+      ++per_shard[mix_hash("sensor-" + std::to_string(i), 0) % shards];
     for (const unsigned count : per_shard) {
       CHECK(count > 850);
       CHECK(count < 1150);

@@ -7,7 +7,8 @@
 using twinmq::reason_text;
 using twinmq::ReasonCode;
 
-TEST_CASE("reason codes have the names of section 2.4, and other bytes none", "[base][reason_code]") {
+TEST_CASE("reason codes have the names of section 2.4, and other bytes none",
+          "[base][reason_code]") {
   CHECK(reason_text(ReasonCode::Success) == "Success");
   CHECK(reason_text(static_cast<ReasonCode>(0x8E)) == "Session taken over");
   CHECK(reason_text(static_cast<ReasonCode>(0xA2)) == "Wildcard Subscriptions not supported");

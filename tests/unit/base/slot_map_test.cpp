@@ -32,7 +32,8 @@ TEST_CASE("a slot key outlives its object without naming the successor", "[base]
   CHECK(*map.get(young) == "young");
 }
 
-TEST_CASE("a slot map agrees with std::map under random use and never moves an object", "[base][slot_map]") {
+TEST_CASE("a slot map agrees with std::map under random use and never moves an object",
+          "[base][slot_map]") {
   Prng random(11);
   SlotMap<std::string> map;
   std::map<SlotKey, std::pair<std::string, std::string*>> model;
@@ -43,7 +44,8 @@ TEST_CASE("a slot map agrees with std::map under random use and never moves an o
       const SlotKey key = map.insert(text);
       REQUIRE(model.emplace(key, std::pair(text, map.get(key))).second);
     } else {
-      auto victim = model.lower_bound(SlotKey{static_cast<std::uint32_t>(random.below(model.size())), 0});
+      auto victim =
+          model.lower_bound(SlotKey{static_cast<std::uint32_t>(random.below(model.size())), 0});
       if (victim == model.end()) victim = model.begin();
       REQUIRE(map.erase(victim->first));
       gone.push_back(victim->first);

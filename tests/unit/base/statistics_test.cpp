@@ -11,7 +11,8 @@ using twinmq::Metric;
 using twinmq::metric_table;
 using twinmq::Statistics;
 
-TEST_CASE("every metric stands in the table at its own place, with a name of its own", "[base][statistics]") {
+TEST_CASE("every metric stands in the table at its own place, with a name of its own",
+          "[base][statistics]") {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < kMetricCount; ++i) {
     CHECK(metric_table()[i].metric == static_cast<Metric>(i));

@@ -1,7 +1,7 @@
 #include "base/timing_wheel.hpp"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <deque>
 #include <map>
 #include <memory>
@@ -18,7 +18,9 @@ using twinmq::base::Timer;
 using twinmq::base::TimingWheel;
 
 namespace {
-Instant at(std::int64_t milliseconds) { return Instant(Milliseconds(milliseconds)); }
+Instant at(std::int64_t milliseconds) {
+  return Instant(Milliseconds(milliseconds));
+}
 
 Instant earliest(const std::map<Timer*, Instant>& armed) {
   Instant result = kNever;
@@ -60,7 +62,8 @@ TEST_CASE("a deadline in the past is due at once", "[base][timing_wheel]") {
   CHECK(wheel.pop_due(at(5000)) == &timer);
 }
 
-TEST_CASE("a timer moved later or earlier is due at its last deadline only", "[base][timing_wheel]") {
+TEST_CASE("a timer moved later or earlier is due at its last deadline only",
+          "[base][timing_wheel]") {
   TimingWheel wheel;
   Timer timer;
   wheel.arm(timer, at(100));
@@ -83,7 +86,8 @@ TEST_CASE("arming for never disarms", "[base][timing_wheel]") {
   CHECK(wheel.next_deadline() == kNever);
 }
 
-TEST_CASE("a timer that ends leaves the wheel, and a wheel that ends leaves its timers", "[base][timing_wheel]") {
+TEST_CASE("a timer that ends leaves the wheel, and a wheel that ends leaves its timers",
+          "[base][timing_wheel]") {
   Timer survivor;
   {
     TimingWheel wheel;
@@ -98,7 +102,8 @@ TEST_CASE("a timer that ends leaves the wheel, and a wheel that ends leaves its 
   CHECK_FALSE(survivor.armed());
 }
 
-TEST_CASE("deadlines at the ends of time and before the clock's zero keep their order", "[base][timing_wheel]") {
+TEST_CASE("deadlines at the ends of time and before the clock's zero keep their order",
+          "[base][timing_wheel]") {
   TimingWheel wheel;
   Timer first, second, third;
   wheel.arm(third, Instant(Milliseconds(std::int64_t{1} << 54)));
@@ -126,7 +131,8 @@ TEST_CASE("sleeping until next_deadline reaches every timer in few steps", "[bas
   }
 }
 
-TEST_CASE("the wheel agrees with a sorted list under random use and jumps of hours", "[base][timing_wheel]") {
+TEST_CASE("the wheel agrees with a sorted list under random use and jumps of hours",
+          "[base][timing_wheel]") {
   const auto seed = GENERATE(range(1u, 11u));
   CAPTURE(seed);
   Prng random(seed);
@@ -157,16 +163,16 @@ TEST_CASE("the wheel agrees with a sorted list under random use and jumps of hou
           model.erase(due);
           if (random.chance(0.2)) {
             wheel.arm(*due, now + span);
-            if (span > 0ms) model[due] = now + span;
-            else wheel.disarm(*due);
+            if (span > 0ms)
+              model[due] = now + span;
+            else
+              wheel.disarm(*due);
           }
         }
         REQUIRE(earliest(model) > now);
         break;
       }
-      default:
-        wheel.arm(timer, now + span + 1ms);
-        model[&timer] = now + span + 1ms;
+      default: wheel.arm(timer, now + span + 1ms); model[&timer] = now + span + 1ms;
     }
     const Instant next = wheel.next_deadline();
     REQUIRE((next == kNever) == model.empty());

@@ -9,16 +9,16 @@ using twinmq::core::ShardId;
 namespace {
 
 std::size_t copies(const Words& words) {
-  return static_cast<std::size_t>(
-      std::count_if(words.begin(), words.end(), [](const std::string& word) {
-        return word.find("PUBLISH a=1") != std::string::npos;
-      }));
+  return static_cast<std::size_t>(std::count_if(
+      words.begin(), words.end(),
+      [](const std::string& word) { return word.find("PUBLISH a=1") != std::string::npos; }));
 }
 
 }  // namespace
 
-TEST_CASE("a group gets back what an ended member was given once its publish is safe, and once only",
-          "[core]") {
+TEST_CASE(
+    "a group gets back what an ended member was given once its publish is safe, and once only",
+    "[core]") {
   const ShardId member_home = GENERATE(0u, 1u);
   const ShardId publisher_home = GENERATE(0u, 1u);
   const bool busy = GENERATE(false, true);            // the store, when the message comes
@@ -66,9 +66,8 @@ TEST_CASE("a group gets back what an ended member was given once its publish is 
       // The publisher repeats what it does not know to be safe.
       world.client(from_id, false, 1000).publish("a", "1", 2, 1);
       const Words later = second.said();
-      INFO("home " << member_home << " publisher " << publisher_home << " busy " << busy << " before "
-                   << before
-                   << " commits " << commits);
+      INFO("home " << member_home << " publisher " << publisher_home << " busy " << busy
+                   << " before " << before << " commits " << commits);
       Peer& first = world.client(first_id, false, 1000);
       const std::size_t others = copies(seen) + copies(later);
       if (sent) {
@@ -134,7 +133,8 @@ TEST_CASE("nor is it given to another too soon when the member had no lasting se
   CHECK(copies(before) + copies(second.said()) == 1);
 }
 
-TEST_CASE("who asks for the name of an ended session is welcomed behind its last record", "[core]") {
+TEST_CASE("who asks for the name of an ended session is welcomed behind its last record",
+          "[core]") {
   World world({.shards = 2, .hold_commits = true});
   const std::string id = world.named("gone", 1);
   world.client(id, false, 1000).subscribe(1, "a", 1);

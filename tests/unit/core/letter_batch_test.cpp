@@ -28,14 +28,15 @@ struct Reader {
   void deliver(const MessageParts& message, const PartOf& part) const {
     read_so_far.push_back("deliver " + std::string(message.topic) + "=" +
                           std::to_string(message.payload.size()) + std::string(message.properties) +
-                          std::string(message.publisher) + std::to_string(message.publisher_session) +
-                          std::to_string(message.hops) + (message.retain ? "r" : "") + " part " +
+                          std::string(message.publisher) +
+                          std::to_string(message.publisher_session) + std::to_string(message.hops) +
+                          (message.retain ? "r" : "") + " part " +
                           std::to_string(part.transaction) + "/" + std::to_string(part.weight));
   }
   void deliver_to_member(const MessageParts& message, const PartOf& part,
                          const MemberCopy& copy) const {
-    read_so_far.push_back("member " + std::string(message.topic) + " " + std::string(copy.share) + " " +
-                          std::to_string(copy.member.index) + " " +
+    read_so_far.push_back("member " + std::string(message.topic) + " " + std::string(copy.share) +
+                          " " + std::to_string(copy.member.index) + " " +
                           std::to_string(copy.subscription_id) + " part " +
                           std::to_string(part.transaction));
   }
@@ -63,8 +64,9 @@ TEST_CASE("letters and messages are read in the order they were posted") {
   batch.deliver_to_member(parts_of("c", ""), {1, 6, 7}, to);
   std::vector<std::string> read;
   batch.read(Reader{read});
-  CHECK(read == std::vector<std::string>{"deliver a=5ppwho73r part 2/3", "deliver b=900ppwho73r part 4/5",
-                                         "other", "member c group/# 9 11 part 6"});
+  CHECK(read == std::vector<std::string>{"deliver a=5ppwho73r part 2/3",
+                                         "deliver b=900ppwho73r part 4/5", "other",
+                                         "member c group/# 9 11 part 6"});
   batch.clear();
   CHECK(batch.empty());
   batch.deliver(parts_of("again", ""), {});
@@ -76,7 +78,8 @@ TEST_CASE("letters and messages are read in the order they were posted") {
 TEST_CASE("a batch grows with its messages and keeps each of them whole") {
   LetterBatch batch;
   for (int i = 0; i < 2000; ++i)
-    batch.deliver(parts_of("t" + std::to_string(i), std::string(static_cast<std::size_t>(i) % 800, 'y')), {});
+    batch.deliver(
+        parts_of("t" + std::to_string(i), std::string(static_cast<std::size_t>(i) % 800, 'y')), {});
   std::vector<std::string> read;
   batch.read(Reader{read});
   REQUIRE(read.size() == 2000);
@@ -98,5 +101,6 @@ TEST_CASE("parts of one transaction after the other that closed alike are one le
   batch.close_part(closed(10, true));
   std::vector<std::string> read;
   batch.read(Reader{read});
-  CHECK(read == std::vector<std::string>{"closed 5+2", "closed 8+0 refused", "closed 10+0 refused"});
+  CHECK(read ==
+        std::vector<std::string>{"closed 5+2", "closed 8+0 refused", "closed 10+0 refused"});
 }

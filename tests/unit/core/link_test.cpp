@@ -6,7 +6,8 @@ using namespace twinmq;
 using namespace twinmq::core::testing;
 using twinmq::core::ShardId;
 
-TEST_CASE("a connection that sends much gets its share of a turn, then others have theirs", "[core]") {
+TEST_CASE("a connection that sends much gets its share of a turn, then others have theirs",
+          "[core]") {
   WorldOptions options;
   options.limits.turn_packets_max = 10;
   World world(options);
@@ -43,7 +44,8 @@ TEST_CASE("bytes split anywhere mean the same", "[core]") {
   CHECK(to.said().size() == 3);
 }
 
-TEST_CASE("a connection moves once to the shard of its session, with everything it sent", "[core]") {
+TEST_CASE("a connection moves once to the shard of its session, with everything it sent",
+          "[core]") {
   World world({.shards = 2});
   const std::string id = world.named("c", 1);
   Peer& client = world.open(0);
@@ -147,21 +149,24 @@ TEST_CASE("when all connections are gone every gauge is back at nothing", "[core
     world.turn(shard);
   }
   world.run();
-  for (const Metric gauge :
-       {Metric::Connections, Metric::ClientsConnected, Metric::Sessions, Metric::Subscriptions,
-        Metric::SharedSubscriptions, Metric::QueuedMessages, Metric::QueuedBytes, Metric::RetainedMessages})
+  for (const Metric gauge : {Metric::Connections, Metric::ClientsConnected, Metric::Sessions,
+                             Metric::Subscriptions, Metric::SharedSubscriptions,
+                             Metric::QueuedMessages, Metric::QueuedBytes, Metric::RetainedMessages})
     CHECK(world.metric(gauge) == 0);
   CHECK(world.store().entries.empty());
 }
 
-TEST_CASE("lines that strangers cause at will are bounded, and what was left out is told", "[core]") {
+TEST_CASE("lines that strangers cause at will are bounded, and what was left out is told",
+          "[core]") {
   WorldOptions options;
   options.limits.log_repeats_max = 3;
   World world(options);
   for (int i = 0; i < 10; ++i) world.client("c" + std::to_string(i)).cut();
   const auto lines = [&] {
     int count = 0;
-    for (std::size_t at = 0; (at = world.log.find("connection lost", at)) != std::string::npos; ++at) ++count;
+    for (std::size_t at = 0; (at = world.log.find("connection lost", at)) != std::string::npos;
+         ++at)
+      ++count;
     return count;
   };
   CHECK(lines() == 3);

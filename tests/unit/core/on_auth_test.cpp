@@ -14,7 +14,9 @@ class SlowAuthenticator final : public Authenticator {
    public:
     explicit Talk(SlowAuthenticator& owner) : owner_(owner) { ++owner_.alive; }
     ~Talk() override { --owner_.alive; }
-    void begin(const Credentials& credentials, Done done) override { ask(credentials.authentication_data, std::move(done)); }
+    void begin(const Credentials& credentials, Done done) override {
+      ask(credentials.authentication_data, std::move(done));
+    }
     void proceed(std::string_view data, Done done) override { ask(data, std::move(done)); }
 
    private:
@@ -60,7 +62,8 @@ void say(Peer& peer, ReasonCode code, std::string_view data, std::string_view me
 
 }  // namespace
 
-TEST_CASE("an authenticator that answers later is waited for, with what the client sends meanwhile", "[core]") {
+TEST_CASE("an authenticator that answers later is waited for, with what the client sends meanwhile",
+          "[core]") {
   SlowAuthenticator slow;
   World world({.authenticator = &slow});
   Peer& client = world.open();
@@ -75,7 +78,9 @@ TEST_CASE("an authenticator that answers later is waited for, with what the clie
   CHECK(slow.alive == 0);
 }
 
-TEST_CASE("an answer for a connection that went finds nobody, not even its successor in the same place", "[core]") {
+TEST_CASE(
+    "an answer for a connection that went finds nobody, not even its successor in the same place",
+    "[core]") {
   SlowAuthenticator slow;
   World world({.authenticator = &slow});
   mqtt::Connect packet;
@@ -127,7 +132,8 @@ TEST_CASE("enhanced authentication goes back and forth before CONNACK, and again
   CHECK(client.said() == Words{"DISCONNECT 0x87", "closed"});
 }
 
-TEST_CASE("a failed re-authentication ends the connection with a code that DISCONNECT has", "[core]") {
+TEST_CASE("a failed re-authentication ends the connection with a code that DISCONNECT has",
+          "[core]") {
   SlowAuthenticator slow;
   World world({.authenticator = &slow});
   Peer& client = world.open().connect(scram("c"));

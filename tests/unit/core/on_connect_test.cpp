@@ -64,7 +64,10 @@ TEST_CASE("a client that cannot take the CONNACK is not welcomed", "[core]") {
   CHECK(world.metric(Metric::Sessions) == 0);
 }
 
-TEST_CASE("a client identifier belongs to whoever used it first, unless identifiers are not bound to users", "[core]") {
+TEST_CASE(
+    "a client identifier belongs to whoever used it first, unless identifiers are not bound to "
+    "users",
+    "[core]") {
   Believing authenticator;
   const bool bound = GENERATE(true, false);
   World world({.client_id_bound = bound, .authenticator = &authenticator});

@@ -5,7 +5,8 @@
 using namespace twinmq;
 using namespace twinmq::core::testing;
 
-TEST_CASE("while the disk is full, what would have to be stored is refused and the rest goes on", "[core]") {
+TEST_CASE("while the disk is full, what would have to be stored is refused and the rest goes on",
+          "[core]") {
   World world;
   Peer& to = world.client("to");
   to.subscribe(1, "a");

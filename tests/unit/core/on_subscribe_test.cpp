@@ -16,8 +16,8 @@ TEST_CASE("a client at its limit of subscriptions may still change those it has"
   client.subscribe(4, "$share/h/a");
   client.subscribe(5, "a", 1);
   client.subscribe(6, "$share/g/a", 1);
-  CHECK(client.said() == Words{"CONNACK 0x00", "SUBACK 1 0x00", "SUBACK 2 0x00", "SUBACK 3 0x97", "SUBACK 4 0x97",
-                               "SUBACK 5 0x01", "SUBACK 6 0x01"});
+  CHECK(client.said() == Words{"CONNACK 0x00", "SUBACK 1 0x00", "SUBACK 2 0x00", "SUBACK 3 0x97",
+                               "SUBACK 4 0x97", "SUBACK 5 0x01", "SUBACK 6 0x01"});
   CHECK(world.metric(Metric::Subscriptions) == 2);
   CHECK(world.metric(Metric::SharedSubscriptions) == 1);
 }

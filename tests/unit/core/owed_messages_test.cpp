@@ -94,8 +94,9 @@ TEST_CASE("a will whose moment has come outlives a crash at every moment", "[cor
   }
 }
 
-TEST_CASE("a message whose member went while it was on its way is not acknowledged before another has it",
-          "[core]") {
+TEST_CASE(
+    "a message whose member went while it was on its way is not acknowledged before another has it",
+    "[core]") {
   World world({.shards = 2, .hold_commits = true});
   const std::string share_home_1 = [&] {
     for (int i = 0;; ++i)

@@ -1,6 +1,6 @@
 #pragma once
-// A store, a journal and retained messages as an embedder might bring them: as plain as they can be, in a text form
-// of their own.
+// A store, a journal and retained messages as an embedder might bring them: as plain as they can
+// be, in a text form of their own.
 
 #include <functional>
 #include <limits>
@@ -75,7 +75,9 @@ class Lines {
     text_.append(field).push_back('\n');
     return *this;
   }
-  Lines& operator<<(std::uint64_t number) { return *this << std::string_view(std::to_string(number)); }
+  Lines& operator<<(std::uint64_t number) {
+    return *this << std::string_view(std::to_string(number));
+  }
   std::string text() {
     const std::size_t end = text_.find('\n', at_);
     std::string field = text_.substr(at_, end - at_);
@@ -115,12 +117,15 @@ class PlainJournal final : public SessionJournal {
   void session(const StoredSession& session, Now, Batch& batch) override {
     Lines out;
     out << session.principal << session.expiry_seconds
-        << (session.disconnected_at ? static_cast<std::uint64_t>(session.disconnected_at->time_since_epoch().count()) : 0)
+        << (session.disconnected_at
+                ? static_cast<std::uint64_t>(session.disconnected_at->time_since_epoch().count())
+                : 0)
         << (session.will ? 1u : 0u);
     if (session.will) out << session.will->message << session.will->delay_seconds;
     batch.put(session.client_id + "/0", out.all());
   }
-  void session_ended(std::string_view client, std::span<const NumberRange> spared, Batch& batch) override {
+  void session_ended(std::string_view client, std::span<const NumberRange> spared,
+                     Batch& batch) override {
     std::string from = std::string(client) + "/";
     for (const NumberRange& kept : spared) {
       batch.erase_range(from, delivery_key(client, kept.from));
@@ -130,8 +135,8 @@ class PlainJournal final : public SessionJournal {
   }
   void subscribed(std::string_view client, const StoredSubscription& each, Batch& batch) override {
     Lines out;
-    out << static_cast<std::uint64_t>(each.qos) << (each.no_local ? 1u : 0u) << (each.retain_as_published ? 1u : 0u)
-        << each.subscription_id;
+    out << static_cast<std::uint64_t>(each.qos) << (each.no_local ? 1u : 0u)
+        << (each.retain_as_published ? 1u : 0u) << each.subscription_id;
     batch.put(std::string(client) + "/1/" + each.filter, out.all());
   }
   void unsubscribed(std::string_view client, std::string_view filter, Batch& batch) override {
@@ -139,8 +144,8 @@ class PlainJournal final : public SessionJournal {
   }
   void delivery(std::string_view client, const StoredDelivery& each, Now, Batch& batch) override {
     Lines out;
-    out << kDelivery << each.common_message << static_cast<std::uint64_t>(each.qos) << (each.retain ? 1u : 0u)
-        << (each.released ? 1u : 0u) << each.share;
+    out << kDelivery << each.common_message << static_cast<std::uint64_t>(each.qos)
+        << (each.retain ? 1u : 0u) << (each.released ? 1u : 0u) << each.share;
     if (!each.released && each.common_message == 0) out << each.message;
     batch.put(delivery_key(client, each.sequence), out.all());
   }
@@ -155,7 +160,8 @@ class PlainJournal final : public SessionJournal {
     range.leads_to = common_message_of;
     return range;
   }
-  Result<StoredDelivery> read_delivery(std::string_view key, std::string_view record, Now) override {
+  Result<StoredDelivery> read_delivery(std::string_view key, std::string_view record,
+                                       Now) override {
     Lines in(record);
     StoredDelivery each;
     each.sequence = std::stoull(std::string(key.substr(key.rfind('/') + 1)));
@@ -179,8 +185,11 @@ class PlainJournal final : public SessionJournal {
     out << message.share << message.message;
     batch.put("owed/" + std::to_string(message.number), out.all());
   }
-  void routed(std::uint64_t number, Batch& batch) override { batch.erase("owed/" + std::to_string(number)); }
-  Result<void> restore(Store& store, Now, const std::function<bool(std::string_view)>& mine, Visitor& visitor,
+  void routed(std::uint64_t number, Batch& batch) override {
+    batch.erase("owed/" + std::to_string(number));
+  }
+  Result<void> restore(Store& store, Now, const std::function<bool(std::string_view)>& mine,
+                       Visitor& visitor,
                        const std::function<void(std::string)>& complain) override {
     std::string known;  // the client identifier of the session shown last
     std::uint64_t number = 0;
@@ -200,7 +209,8 @@ class PlainJournal final : public SessionJournal {
           visitor.owed(std::move(owed));
         return true;
       }
-      if (slash == std::string_view::npos || client == "retained" || client == "common" || !mine(client))
+      if (slash == std::string_view::npos || client == "retained" || client == "common" ||
+          !mine(client))
         return true;
       Lines in(value);
       const std::string_view rest = key.substr(std::min(key.size(), slash + 3));
@@ -238,8 +248,11 @@ class PlainJournal final : public SessionJournal {
     batch.put(common_key(number), out.all());
     return true;
   }
-  void common_message_gone(std::uint64_t number, Batch& batch) override { batch.erase(common_key(number)); }
-  Result<std::uint64_t> last_common_message(Store& store, std::uint64_t from, std::uint64_t to) override {
+  void common_message_gone(std::uint64_t number, Batch& batch) override {
+    batch.erase(common_key(number));
+  }
+  Result<std::uint64_t> last_common_message(Store& store, std::uint64_t from,
+                                            std::uint64_t to) override {
     std::uint64_t last = 0;
     (void)store.scan(common_key(from), common_key(to), [&](std::string_view key, std::string_view) {
       last = common_message_number(key);
@@ -259,7 +272,8 @@ class PlainJournal final : public SessionJournal {
       for (const NumberRange& numbers : among)
         (void)store.scan(common_key(numbers.from), common_key(numbers.to),
                          [&](std::string_view key, std::string_view) {
-                           if (used.count(std::string(key)) == 0) unused.entries.emplace_back(key, "");
+                           if (used.count(std::string(key)) == 0)
+                             unused.entries.emplace_back(key, "");
                            return true;
                          });
       return unused;
@@ -290,7 +304,8 @@ class PlainJournal final : public SessionJournal {
     session.client_id = client;
     session.principal = in.text();
     session.expiry_seconds = static_cast<std::uint32_t>(in.number());
-    if (const std::uint64_t at = in.number(); at != 0) session.disconnected_at = WallTime(Milliseconds(at));
+    if (const std::uint64_t at = in.number(); at != 0)
+      session.disconnected_at = WallTime(Milliseconds(at));
     if (in.number() != 0) {
       session.will.emplace();
       session.will->message = read_message(in);
@@ -324,7 +339,8 @@ class PlainRetained final : public RetainedMessages {
     return std::make_unique<Walk>(*this, std::string(filter));
   }
   void expire(Now, std::size_t, Batch&) override {}
-  Result<void> restore(Store& store, Now, const std::function<bool(std::string_view)>& mine) override {
+  Result<void> restore(Store& store, Now,
+                       const std::function<bool(std::string_view)>& mine) override {
     return store.scan("retained/", "retained0", [&](std::string_view key, std::string_view value) {
       Lines in(value);
       if (mine(key.substr(9))) kept_[std::string(key.substr(9))] = {read_message(in), 0};

@@ -8,7 +8,9 @@ using namespace twinmq::core;
 
 namespace {
 
-Subscriber* subscriber(std::uintptr_t number) { return reinterpret_cast<Subscriber*>(16 * number); }
+Subscriber* subscriber(std::uintptr_t number) {
+  return reinterpret_cast<Subscriber*>(16 * number);
+}
 
 std::size_t receivers(const TopicTree& tree, std::string_view topic) {
   Matches matches;
@@ -42,7 +44,8 @@ TEST_CASE("what was found for a topic is recalled until the tree changes") {
   CHECK(nothing.lists.empty());
 }
 
-TEST_CASE("topics without a receiver are recalled, topics of several filters and long ones are not") {
+TEST_CASE(
+    "topics without a receiver are recalled, topics of several filters and long ones are not") {
   const base::KeyedHash hash(1);
   RecentMatches recent(hash);
   Matches matches;

@@ -34,7 +34,8 @@ TEST_CASE("sessions come back on another number of shards", "[core]") {
     REQUIRE(words.size() == 3);
     CHECK(words[0] == "CONNACK 0x00 present");
     // Of different topics, in whatever order they arrived.
-    std::sort(words.begin() + 1, words.end(), [](const auto& a, const auto& b) { return a.substr(0, 12) < b.substr(0, 12); });
+    std::sort(words.begin() + 1, words.end(),
+              [](const auto& a, const auto& b) { return a.substr(0, 12) < b.substr(0, 12); });
     CHECK_THAT(words[1], Catch::StartsWith("PUBLISH a/1=kept q1 id"));
     CHECK_THAT(words[2], Catch::StartsWith("PUBLISH a/2=live q1 id"));
   }
@@ -142,7 +143,8 @@ TEST_CASE("a delivery that is far out of sequence is left out and told", "[core]
   World world({}, store);
   world.restore();
   CHECK(world.log.find("out of sequence") != std::string::npos);
-  CHECK(world.client("to", false, 100).said() == Words{"CONNACK 0x00 present", "PUBLISH a=1 q1 id1 dup"});
+  CHECK(world.client("to", false, 100).said() ==
+        Words{"CONNACK 0x00 present", "PUBLISH a=1 q1 id1 dup"});
 }
 
 TEST_CASE("a QoS 1 message that waited through a restart still expires", "[core]") {

@@ -18,7 +18,8 @@ mqtt::Connect narrow(std::string_view id) {
 
 }  // namespace
 
-TEST_CASE("a replay from another shard never shows an older value after a newer live one", "[core]") {
+TEST_CASE("a replay from another shard never shows an older value after a newer live one",
+          "[core]") {
   World world({.shards = 2});
   const std::string first = world.named("a/", 1);
   const std::string second = world.named("b/", 1);
@@ -104,7 +105,8 @@ TEST_CASE("after UNSUBSCRIBE a replay goes on no further", "[core]") {
   CHECK(to.said().empty());
 }
 
-TEST_CASE("a client that subscribes again and again begins its replay anew, and gets it once more", "[core]") {
+TEST_CASE("a client that subscribes again and again begins its replay anew, and gets it once more",
+          "[core]") {
   World world({.shards = 2});
   Peer& from = world.client(world.named("from", 1));
   for (std::uint16_t i = 0; i < 5; ++i) from.publish("t/" + std::to_string(i), "v", 1, 1, true);

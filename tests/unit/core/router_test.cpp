@@ -29,7 +29,8 @@ TEST_CASE("a topic keeps its order when its messages begin to be retained and ce
   CHECK(world.metric(Metric::PublishReceived) == 4);
 }
 
-TEST_CASE("a retained message is stored by the home of its topic and answered from there", "[core]") {
+TEST_CASE("a retained message is stored by the home of its topic and answered from there",
+          "[core]") {
   World world({.shards = 2, .hold_commits = true});
   const std::string topic = world.named("t", 1);
   Peer& from = world.client(world.named("from", 0));
@@ -43,7 +44,8 @@ TEST_CASE("a retained message is stored by the home of its topic and answered fr
   CHECK(world.store().count("retained/") == 1);
 }
 
-TEST_CASE("publishers wait while another shard does not read its mail, and nothing is lost", "[core]") {
+TEST_CASE("publishers wait while another shard does not read its mail, and nothing is lost",
+          "[core]") {
   WorldOptions options{.shards = 2};
   options.limits.turn_packets_max = 10;
   World world(options);
@@ -60,7 +62,8 @@ TEST_CASE("publishers wait while another shard does not read its mail, and nothi
   CHECK_FALSE(world.core(0).wants_turn());
   const Words words = to.said();
   REQUIRE(words.size() == 1000);
-  for (int i = 0; i < 1000; ++i) CHECK(words[static_cast<std::size_t>(i)] == "PUBLISH a=" + std::to_string(i) + " q0");
+  for (int i = 0; i < 1000; ++i)
+    CHECK(words[static_cast<std::size_t>(i)] == "PUBLISH a=" + std::to_string(i) + " q0");
 }
 
 TEST_CASE("the host's own publishes are answered like a client's", "[core]") {

@@ -151,7 +151,8 @@ TEST_CASE("a service hears of a message once, with the tags of all its filters")
   served.world.client("c").publish("in/a/special", "", 0);
   served.world.run();
   REQUIRE(served.seen.size() == 1);
-  CHECK((served.seen.front() == "0 in/a/special 12 c" || served.seen.front() == "0 in/a/special 21 c"));
+  CHECK((served.seen.front() == "0 in/a/special 12 c" ||
+         served.seen.front() == "0 in/a/special 21 c"));
 }
 
 TEST_CASE("the publisher is answered when what its message set off is safe, on whatever shard") {

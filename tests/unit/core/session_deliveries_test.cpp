@@ -6,7 +6,8 @@ using namespace twinmq;
 using namespace twinmq::core::testing;
 using mqtt::PacketType;
 
-TEST_CASE("a QoS 2 message is sent to a persistent session when it is safe, and so is its PUBREL", "[core]") {
+TEST_CASE("a QoS 2 message is sent to a persistent session when it is safe, and so is its PUBREL",
+          "[core]") {
   World world({.hold_commits = true});
   Peer& to = world.client("to", false, 100);
   world.answer_commits();
@@ -58,15 +59,18 @@ TEST_CASE("what was not acknowledged comes again in order with DUP, then what wa
   to.subscribe(1, "a", 1);
   Peer& from = world.client("from");
   for (const char* text : {"1", "2", "3"}) from.publish("a", text, 1, 1);
-  CHECK(to.said() == Words{"CONNACK 0x00", "SUBACK 1 0x01", "PUBLISH a=1 q1 id1", "PUBLISH a=2 q1 id2"});
+  CHECK(to.said() ==
+        Words{"CONNACK 0x00", "SUBACK 1 0x01", "PUBLISH a=1 q1 id1", "PUBLISH a=2 q1 id2"});
   to.cut();
   Peer& again = world.open().connect(two);
-  CHECK(again.said() == Words{"CONNACK 0x00 present", "PUBLISH a=1 q1 id1 dup", "PUBLISH a=2 q1 id2 dup"});
+  CHECK(again.said() ==
+        Words{"CONNACK 0x00 present", "PUBLISH a=1 q1 id1 dup", "PUBLISH a=2 q1 id2 dup"});
   again.puback(2);
   CHECK(again.said() == Words{"PUBLISH a=3 q1 id3"});
 }
 
-TEST_CASE("no more is sent unacknowledged than the broker allows itself, in any version", "[core]") {
+TEST_CASE("no more is sent unacknowledged than the broker allows itself, in any version",
+          "[core]") {
   WorldOptions options;
   options.mqtt.inflight_max = 2;
   World world(options);
@@ -101,8 +105,8 @@ TEST_CASE("a queue is full by its bytes, too: one session's, and all together", 
   from.publish("to/one", large, 1, 2);
   from.publish("to/one", large, 1, 3);
   from.publish("to/two", large, 1, 4);
-  CHECK(from.said() == Words{"PUBACK 1", "PUBACK 2", "PUBACK 3 0x97",
-                             together ? "PUBACK 4 0x97" : "PUBACK 4"});
+  CHECK(from.said() ==
+        Words{"PUBACK 1", "PUBACK 2", "PUBACK 3 0x97", together ? "PUBACK 4 0x97" : "PUBACK 4"});
 }
 
 TEST_CASE("a full queue is told to the publisher", "[core]") {
@@ -151,8 +155,8 @@ TEST_CASE("a full queue makes room for messages whose topic says so, or drops th
   from.publish("old/a", "5", 1, 5);
   from.publish("strict", "6", 1, 6);
   from.publish("old/a", "7", 1, 7);
-  CHECK(from.said() == Words{"CONNACK 0x00", "PUBACK 1", "PUBACK 2", "PUBACK 3", "PUBACK 4", "PUBACK 5",
-                             "PUBACK 6 0x97", "PUBACK 7"});
+  CHECK(from.said() == Words{"CONNACK 0x00", "PUBACK 1", "PUBACK 2", "PUBACK 3", "PUBACK 4",
+                             "PUBACK 5", "PUBACK 6 0x97", "PUBACK 7"});
   CHECK(world.metric(Metric::DroppedQueueFull) == 3);
   CHECK(world.metric(Metric::QueuedMessages) == 3);
   CHECK(world.log.find("queue full client=to dropped=newest\n") != std::string::npos);
@@ -165,7 +169,8 @@ TEST_CASE("a full queue makes room for messages whose topic says so, or drops th
   CHECK(words[3].starts_with("PUBLISH old/a=7 q1"));
 }
 
-TEST_CASE("dropped messages are logged so often and no more, and what was left out is counted", "[core]") {
+TEST_CASE("dropped messages are logged so often and no more, and what was left out is counted",
+          "[core]") {
   WorldOptions options;
   options.limits.queue_messages_max = 1;
   options.limits.queue_drop_newest = {"#"};
@@ -187,7 +192,8 @@ TEST_CASE("dropped messages are logged so often and no more, and what was left o
   CHECK(world.log.ends_with(line + " left_out=3\n"));
 }
 
-TEST_CASE("a publisher under back pressure is answered when the full queue has room again", "[core]") {
+TEST_CASE("a publisher under back pressure is answered when the full queue has room again",
+          "[core]") {
   WorldOptions options;
   options.shards = GENERATE(1u, 2u);
   options.limits.queue_messages_max = 2;
@@ -236,7 +242,8 @@ TEST_CASE("a session that ends lets those go on who waited for its queue", "[cor
 TEST_CASE("all queues together are held within their limits", "[core]") {
   WorldOptions options;
   options.limits.queue_messages_total_max = 3;
-  options.limits.queue_back_pressure = {"#"};  // is meant for one full queue, which there is none of
+  options.limits.queue_back_pressure = {
+      "#"};  // is meant for one full queue, which there is none of
   World world(options);
   for (const char* name : {"one", "two"}) {
     Peer& to = world.client(name, false, 100);
@@ -275,7 +282,8 @@ namespace {
 
 class ScriptedFilter final : public DeliveryFilter {
  public:
-  Verdict on_deliver(std::string_view receiver, const Message& message, std::string& payload) override {
+  Verdict on_deliver(std::string_view receiver, const Message& message,
+                     std::string& payload) override {
     if (receiver == "drop") return Verdict::Drop;
     if (receiver != "modify") return Verdict::Deliver;
     payload = std::string(message.payload()) + " for modify";

@@ -34,8 +34,8 @@ TEST_CASE("an expiry of 0 at DISCONNECT erases what the store holds of the sessi
   CHECK(client.said() == Words{"closed"});
   CHECK(world.store().entries.empty());
   CHECK(world.core().sessions().empty());
-  for (const Metric gauge : {Metric::Sessions, Metric::Subscriptions, Metric::QueuedMessages, Metric::QueuedBytes,
-                             Metric::ClientsConnected, Metric::Connections})
+  for (const Metric gauge : {Metric::Sessions, Metric::Subscriptions, Metric::QueuedMessages,
+                             Metric::QueuedBytes, Metric::ClientsConnected, Metric::Connections})
     CHECK(world.metric(gauge) == 0);
 }
 
@@ -158,7 +158,8 @@ TEST_CASE("a will is judged again by the rights there are when it is published",
   CHECK(world.metric(Metric::RefusedNotAuthorized) == (allowed ? 0 : 1));
 }
 
-TEST_CASE("what an earlier connection left unreleased does not count against Receive Maximum", "[core]") {
+TEST_CASE("what an earlier connection left unreleased does not count against Receive Maximum",
+          "[core]") {
   WorldOptions options;
   options.mqtt.receive_maximum = 2;
   World world(options);

@@ -6,7 +6,8 @@ using namespace twinmq;
 using namespace twinmq::core::testing;
 using twinmq::core::ShardId;
 
-TEST_CASE("the members of a group on four shards get equal shares, wherever publishers are", "[core]") {
+TEST_CASE("the members of a group on four shards get equal shares, wherever publishers are",
+          "[core]") {
   World world({.shards = 4});
   std::vector<Peer*> members;
   for (ShardId shard = 0; shard < 4; ++shard) {
@@ -44,7 +45,8 @@ TEST_CASE("what a member never acknowledged goes to another when its session end
   CHECK(world.metric(Metric::SharedSubscriptions) == 0);
 }
 
-TEST_CASE("a group keeps its messages for members that are away, and prefers those that are there", "[core]") {
+TEST_CASE("a group keeps its messages for members that are away, and prefers those that are there",
+          "[core]") {
   World world({.shards = 2});
   Peer& away = world.client(world.named("away", 0), false, 100);
   away.subscribe(1, "$share/g/a", 1);

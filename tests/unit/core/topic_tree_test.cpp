@@ -276,16 +276,11 @@ TEST_CASE("Coming and going does not make the tree grow") {
   const auto filter = [](std::uint64_t i) {
     const std::string id = std::to_string(1'000'000'000 + i * 7919);
     switch (i % 5) {
-      case 0:
-        return "exact/" + id + "/x";
-      case 1:
-        return "device/" + id + "/+/telemetry";
-      case 2:
-        return "site/" + id + "/#";
-      case 3:
-        return "+/" + std::string(i % 90, 'x') + id;
-      default:
-        return "n/" + std::string(i % 70, '/') + "+/" + id;
+      case 0: return "exact/" + id + "/x";
+      case 1: return "device/" + id + "/+/telemetry";
+      case 2: return "site/" + id + "/#";
+      case 3: return "+/" + std::string(i % 90, 'x') + id;
+      default: return "n/" + std::string(i % 70, '/') + "+/" + id;
     }
   };
   std::vector<std::uint64_t> live;

@@ -38,7 +38,8 @@ TEST_CASE("a publisher is answered when its message is safe, not before", "[core
   CHECK(world.store().count("to/2/") == 0);
 }
 
-TEST_CASE("acknowledgements leave in the order of the messages, whatever each waits for", "[core]") {
+TEST_CASE("acknowledgements leave in the order of the messages, whatever each waits for",
+          "[core]") {
   World world({.hold_commits = true});
   receiver(world, "to");
   Peer& from = world.client("from");
@@ -71,7 +72,8 @@ TEST_CASE("what its receiver acknowledged before it could be written is never wr
   CHECK(world.metric(Metric::QueueStored) == 1);
 }
 
-TEST_CASE("a failed commit answers nothing, and nothing is answered or written after it", "[core]") {
+TEST_CASE("a failed commit answers nothing, and nothing is answered or written after it",
+          "[core]") {
   World world({.hold_commits = true});
   Peer& to = receiver(world, "to");
   Peer& from = world.client("from");
@@ -154,12 +156,14 @@ TEST_CASE("more share groups than a sum of weights could hold take part in one m
   CHECK(from.said() == Words{"PUBACK 1"});
   std::size_t received = 0;
   for (Words words = member.said(); !words.empty(); words = member.said()) {
-    for (std::size_t i = 0; i < words.size(); ++i) member.puback(static_cast<std::uint16_t>(++received));
+    for (std::size_t i = 0; i < words.size(); ++i)
+      member.puback(static_cast<std::uint16_t>(++received));
   }
   CHECK(received == 10'000);
 }
 
-TEST_CASE("a message refused after its publisher went may be sent again and is not taken for known", "[core]") {
+TEST_CASE("a message refused after its publisher went may be sent again and is not taken for known",
+          "[core]") {
   WorldOptions options{.shards = 2, .hold_commits = true};
   options.limits.queue_messages_max = 1;
   World world(options);
@@ -236,7 +240,8 @@ TEST_CASE("a commit has the strongest level that anything in it was promised", "
   CHECK(world.held.front().second.durability == Durability::Fsync);
 }
 
-TEST_CASE("a listener's level holds for what is published over it, unless a topic's is stronger", "[core]") {
+TEST_CASE("a listener's level holds for what is published over it, unless a topic's is stronger",
+          "[core]") {
   WorldOptions options;
   options.hold_commits = true;
   options.shards = GENERATE(1u, 2u);
@@ -262,7 +267,8 @@ TEST_CASE("a listener's level holds for what is published over it, unless a topi
   }
 }
 
-TEST_CASE("with no promise QoS 1 is answered at once and stored all the same, QoS 2 waits", "[core]") {
+TEST_CASE("with no promise QoS 1 is answered at once and stored all the same, QoS 2 waits",
+          "[core]") {
   WorldOptions options;
   options.hold_commits = true;
   options.shards = GENERATE(1u, 2u);

@@ -16,18 +16,21 @@ std::string sum(std::string_view a, std::string_view b) {
 }  // namespace
 
 TEST_CASE("numbers are read and written with all their digits", "[decimal]") {
-  const auto text = GENERATE(as<std::string>(), "0", "7", "-7", "54.98", "10.0", "1.50", "0.001", "-0.5",
-                             "9007199254740993", "1234567890123456789012345678901234", "0.1234567890123456789012345678901234",
-                             "1E40", "1.5E-12", "-9.999E999", "1E-999");
+  const auto text =
+      GENERATE(as<std::string>(), "0", "7", "-7", "54.98", "10.0", "1.50", "0.001", "-0.5",
+               "9007199254740993", "1234567890123456789012345678901234",
+               "0.1234567890123456789012345678901234", "1E40", "1.5E-12", "-9.999E999", "1E-999");
   CHECK(text_of(number(text)) == text);
 }
 
 TEST_CASE("what AWS does not call a number is none", "[decimal]") {
-  const auto text = GENERATE(as<std::string>(), "", "-", "+5", ".5", "5.", "1E", "1E+3", " 1", "1 ", "1e3x", "0x10", "--1");
+  const auto text = GENERATE(as<std::string>(), "", "-", "+5", ".5", "5.", "1E", "1E+3", " 1", "1 ",
+                             "1e3x", "0x10", "--1");
   CHECK_FALSE(read_decimal(text));
 }
 
-TEST_CASE("a number beyond the documented magnitudes is none, one below them is zero", "[decimal]") {
+TEST_CASE("a number beyond the documented magnitudes is none, one below them is zero",
+          "[decimal]") {
   CHECK_FALSE(read_decimal("1E1000"));
   CHECK_FALSE(read_decimal("12E999"));
   CHECK(text_of(number("1E-1000")) == "0");

@@ -31,7 +31,8 @@ TEST_CASE("a document comes out as it went in, without blanks", "[json]") {
 TEST_CASE("of members with one key the last counts", "[json]") {
   CHECK(again(R"({"a":1,"b":2,"a":3})") == R"({"a":3,"b":2})");
   std::string large = "{";
-  for (int i = 0; i < 200; ++i) large += "\"k" + std::to_string(i % 100) + "\":" + std::to_string(i) + ",";
+  for (int i = 0; i < 200; ++i)
+    large += "\"k" + std::to_string(i % 100) + "\":" + std::to_string(i) + ",";
   large.back() = '}';
   Arena arena;
   const Value value = read(large, arena).value;
@@ -42,8 +43,10 @@ TEST_CASE("of members with one key the last counts", "[json]") {
 TEST_CASE("what is no JSON is refused with its kind of fault", "[json]") {
   CHECK(fault_of("") == ReadFault::Empty);
   CHECK(fault_of(" \n") == ReadFault::Empty);
-  const auto text = GENERATE(as<std::string>(), "{", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{a:1}", "'x'", "01", "1.", "-", "+1",
-                             ".5", "1e", "tru", "truex", "\"a", "\"\\x\"", "\"\\u12\"", "\"a\nb\"", "1 2", "nan", "\"\\", "[\"\\\"]");
+  const auto text =
+      GENERATE(as<std::string>(), "{", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":}", "{a:1}", "'x'", "01",
+               "1.", "-", "+1", ".5", "1e", "tru", "truex", "\"a", "\"\\x\"", "\"\\u12\"",
+               "\"a\nb\"", "1 2", "nan", "\"\\", "[\"\\\"]");
   CHECK(fault_of(text) == ReadFault::Syntax);
 }
 
@@ -56,7 +59,9 @@ TEST_CASE("bytes that are no UTF-8 are no JSON", "[json]") {
 }
 
 TEST_CASE("documents nest 64 deep and no deeper", "[json]") {
-  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
   CHECK(fault_of(nested(64)) == ReadFault::None);
   CHECK(fault_of(nested(65)) == ReadFault::TooDeep);
   CHECK(fault_of(std::string(1'000'000, '[')) == ReadFault::TooDeep);

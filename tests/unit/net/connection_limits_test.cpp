@@ -11,7 +11,8 @@ namespace twinmq::net {
 TEST_CASE("an address has as many connections as it may, whatever its ports and its notation are") {
   AddressCount addresses(2);
   std::vector<std::optional<AddressCount::Place>> places;
-  for (const char* peer : {"10.0.0.1:7", "10.0.0.1:8", "10.0.0.1:9", "10.0.0.1", "[::ffff:10.0.0.1]:7", "10.0.0.2:7"})
+  for (const char* peer :
+       {"10.0.0.1:7", "10.0.0.1:8", "10.0.0.1:9", "10.0.0.1", "[::ffff:10.0.0.1]:7", "10.0.0.2:7"})
     places.push_back(addresses.enter(peer));
   CHECK(places[0]);
   CHECK(places[1]);

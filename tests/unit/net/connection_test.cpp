@@ -284,7 +284,9 @@ TEST_CASE("a wake from another thread and a timer end the caller's wait") {
   CHECK(::epoll_wait(outer.get(), &event, 1, 0) == 0);
 }
 
-TEST_CASE("a connection with filters tells its link the facts before the first byte, and speaks through them") {
+TEST_CASE(
+    "a connection with filters tells its link the facts before the first byte, and speaks through "
+    "them") {
   Shell shell(toy::chain(std::make_unique<toy::Cipher>()));
   CHECK(shell.limits.handshakes.now() == 1);
   CHECK(shell.counters[Metric::HandshakesOpen] == 1);

@@ -254,7 +254,9 @@ TEST_CASE("a client of a Unix socket is known by its user and process") {
   CHECK_FALSE(accepting.users[0].empty());
 }
 
-TEST_CASE("while as many handshakes are under way as may be, clients of filtered listeners wait in the backlog") {
+TEST_CASE(
+    "while as many handshakes are under way as may be, clients of filtered listeners wait in the "
+    "backlog") {
   Accepting accepting;
   auto transport = std::make_shared<Transport>();
   transport->tls = tls_server();
@@ -283,8 +285,8 @@ TEST_CASE("the last place for a handshake is not given to two clients by two sha
   const Descriptor second = dial(accepting.listener->url());
   int other_accepted = 0;
   Acceptor other(*accepting.loop, accepting.limits, Tag{1'000},
-                 {[&](Descriptor, Listener&, Caller) { ++other_accepted; },
-                  [](const Listener&) {}, [](bool, std::string_view) {}});
+                 {[&](Descriptor, Listener&, Caller) { ++other_accepted; }, [](const Listener&) {},
+                  [](bool, std::string_view) {}});
   // As another shard would, between what the first one counts and what it does.
   accepting.meanwhile = [&] {
     other.start({accepting.listener.get()});

@@ -36,9 +36,8 @@ TEST_CASE("what is no listener url is refused with a reason") {
        {std::string(""), std::string("tcp://a:1"), std::string("mqtt://a:70000"),
         std::string("mqtt://a:x"), std::string("mqtt://a:"), std::string("mqtt://a"),
         std::string("mqtt://:1883"), std::string("mqtt://::1:1883"), std::string("mqtt://[::1:1"),
-        std::string("mqtt://a:1/path"),
-        std::string("unix://relative"), std::string("unix:///"), std::string("unix:///directory/"),
-        "unix:///" + std::string(200, 'x')}) {
+        std::string("mqtt://a:1/path"), std::string("unix://relative"), std::string("unix:///"),
+        std::string("unix:///directory/"), "unix:///" + std::string(200, 'x')}) {
     INFO(bad);
     const auto result = parse_listener_url(bad);
     REQUIRE_FALSE(result.has_value());

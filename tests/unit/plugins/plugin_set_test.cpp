@@ -1,7 +1,7 @@
 #include "plugins/plugin_set.hpp"
 
-#include <catch2/catch.hpp>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -44,7 +44,8 @@ std::string call(PluginSet& set, std::string_view name, std::string_view argumen
 
 std::string ask(PluginSet& set, std::string_view name, std::string arguments) {
   std::promise<std::string> answer;
-  set.submit(name, std::move(arguments), [&](std::string text) { answer.set_value(std::move(text)); });
+  set.submit(name, std::move(arguments),
+             [&](std::string text) { answer.set_value(std::move(text)); });
   return answer.get_future().get();
 }
 
@@ -65,11 +66,13 @@ TEST_CASE("functions answer by name, at once or later", "[plugins]") {
 
 TEST_CASE("what throws is Undefined, counted and logged once in a while", "[plugins]") {
   std::vector<std::string> lines;
-  auto set = PluginSet::open({sample()}, [&](LogLevel, std::string_view event, const std::string& detail) {
-    lines.push_back(std::string(event) + " " + detail);
-  });
+  auto set =
+      PluginSet::open({sample()}, [&](LogLevel, std::string_view event, const std::string& detail) {
+        lines.push_back(std::string(event) + " " + detail);
+      });
   REQUIRE(set);
-  CHECK(lines == std::vector<std::string>{"plugin plugin=sample message=\"opened with no greeting\""});
+  CHECK(lines ==
+        std::vector<std::string>{"plugin plugin=sample message=\"opened with no greeting\""});
   CHECK(call(**set, "fail", "[]").empty());
   CHECK(call(**set, "twice", R"(["no number"])").empty());
   CHECK(ask(**set, "slow_fail", "[]").empty());
@@ -83,7 +86,8 @@ TEST_CASE("an aggregate sees every value, and a value it cannot take fails it", 
   const auto set = opened();
   json::Arena arena;
   const auto over = [&](std::string_view values) {
-    return json::text_of(set->aggregate("range_of", json::read(values, arena).value.items(), arena));
+    return json::text_of(
+        set->aggregate("range_of", json::read(values, arena).value.items(), arena));
   };
   CHECK(over("[3,9.5,4]") == "6.5");
   CHECK(over("[]").empty());
@@ -102,11 +106,15 @@ TEST_CASE("what cannot be opened names the plugin and its file", "[plugins]") {
   config.path = TWINMQ_SAMPLES "/old_abi.so";
   const auto old = PluginSet::open({config}, quiet);
   REQUIRE_FALSE(old);
-  CHECK_THAT(old.error().detail, Catch::StartsWith("here.toml:3:1: plugin \"sample\": " TWINMQ_SAMPLES "/old_abi.so was made for version 0"));
+  CHECK_THAT(old.error().detail,
+             Catch::StartsWith("here.toml:3:1: plugin \"sample\": " TWINMQ_SAMPLES
+                               "/old_abi.so was made for version 0"));
   config.path = TWINMQ_SAMPLES "/no_symbol.so";
-  CHECK_THAT(PluginSet::open({config}, quiet).error().detail, Catch::Contains("has no twinmq_plugin_abi()"));
+  CHECK_THAT(PluginSet::open({config}, quiet).error().detail,
+             Catch::Contains("has no twinmq_plugin_abi()"));
   config.path = "no_such_plugin";
-  CHECK_THAT(PluginSet::open({config}, quiet).error().detail, Catch::EndsWith("/lib/twinmq/plugins/no_such_plugin.so"));
+  CHECK_THAT(PluginSet::open({config}, quiet).error().detail,
+             Catch::EndsWith("/lib/twinmq/plugins/no_such_plugin.so"));
 }
 
 TEST_CASE("a sink of a plugin delivers, refuses, and tries again after an exception", "[plugins]") {
@@ -120,7 +128,8 @@ TEST_CASE("a sink of a plugin delivers, refuses, and tries again after an except
   REQUIRE(sink);
   const auto deliver = [&](std::vector<std::string> payloads) {
     std::vector<SinkEntry> batch;
-    for (std::string& each : payloads) batch.push_back({"id" + std::to_string(batch.size()), "t", "", std::move(each), {}});
+    for (std::string& each : payloads)
+      batch.push_back({"id" + std::to_string(batch.size()), "t", "", std::move(each), {}});
     return (*sink)->deliver(batch);
   };
   CHECK(deliver({"1", "2"}).kind == SinkVerdict::Kind::Delivered);
@@ -130,7 +139,8 @@ TEST_CASE("a sink of a plugin delivers, refuses, and tries again after an except
   CHECK(thrown.kind == SinkVerdict::Kind::Retry);
   CHECK(thrown.why == "\"sink threw\"");
   auto waiting = std::async(std::launch::async, [&] { return deliver({"\"wait\""}); });
-  while (waiting.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) (*sink)->cancel();
+  while (waiting.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)
+    (*sink)->cancel();
   const SinkVerdict cancelled = waiting.get();
   CHECK(cancelled.why == "cancelled");
   CHECK(deliver({"3"}).why == "an earlier delivery still runs");
@@ -163,11 +173,14 @@ class Inner final : public Authenticator, public Authorizer {
  public:
   std::optional<AuthenticationResult> decide(const Credentials& credentials) override {
     AuthenticationResult result;
-    result.code = credentials.username == "known" ? ReasonCode::Success : ReasonCode::BadUserNameOrPassword;
+    result.code =
+        credentials.username == "known" ? ReasonCode::Success : ReasonCode::BadUserNameOrPassword;
     return result;
   }
   std::unique_ptr<Authentication> start(std::string_view) override { return nullptr; }
-  bool may(const Identity&, Action, std::string_view topic, QoS, bool) override { return topic != "mine"; }
+  bool may(const Identity&, Action, std::string_view topic, QoS, bool) override {
+    return topic != "mine";
+  }
   bool checks_receive() const override { return false; }
 };
 
@@ -185,7 +198,8 @@ TEST_CASE("an authenticator of a plugin comes before the broker's own", "[plugin
     CHECK_FALSE(door->decide(credentials));
     const auto conversation = door->start("");
     std::promise<AuthenticationResult> result;
-    conversation->begin(credentials, [&](AuthenticationResult answer) { result.set_value(std::move(answer)); });
+    conversation->begin(credentials,
+                        [&](AuthenticationResult answer) { result.set_value(std::move(answer)); });
     return result.get_future().get();
   };
   CHECK(enter("guest").code == ReasonCode::Success);

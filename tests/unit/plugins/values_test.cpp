@@ -12,8 +12,10 @@
 namespace twinmq::plugins {
 
 TEST_CASE("a value comes back from a plugin as it was shown", "[plugins]") {
-  for (const std::string text : {"null", "true", "false", "0", "-7", "9007199254740993", "2.5", "-0.001", "\"\"", "\"a\\u0000b\"",
-                                 "[]", "{}", R"([1,[2,{"a":null}],"x"])", R"({"a":{"b":[1.5,true]},"c":"d"})"}) {
+  for (const std::string text :
+       {"null", "true", "false", "0", "-7", "9007199254740993", "2.5", "-0.001", "\"\"",
+        "\"a\\u0000b\"", "[]", "{}", R"([1,[2,{"a":null}],"x"])",
+        R"({"a":{"b":[1.5,true]},"c":"d"})"}) {
     json::Arena arena;
     const json::ReadResult read = json::read(text, arena);
     REQUIRE(read);

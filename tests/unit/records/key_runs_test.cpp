@@ -6,7 +6,8 @@
 
 using namespace twinmq::records;
 
-TEST_CASE("The deliveries of one session are one run, and so is every shadow's document by itself") {
+TEST_CASE(
+    "The deliveries of one session are one run, and so is every shadow's document by itself") {
   const auto delivery = [](std::string_view client, std::uint64_t sequence) {
     return session_key(client, SessionRecordKind::Delivery, delivery_rest(sequence));
   };

@@ -6,7 +6,8 @@ using namespace twinmq;
 using namespace twinmq::records;
 
 TEST_CASE("a stored rule reads back as it was written, and as nothing else", "[records]") {
-  const RuleRecord record{WallTime(Milliseconds(1)), WallTime(Milliseconds(2)), "sql = \"SELECT * FROM 'a'\"\n"};
+  const RuleRecord record{WallTime(Milliseconds(1)), WallTime(Milliseconds(2)),
+                          "sql = \"SELECT * FROM 'a'\"\n"};
   const std::string key = rule_key("hot");
   CHECK(rule_of_key(key) == "hot");
   const std::string value = encode_rule(record);

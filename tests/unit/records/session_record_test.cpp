@@ -151,8 +151,8 @@ TEST_CASE("A delivery may refer to a message that several have, and tells where 
   const auto apart = decode_delivery(*parse_session_key(key), record, kNow);
   REQUIRE_FALSE(apart);
   CHECK(apart.error().detail == "its message is not in the store");
-  const auto read =
-      decode_delivery(*parse_session_key(key), record + encode_message(*stored.message, kNow), kNow);
+  const auto read = decode_delivery(*parse_session_key(key),
+                                    record + encode_message(*stored.message, kNow), kNow);
   REQUIRE(read);
   CHECK(read->common_message == stored.common_message);
   CHECK(read->message->payload() == stored.message->payload());

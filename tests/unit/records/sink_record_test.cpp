@@ -9,7 +9,8 @@ TEST_CASE("a sink's keys sort by lane and sequence, and read back") {
   const std::string key = sink_key(kSinkPrefix, "rule/0", 3, 260);
   CHECK(key.starts_with(sink_prefix(kSinkPrefix, "rule/0")));
   CHECK(key < sink_key(kSinkPrefix, "rule/0", 3, 261));
-  CHECK(sink_key(kSinkPrefix, "rule/0", 3, ~std::uint64_t{0}) < sink_key(kSinkPrefix, "rule/0", 4, 0));
+  CHECK(sink_key(kSinkPrefix, "rule/0", 3, ~std::uint64_t{0}) <
+        sink_key(kSinkPrefix, "rule/0", 4, 0));
   const auto parsed = parse_sink_key(key);
   REQUIRE(parsed);
   CHECK(parsed->sink == "rule/0");

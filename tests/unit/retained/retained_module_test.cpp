@@ -165,7 +165,8 @@ TEST_CASE("Replays under random changes hold to the rules of matching") {
   }
 }
 
-TEST_CASE("A replay survives changes, misses nothing that stays, and shows nothing that came later") {
+TEST_CASE(
+    "A replay survives changes, misses nothing that stays, and shows nothing that came later") {
   std::mt19937 random(4);
   for (int round = 0; round < 200; ++round) {
     RetainedModule retained({}, random());
@@ -361,7 +362,8 @@ TEST_CASE("What was stored comes back after a restart, for the shard it belongs 
   CHECK(retained.corrupt_records() == 0);
 }
 
-TEST_CASE("What the broker tells of itself is kept in memory alone, and old records of it are erased") {
+TEST_CASE(
+    "What the broker tells of itself is kept in memory alone, and old records of it are erased") {
   MapStore store;
   {
     RetainedModule retained({}, 1);

@@ -39,14 +39,18 @@ TEST_CASE("dropped messages are told once a second and reason, with their number
   const auto first = drops.pass(0);
   REQUIRE(first.size() == 2);
   CHECK(first[0].topic == "$twinmq/events/dropped/queue_full");
-  CHECK(first[0].payload == R"({"reason":"queue_full","clientId":"c\"1","topic":"a/b","count":2,"timestamp":1700000000000})");
+  CHECK(
+      first[0].payload ==
+      R"({"reason":"queue_full","clientId":"c\"1","topic":"a/b","count":2,"timestamp":1700000000000})");
   CHECK(first[1].topic == "$twinmq/events/dropped/hops");
   for (int i = 0; i < 5; ++i) drops.events.on_drop({Reason::QueueFull, "c3", "a/d"});
   drops.events.on_drop({Reason::Expired, "c3", "a/d"});
   CHECK(drops.pass(999).size() == 1);
   const auto later = drops.pass(1);
   REQUIRE(later.size() == 1);
-  CHECK(later[0].payload == R"({"reason":"queue_full","clientId":"c3","topic":"a/d","count":5,"timestamp":1700000001000})");
+  CHECK(
+      later[0].payload ==
+      R"({"reason":"queue_full","clientId":"c3","topic":"a/d","count":5,"timestamp":1700000001000})");
   CHECK(drops.events.next_deadline() == kNever);
 }
 

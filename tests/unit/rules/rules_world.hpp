@@ -24,8 +24,8 @@ class Collected final : public Reaction {
  public:
   Batch& records() override { return batch; }
   void publish(const MessageParts& message) override {
-    published.push_back({std::string(message.topic), std::string(message.payload), std::string(message.properties),
-                         message.qos, message.retain});
+    published.push_back({std::string(message.topic), std::string(message.payload),
+                         std::string(message.properties), message.qos, message.retain});
   }
   void publish_after_commit(const MessageParts&) override {}
   void after_commit(std::function<void()>) override {}
@@ -44,7 +44,9 @@ class Host final : public ServiceHost {
   bool is_home(std::string_view) const override { return home; }
   Now now() const override { return at; }
   std::uint64_t random() override { return ++drawn, chance; }
-  void subscribe(std::string_view filter, std::uint32_t tag) override { filters[std::string(filter)] = tag; }
+  void subscribe(std::string_view filter, std::uint32_t tag) override {
+    filters[std::string(filter)] = tag;
+  }
   bool has_receivers(std::string_view) const override { return heard; }
   void unsubscribe(std::string_view filter) override { filters.erase(std::string(filter)); }
   void react(const std::function<void(Reaction&)>& action) override {
@@ -59,7 +61,8 @@ class Host final : public ServiceHost {
     for (Published& each : reaction.published) resumed.push_back(std::move(each));
   }
   bool may(const Identity& identity, Action, std::string_view topic, QoS, bool) const override {
-    return identity.principal.starts_with("rule:") && topic != "forbidden" && !topic.starts_with("$aws/things/secret/");
+    return identity.principal.starts_with("rule:") && topic != "forbidden" &&
+           !topic.starts_with("$aws/things/secret/");
   }
   void log(LogLevel, std::string_view event, const std::string& detail) const override {
     lines.push_back(std::string(event) + " " + detail);

@@ -30,9 +30,12 @@ std::string written(std::string_view json) {
 
 TEST_CASE("CBOR says what JSON says", "[shadow]") {
   for (const char* text :
-       {"0", "23", "24", "255", "256", "65536", "4294967296", "18446744073709551615", "-1", "-24", "-25",
-        "-9223372036854775808", "1.5", "-0.1", "1e300", "true", "false", "null", "\"\"", "\"\xc3\xa9\"", "[]",
-        "[1,[2,[]]]", "{}", R"({"a":{"b":[1,null,"x"]},"c":1.25})"}) {
+       {"0",     "23",         "24",         "255",
+        "256",   "65536",      "4294967296", "18446744073709551615",
+        "-1",    "-24",        "-25",        "-9223372036854775808",
+        "1.5",   "-0.1",       "1e300",      "true",
+        "false", "null",       "\"\"",       "\"\xc3\xa9\"",
+        "[]",    "[1,[2,[]]]", "{}",         R"({"a":{"b":[1,null,"x"]},"c":1.25})"}) {
     INFO(text);
     const Json json = Json::parse(text);
     const auto read_back = json_of_cbor(cbor(json));
@@ -52,9 +55,10 @@ TEST_CASE("CBOR of unknown length, halves and the self-described tag are read", 
 
 TEST_CASE("what is no CBOR, or has no word in JSON, is refused", "[shadow]") {
   for (const std::string& bad :
-       {bytes({}), bytes({0x18}), bytes({0x61}), bytes({0x82, 1}), bytes({0xA1, 1, 1}), bytes({0x41, 'a'}),
-        bytes({0xF7}), bytes({0xF9, 0x7C, 0x00}), bytes({0xC1, 1}), bytes({1, 1}), bytes({0xFF}),
-        bytes({0x9F, 1}), bytes({0x1F}), bytes({0x7F, 0x41, 'a', 0xFF}), bytes({0x1C}),
+       {bytes({}), bytes({0x18}), bytes({0x61}), bytes({0x82, 1}), bytes({0xA1, 1, 1}),
+        bytes({0x41, 'a'}), bytes({0xF7}), bytes({0xF9, 0x7C, 0x00}), bytes({0xC1, 1}),
+        bytes({1, 1}), bytes({0xFF}), bytes({0x9F, 1}), bytes({0x1F}),
+        bytes({0x7F, 0x41, 'a', 0xFF}), bytes({0x1C}),
         bytes({0xBB, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF})})
     CHECK_FALSE(json_of_cbor(bad));
   CHECK_FALSE(json_of_cbor(std::string(100'000, '\x81')));
@@ -68,8 +72,8 @@ TEST_CASE("a request in CBOR is answered in CBOR on topics of its own", "[shadow
     return machine.handle({operation, {"T", "n"}, payload, 1000, true, false, true}, before);
   };
   const Outcome updated =
-      ask(Operation::Update, cbor(Json::parse(R"({"state":{"desired":{"a":1.5}},"clientToken":"t"})")),
-          std::nullopt);
+      ask(Operation::Update,
+          cbor(Json::parse(R"({"state":{"desired":{"a":1.5}},"clientToken":"t"})")), std::nullopt);
   REQUIRE(updated.code == 200);
   CHECK(updated.messages.front().topic == "$aws/things/T/shadow/name/n/update/delta");
   CHECK(updated.messages.back().topic == "$twinmq/things/T/shadow/name/n/cbor/update/accepted");
@@ -82,7 +86,8 @@ TEST_CASE("a request in CBOR is answered in CBOR on topics of its own", "[shadow
   CHECK(Json::from_cbor(refused.messages.back().payload)["message"] == "Invalid CBOR");
 }
 
-TEST_CASE("changes are told in CBOR too where that is asked for, with the same contents", "[shadow]") {
+TEST_CASE("changes are told in CBOR too where that is asked for, with the same contents",
+          "[shadow]") {
   ShadowRules rules;
   rules.cbor_events = true;
   ShadowMachine machine(rules);

@@ -16,9 +16,9 @@ TEST_CASE("a query is read with its page and its token", "[shadow]") {
 }
 
 TEST_CASE("what is no query is refused with a reason", "[shadow]") {
-  for (const char* bad : {"", "[]", "{}", R"({"query":1})", R"({"query":""})", R"({"query":"a","limit":0})",
-                          R"({"query":"a","limit":"5"})", R"({"query":"a","nextToken":5})",
-                          R"({"query":"a","clientToken":5})"}) {
+  for (const char* bad : {"", "[]", "{}", R"({"query":1})", R"({"query":""})",
+                          R"({"query":"a","limit":0})", R"({"query":"a","limit":"5"})",
+                          R"({"query":"a","nextToken":5})", R"({"query":"a","clientToken":5})"}) {
     QueryRequest request;
     INFO(bad);
     const Refusal refusal = read_query_request(bad, request);

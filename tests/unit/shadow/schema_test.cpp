@@ -21,18 +21,21 @@ const Case kCases[] = {
     {R"({"type":"boolean"})", "true\nfalse", "0"},
     {R"({"enum":[1,"a",{"b":[1]}]})", "1.0\n\"a\"\n{\"b\":[1]}", "2\n\"b\"\n{\"b\":[]}"},
     {R"({"const":null})", "null", "0\nfalse"},
-    {R"({"minimum":0.1,"maximum":10})", "0.1\n10\n\"x\"", "0.0999999999999999999\n10.0000000000000001"},
+    {R"({"minimum":0.1,"maximum":10})", "0.1\n10\n\"x\"",
+     "0.0999999999999999999\n10.0000000000000001"},
     {R"({"exclusiveMinimum":0,"exclusiveMaximum":1})", "0.5", "0\n1"},
     {R"({"multipleOf":0.1})", "0.3\n1e3", "0.35"},
     {R"({"minLength":2,"maxLength":2})", "\"ab\"\n\"\xc3\xa9\xc3\xa9\"", "\"a\"\n\"abc\""},
     {R"({"pattern":"^v[0-9]+$"})", "\"v10\"\n5", "\"xv1\"\n\"v\""},
-    {R"({"items":{"type":"number"},"minItems":1,"maxItems":2})", "[1]\n[1,2]", "[]\n[1,2,3]\n[\"a\"]"},
+    {R"({"items":{"type":"number"},"minItems":1,"maxItems":2})", "[1]\n[1,2]",
+     "[]\n[1,2,3]\n[\"a\"]"},
     {R"({"prefixItems":[{"type":"string"}],"items":false})", "[]\n[\"a\"]", "[1]\n[\"a\",1]"},
     {R"({"uniqueItems":true})", "[1,2]\n[[1],[2]]", "[1,1.0]\n[{\"a\":1},{\"a\":1}]"},
     {R"({"contains":{"type":"string"}})", "[1,\"a\"]", "[1]\n[]"},
     {R"({"contains":{"const":1},"minContains":0,"maxContains":1})", "[]\n[1,2]", "[1,1]"},
     {R"({"required":["a"],"minProperties":1,"maxProperties":2})", R"({"a":1}
-{"a":1,"b":2})", R"({}
+{"a":1,"b":2})",
+     R"({}
 {"b":1}
 {"a":1,"b":1,"c":1})"},
     {R"({"properties":{"a":{"type":"string"}},"patternProperties":{"^n_":{"type":"number"}},"additionalProperties":false})",
@@ -138,7 +141,8 @@ TEST_CASE("a form with stars means any characters in their place", "[shadow]") {
 }
 
 TEST_CASE("only the shadows that a schema names keep to it", "[shadow]") {
-  auto set = SchemaSet::compile({{"lamp-*", "", "f", R"({"properties":{"reported":{"required":["a"]}}})"}});
+  auto set = SchemaSet::compile(
+      {{"lamp-*", "", "f", R"({"properties":{"reported":{"required":["a"]}}})"}});
   REQUIRE(set);
   ShadowRules rules;
   rules.schemas = *set;

@@ -48,9 +48,9 @@ TEST_CASE("versions are told from the latest, with who made them", "[shadow]") {
 }
 
 TEST_CASE("the difference of two versions is what to set and what to remove", "[shadow]") {
-  const Json answer = Json::parse(difference_answer(entry(2, 1, R"({"a":1,"b":{"c":1,"d":2},"e":5})"),
-                                                    entry(4, 2, R"({"a":1,"b":{"c":2},"f":6})"),
-                                                    std::nullopt));
+  const Json answer =
+      Json::parse(difference_answer(entry(2, 1, R"({"a":1,"b":{"c":1,"d":2},"e":5})"),
+                                    entry(4, 2, R"({"a":1,"b":{"c":2},"f":6})"), std::nullopt));
   CHECK(answer == Json::parse(R"({"from":2,"to":4,"changed":{"desired":{"b":{"c":2},"f":6}},
                                   "removed":{"desired":{"b":{"d":null},"e":null}}})"));
 }
@@ -65,8 +65,8 @@ TEST_CASE("bytes that are no version are passed over", "[shadow]") {
 }
 
 TEST_CASE("a request for history is whole numbers that make sense", "[shadow]") {
-  for (const char* bad : {"x", "[]", R"({"limit":0})", R"({"limit":101})", R"({"before":0})", R"({"from":1})",
-                          R"({"from":"1","to":2})", R"({"clientToken":1})"}) {
+  for (const char* bad : {"x", "[]", R"({"limit":0})", R"({"limit":101})", R"({"before":0})",
+                          R"({"from":1})", R"({"from":"1","to":2})", R"({"clientToken":1})"}) {
     HistoryRequest request;
     INFO(bad);
     CHECK(read_history_request(bad, request).code == 400);

@@ -37,7 +37,8 @@ TEST_CASE("an index is in the order of its values", "[shadow]") {
     last = *keys.begin();
     CHECK(record_of_index_key(last, kPaths[0]) == std::string("dT\0", 3));
   }
-  for (const char* value : {R"("")", R"("\u0000")", R"("\u0001")", R"("a")", R"("a\u0000")", R"("ab")"}) {
+  for (const char* value :
+       {R"("")", R"("\u0000")", R"("\u0001")", R"("a")", R"("a\u0000")", R"("ab")"}) {
     INFO(value);
     const auto keys = keys_of(value);
     REQUIRE(keys.size() == 1);
@@ -68,9 +69,9 @@ TEST_CASE("every document that a comparison holds for lies in its range", "[shad
 }
 
 TEST_CASE("a condition that is not bound to an index has no range", "[shadow]") {
-  for (const char* condition :
-       {"reported.v < 20 OR connected = true", "NOT reported.v = 5", "reported.v <> 5", "reported.w = 5",
-        "reported.v + 1 = 5", "reported.v > '5'", "true", "reported.v = reported.w", "(("}) {
+  for (const char* condition : {"reported.v < 20 OR connected = true", "NOT reported.v = 5",
+                                "reported.v <> 5", "reported.w = 5", "reported.v + 1 = 5",
+                                "reported.v > '5'", "true", "reported.v = reported.w", "(("}) {
     INFO(condition);
     CHECK_FALSE(range_of(condition, kPaths));
   }

@@ -364,9 +364,10 @@ TEST_CASE("an update below $twinmq may ask for values that must be there", "[sha
 TEST_CASE("desired keys with a time to live are removed like keys set to null", "[shadow]") {
   Shadow shadow;
   shadow.extended = true;
-  CHECK(shadow.update(
-            R"({"state":{"desired":{"open":true,"o":{"x":1,"y":2},"stay":1}},"ttl":{"open":30,"o":60}})")
-            ["version"] == 1);
+  CHECK(
+      shadow.update(
+          R"({"state":{"desired":{"open":true,"o":{"x":1,"y":2},"stay":1}},"ttl":{"open":30,"o":60}})")
+          ["version"] == 1);
   CHECK(expiry_of(*shadow.stored) == 1030);
   shadow.now = 1029;
   CHECK(shadow.ask(Operation::Expire, "").change == Outcome::Change::None);

@@ -73,7 +73,8 @@ class Shard final : public ServiceHost {
     return *told;
   }
   void update_later(const ShadowName& shadow, std::string_view payload) {
-    service->ask(Operation::Update, shadow, payload, [](const DirectAnswer&) {}, {}, true);
+    service->ask(
+        Operation::Update, shadow, payload, [](const DirectAnswer&) {}, {}, true);
   }
   Json history(const ShadowName& shadow) {
     const DirectAnswer answer =
@@ -168,7 +169,9 @@ const ShadowName kLamp{"lamp", ""};
 
 }  // namespace
 
-TEST_CASE("a peek reads a document from the store, and later without waiting for changes to be safe", "[shadow]") {
+TEST_CASE(
+    "a peek reads a document from the store, and later without waiting for changes to be safe",
+    "[shadow]") {
   Shard shard(ShadowConfig{});
   CHECK(shard.peek(kLamp).code == 404);
   CHECK(shard.ask(Operation::Update, kLamp, R"({"state":{"reported":{"n":1}}})").code == 200);
@@ -179,7 +182,8 @@ TEST_CASE("a peek reads a document from the store, and later without waiting for
   const auto present = shard.peek_now(kLamp);
   REQUIRE(present);
   CHECK(Json::parse(present->body).at("state").at("reported").at("n") == 2);
-  for (const ShadowName& bad : {ShadowName{"a/b", ""}, ShadowName{"", ""}, ShadowName{"a", "b/c"}, ShadowName{"+", ""}})
+  for (const ShadowName& bad :
+       {ShadowName{"a/b", ""}, ShadowName{"", ""}, ShadowName{"a", "b/c"}, ShadowName{"+", ""}})
     CHECK(shard.peek(bad).code == 400);
 }
 
@@ -189,8 +193,9 @@ TEST_CASE("versions go when they are too old, and only those", "[shadow]") {
   config.history_hours = 24;
   Shard shard(config);
   for (int value : {1, 2, 3}) {
-    CHECK(shard.ask(Operation::Update, kLamp,
-                    R"({"state":{"desired":{"on":)" + std::to_string(value) + "}}}")
+    CHECK(shard
+              .ask(Operation::Update, kLamp,
+                   R"({"state":{"desired":{"on":)" + std::to_string(value) + "}}}")
               .code == 200);
     shard.pass(Seconds(3600 * 10));
   }
@@ -229,8 +234,9 @@ TEST_CASE("of many versions the last are kept", "[shadow]") {
   config.history_versions = 3;
   Shard shard(config);
   for (int value = 1; value <= 7; ++value)
-    CHECK(shard.ask(Operation::Update, kLamp,
-                    R"({"state":{"desired":{"on":)" + std::to_string(value) + "}}}")
+    CHECK(shard
+              .ask(Operation::Update, kLamp,
+                   R"({"state":{"desired":{"on":)" + std::to_string(value) + "}}}")
               .version == value);
   const Json kept = shard.history(kLamp);
   REQUIRE(kept.size() == 3);
@@ -239,7 +245,8 @@ TEST_CASE("of many versions the last are kept", "[shadow]") {
   CHECK(shard.store.count('h') == 3);
 }
 
-TEST_CASE("a deleted shadow counts on for its time, then it and its versions are gone", "[shadow]") {
+TEST_CASE("a deleted shadow counts on for its time, then it and its versions are gone",
+          "[shadow]") {
   ShadowConfig config;
   config.history_versions = 3;
   Shard shard(config);
@@ -256,14 +263,17 @@ TEST_CASE("a deleted shadow counts on for its time, then it and its versions are
 
 TEST_CASE("keys whose time is over while the broker is down go when it starts", "[shadow]") {
   Shard shard({});
-  CHECK(shard.ask(Operation::Update, kLamp, R"({"state":{"desired":{"open":1,"on":2}},"ttl":{"open":30}})")
+  CHECK(shard
+            .ask(Operation::Update, kLamp,
+                 R"({"state":{"desired":{"open":1,"on":2}},"ttl":{"open":30}})")
             .code == 200);
   shard.pass(Seconds(29));
   CHECK(Json::parse(shard.ask(Operation::Get, kLamp).body)["state"]["desired"].size() == 2);
   shard.restart();
   shard.published.clear();
   shard.pass(Seconds(2));
-  CHECK(std::count(shard.published.begin(), shard.published.end(), "$twinmq/things/lamp/shadow/removed") == 1);
+  CHECK(std::count(shard.published.begin(), shard.published.end(),
+                   "$twinmq/things/lamp/shadow/removed") == 1);
   const DirectAnswer left = shard.ask(Operation::Get, kLamp);
   CHECK(left.version == 2);
   CHECK(Json::parse(left.body)["state"]["desired"] == Json{{"on", 2}});

@@ -26,7 +26,8 @@ class Folder {
   ~Folder() { fs::remove_all(path_); }
   std::string file(const std::string& name) const { return (path_ / name).string(); }
   std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
+    return static_cast<std::size_t>(
+        std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
   }
 
  private:
@@ -89,10 +90,16 @@ TEST_CASE("a file that grows beyond its limit is kept under another name, and th
 
 TEST_CASE("only files that the sink itself put aside are removed, the oldest first") {
   const Folder folder;
-  const std::vector<std::string> others = {"out.txt", "out.20200101-000000", "out.2020.0", "out.20200101-000000.x",
-                                           "out.b.20200101-000000.0", "out.20200101_000000.0", "outer.20200101-000000.0"};
+  const std::vector<std::string> others = {"out.txt",
+                                           "out.20200101-000000",
+                                           "out.2020.0",
+                                           "out.20200101-000000.x",
+                                           "out.b.20200101-000000.0",
+                                           "out.20200101_000000.0",
+                                           "outer.20200101-000000.0"};
   for (const std::string& name : others) std::ofstream(folder.file(name)) << "other\n";
-  for (const char* name : {"out.20200101-000000.2", "out.20200101-000000.10", "out.20190101-000000.7"})
+  for (const char* name :
+       {"out.20200101-000000.2", "out.20200101-000000.10", "out.20190101-000000.7"})
     std::ofstream(folder.file(name)) << "kept\n";
   auto sink = FileSink::open({.path = folder.file("out"), .rotate_bytes = 1, .files_max = 2});
   REQUIRE(sink);
@@ -105,11 +112,16 @@ TEST_CASE("only files that the sink itself put aside are removed, the oldest fir
   CHECK(folder.files() == others.size() + 3);
 }
 
-TEST_CASE("a file that is old enough is kept under another name, also when it was begun before a restart") {
+TEST_CASE(
+    "a file that is old enough is kept under another name, also when it was begun before a "
+    "restart") {
   const Folder folder;
   Clock clock;
   const auto open = [&] {
-    return FileSink::open({.path = folder.file("out"), .rotate_seconds = 3600, .files_max = 0, .wall = clock.reader()});
+    return FileSink::open({.path = folder.file("out"),
+                           .rotate_seconds = 3600,
+                           .files_max = 0,
+                           .wall = clock.reader()});
   };
   auto sink = open();
   REQUIRE(sink);
@@ -169,7 +181,8 @@ TEST_CASE("a link never leads a file out of the directories") {
   const auto sound = [&](const std::string& path, const std::string& directory) {
     const std::vector<std::string> directories = {folder.file(directory)};
     const bool checked = static_cast<bool>(check_file_place(folder.file(path), directories));
-    CHECK(checked == static_cast<bool>(FileSink::open({.path = folder.file(path), .directories = directories})));
+    CHECK(checked == static_cast<bool>(
+                         FileSink::open({.path = folder.file(path), .directories = directories})));
     return checked;
   };
   CHECK(sound("in/out", "in"));
@@ -187,7 +200,8 @@ TEST_CASE("a link that comes later is not followed when the next file begins") {
   const Folder folder;
   fs::create_directories(folder.file("in/day"));
   fs::create_directory(folder.file("outside"));
-  auto sink = FileSink::open({.path = folder.file("in/day/out"), .rotate_bytes = 1, .directories = {folder.file("in")}});
+  auto sink = FileSink::open(
+      {.path = folder.file("in/day/out"), .rotate_bytes = 1, .directories = {folder.file("in")}});
   REQUIRE(sink);
   deliver(**sink, {"1"});
   fs::rename(folder.file("in/day"), folder.file("in/before"));

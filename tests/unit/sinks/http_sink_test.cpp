@@ -104,7 +104,8 @@ TEST_CASE("each entry is a request of its own, with its identifier and the confi
 
 TEST_CASE("a batch goes as one array, or line by line") {
   using Body = HttpSinkOptions::Body;
-  const auto [body, text] = GENERATE(table<Body, std::string>({{Body::Array, "[1,2]"}, {Body::Lines, "1\n2\n"}}));
+  const auto [body, text] =
+      GENERATE(table<Body, std::string>({{Body::Array, "[1,2]"}, {Body::Lines, "1\n2\n"}}));
   Server server({200});
   const auto verdict = deliver({.url = server.url(), .body = body}, {entry_of("1"), entry_of("2")});
   server.end();
@@ -130,14 +131,20 @@ TEST_CASE("servers that are busy or broken are tried again, what they refuse is 
 TEST_CASE("a request holds neighbours with the same address and headers, in their order") {
   Server server({200, 200, 200, 200});
   std::vector<SinkEntry> batch;
-  for (const auto& [payload, path, plant, topic] : std::vector<std::tuple<std::string, std::string, std::string, std::string>>{
-           {"1", "/a", "x", "t"}, {"2", "/a", "x", "t"}, {"3", "/b", "x", "t"}, {"4", "/b", "y", "t"}, {"5", "/b", "y", "u"}}) {
+  for (const auto& [payload, path, plant, topic] :
+       std::vector<std::tuple<std::string, std::string, std::string, std::string>>{
+           {"1", "/a", "x", "t"},
+           {"2", "/a", "x", "t"},
+           {"3", "/b", "x", "t"},
+           {"4", "/b", "y", "t"},
+           {"5", "/b", "y", "u"}}) {
     batch.push_back(entry_of(payload));
     batch.back().url = server.url() + path;
     batch.back().headers = {{"X-Plant", plant}};
     batch.back().topic = topic;
   }
-  const auto verdict = deliver({.url = server.url(), .body = HttpSinkOptions::Body::Array, .one_topic = true}, batch);
+  const auto verdict = deliver(
+      {.url = server.url(), .body = HttpSinkOptions::Body::Array, .one_topic = true}, batch);
   server.end();
   CHECK(verdict.count == 5);
   REQUIRE(server.requests.size() == 4);
@@ -155,7 +162,8 @@ TEST_CASE("an entry whose address is not admitted is refused, and those before i
   std::vector<SinkEntry> batch = {entry_of("1"), entry_of("2"), entry_of("3")};
   batch[1].url = server.url() + "/admin";
   const auto admit = [&](const std::string& url) {
-    return url == server.url() ? Result<void>() : Result<void>(Error{ErrorCode::InvalidArgument, "not there"});
+    return url == server.url() ? Result<void>()
+                               : Result<void>(Error{ErrorCode::InvalidArgument, "not there"});
   };
   const auto verdict = deliver({.url = server.url(), .admit = admit}, batch);
   server.end();

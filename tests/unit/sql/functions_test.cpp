@@ -10,11 +10,29 @@ namespace twinmq::sql {
 
 TEST_CASE("functions over numbers", "[sql]") {
   const auto [expression, expected] = GENERATE(table<std::string, std::string>({
-      {"abs(-5)", "5"}, {"ceil('2.1')", "3"}, {"round(-1.5)", "-2"}, {"round('x')", "undefined"}, {"trunc(2.888, -3)", "2"},
-      {"trunc(2.888, '1.9')", "2.8"}, {"sign(0)", "0"}, {"mod(-7, 3)", "-1"}, {"remainder(8, 0)", "undefined"}, {"power(2, 10)", "1024"},
-      {"sqrt(2)", "1.4142135623730951"}, {"ln(0)", "undefined"}, {"log(100)", "2"}, {"exp(0)", "1"}, {"asin(2)", "undefined"},
-      {"bitnot(13)", "-14"}, {"bitand(13.9, '5')", "5"}, {"bitxor(-1, 1)", "-2"}, {"bitor('x', 1)", "undefined"}, {"nanvl(NULL, 3)", "3"},
-      {"nanvl('x', 3)", "\"x\""}, {"abs(NULL)", "undefined"}, {"floor(1E40)", "1E40"},
+      {"abs(-5)", "5"},
+      {"ceil('2.1')", "3"},
+      {"round(-1.5)", "-2"},
+      {"round('x')", "undefined"},
+      {"trunc(2.888, -3)", "2"},
+      {"trunc(2.888, '1.9')", "2.8"},
+      {"sign(0)", "0"},
+      {"mod(-7, 3)", "-1"},
+      {"remainder(8, 0)", "undefined"},
+      {"power(2, 10)", "1024"},
+      {"sqrt(2)", "1.4142135623730951"},
+      {"ln(0)", "undefined"},
+      {"log(100)", "2"},
+      {"exp(0)", "1"},
+      {"asin(2)", "undefined"},
+      {"bitnot(13)", "-14"},
+      {"bitand(13.9, '5')", "5"},
+      {"bitxor(-1, 1)", "-2"},
+      {"bitor('x', 1)", "undefined"},
+      {"nanvl(NULL, 3)", "3"},
+      {"nanvl('x', 3)", "\"x\""},
+      {"abs(NULL)", "undefined"},
+      {"floor(1E40)", "1E40"},
   }));
   INFO(expression);
   CHECK(value_of(expression) == expected);
@@ -22,16 +40,42 @@ TEST_CASE("functions over numbers", "[sql]") {
 
 TEST_CASE("functions over texts", "[sql]") {
   const auto [expression, expected] = GENERATE(table<std::string, std::string>({
-      {"concat('a', 1, true)", "\"a1true\""}, {"concat('a', NULL)", "undefined"}, {"concat([1], 2, [3])", "[1,2,3]"},
-      {"chr(48)", "\"0\""}, {"chr(-1)", "undefined"}, {"startswith(NULL, 'a')", "undefined"}, {"indexof('€uro', 'u')", "1"},
-      {"length('€')", "1"}, {"numbytes('€')", "3"}, {"length(false)", "5"}, {"length(missing)", "undefined"}, {"upper('straße é')", "\"STRAßE É\""},
-      {"lower(['HELLO'])", "\"[\\\"hello\\\"]\""}, {"lpad('a', '2')", "\"  a\""}, {"rpad('a', 1.9)", "\"a \""}, {"lpad('a', 'x')", "undefined"},
-      {"trim(' \t a \t')", "\"a\""}, {"rtrim(' a ')", "\" a\""}, {"replace('aaa', 'a', 'bb')", "\"bbbbbb\""}, {"replace('abc', '', 'x')", "\"abc\""},
-      {"substring('012345', 2, 4)", "\"23\""}, {"substring('€uro', 1, 2)", "\"u\""}, {"substring('012345', 4, 2)", "\"\""},
-      {"substring('012345', 99)", "\"\""}, {"regexp_replace('abcd', 'b(.*)', '$1-$0')", "\"acd-bcd\""}, {"regexp_replace('abc', 'x*', '-')", "\"-a-b-c-\""},
-      {"regexp_substr('abc', 'x')", "undefined"}, {"regexp_matches('abc', '(?=b)')", "undefined"}, {"regexp_replace('abc', 'b', '$2')", "undefined"},
-      {"split('a/b/c', '/')", "[\"a\",\"b\",\"c\"]"}, {"join([1,'a'], '-')", "\"1-a\""}, {"mask('secret', 2)", "\"****et\""},
-      {"slice([1,2,3,4], 1, 3)", "[2,3]"}, {"contains([1,2], 2.0)", "true"}, {"keys({'a':1})", "[\"a\"]"}, {"size([1,2])", "2"},
+      {"concat('a', 1, true)", "\"a1true\""},
+      {"concat('a', NULL)", "undefined"},
+      {"concat([1], 2, [3])", "[1,2,3]"},
+      {"chr(48)", "\"0\""},
+      {"chr(-1)", "undefined"},
+      {"startswith(NULL, 'a')", "undefined"},
+      {"indexof('€uro', 'u')", "1"},
+      {"length('€')", "1"},
+      {"numbytes('€')", "3"},
+      {"length(false)", "5"},
+      {"length(missing)", "undefined"},
+      {"upper('straße é')", "\"STRAßE É\""},
+      {"lower(['HELLO'])", "\"[\\\"hello\\\"]\""},
+      {"lpad('a', '2')", "\"  a\""},
+      {"rpad('a', 1.9)", "\"a \""},
+      {"lpad('a', 'x')", "undefined"},
+      {"trim(' \t a \t')", "\"a\""},
+      {"rtrim(' a ')", "\" a\""},
+      {"replace('aaa', 'a', 'bb')", "\"bbbbbb\""},
+      {"replace('abc', '', 'x')", "\"abc\""},
+      {"substring('012345', 2, 4)", "\"23\""},
+      {"substring('€uro', 1, 2)", "\"u\""},
+      {"substring('012345', 4, 2)", "\"\""},
+      {"substring('012345', 99)", "\"\""},
+      {"regexp_replace('abcd', 'b(.*)', '$1-$0')", "\"acd-bcd\""},
+      {"regexp_replace('abc', 'x*', '-')", "\"-a-b-c-\""},
+      {"regexp_substr('abc', 'x')", "undefined"},
+      {"regexp_matches('abc', '(?=b)')", "undefined"},
+      {"regexp_replace('abc', 'b', '$2')", "undefined"},
+      {"split('a/b/c', '/')", "[\"a\",\"b\",\"c\"]"},
+      {"join([1,'a'], '-')", "\"1-a\""},
+      {"mask('secret', 2)", "\"****et\""},
+      {"slice([1,2,3,4], 1, 3)", "[2,3]"},
+      {"contains([1,2], 2.0)", "true"},
+      {"keys({'a':1})", "[\"a\"]"},
+      {"size([1,2])", "2"},
   }));
   INFO(expression);
   CHECK(value_of(expression) == expected);
@@ -55,19 +99,26 @@ TEST_CASE("encode and decode carry bytes through texts", "[sql]") {
   CHECK(value_of("decode('%%%', 'base64')") == "null");
   CHECK(value_of("decode(missing, 'base64')") == "undefined");
   CHECK(value_of("decode('7b2261223a317d', 'hex').a") == "1");
-  CHECK(Bench("SELECT VALUE decode(*, 'cbor').a FROM '#'").run(std::string_view("\xa1\x61\x61\x18\x2a", 5)) == "42");
-  CHECK(Bench("SELECT VALUE decode(*, 'msgpack').a FROM '#'").run(std::string_view("\x81\xa1\x61\x2a", 4)) == "42");
+  CHECK(Bench("SELECT VALUE decode(*, 'cbor').a FROM '#'")
+            .run(std::string_view("\xa1\x61\x61\x18\x2a", 5)) == "42");
+  CHECK(Bench("SELECT VALUE decode(*, 'msgpack').a FROM '#'")
+            .run(std::string_view("\x81\xa1\x61\x2a", 4)) == "42");
   CHECK(Bench("SELECT VALUE decode(*, 'cbor') FROM '#'").run("\xff") == "null");
 }
 
 TEST_CASE("what is known about the message can be asked", "[sql]") {
-  Bench bench("SELECT topic() AS t, topic(0) AS z, topic('3') AS d, clientid() AS c, sourceip() AS i, principal() AS p, "
-              "username() AS u, timestamp() AS n FROM '#'");
+  Bench bench(
+      "SELECT topic() AS t, topic(0) AS z, topic('3') AS d, clientid() AS c, sourceip() AS i, "
+      "principal() AS p, "
+      "username() AS u, timestamp() AS n FROM '#'");
   bench.event.source_ip = "10.0.0.7";
   bench.event.user_name = "alice";
-  CHECK(bench.run("{}", 5) ==
-        R"({"t":"sensors/s1/data","d":"data","c":"dev-1","i":"10.0.0.7","p":"alice","u":"alice","n":5})");
-  CHECK(value_of("regexp_matches(newuuid(), '^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$')") == "true");
+  CHECK(
+      bench.run("{}", 5) ==
+      R"({"t":"sensors/s1/data","d":"data","c":"dev-1","i":"10.0.0.7","p":"alice","u":"alice","n":5})");
+  CHECK(value_of("regexp_matches(newuuid(), "
+                 "'^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$')") ==
+        "true");
   CHECK(value_of("rand() >= 0 AND rand() < 1") == "true");
 }
 
@@ -124,7 +175,8 @@ TEST_CASE("functions that remember answer over one message after the other", "[s
   CHECK(mean.run(R"({"a":5})") == R"({"m":4,"e":3.5})");
 
   Bench strange("SELECT anomaly(a, 20) AS r FROM '#'");
-  for (int i = 0; i < 20; ++i) CHECK(strange.run("{\"a\":" + std::to_string(10 + i % 3) + "}") == R"({"r":false})");
+  for (int i = 0; i < 20; ++i)
+    CHECK(strange.run("{\"a\":" + std::to_string(10 + i % 3) + "}") == R"({"r":false})");
   CHECK(strange.run(R"({"a":100})") == R"({"r":true})");
 }
 

@@ -1,4 +1,5 @@
-// What a statement or a message may be made of to hurt: each has a defined answer within its budget.
+// What a statement or a message may be made of to hurt: each has a defined answer within its
+// budget.
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -17,7 +18,8 @@ TEST_CASE("patterns that take other engines for ever are answered at once, or re
 }
 
 TEST_CASE("numbers that cannot be are Undefined", "[sql]") {
-  for (const char* expression : {"1 / 0", "1.5 % 0", "mod(1, 0)", "9.9E999 * 10", "power(10, 1000)", "sqrt(-1)", "ln(0)", "asin(2)", "0 / 0"}) {
+  for (const char* expression : {"1 / 0", "1.5 % 0", "mod(1, 0)", "9.9E999 * 10", "power(10, 1000)",
+                                 "sqrt(-1)", "ln(0)", "asin(2)", "0 / 0"}) {
     INFO(expression);
     CHECK(value_of(expression) == "undefined");
   }
@@ -40,8 +42,11 @@ TEST_CASE("lists without end are unnested within the budget", "[sql]") {
 }
 
 TEST_CASE("what is Undefined everywhere or no JSON matches nothing, and harms nothing", "[sql]") {
-  Bench bench("SELECT a.b.c + 1 AS x, upper(a.b) AS y, (SELECT v FROM q.r) AS z FROM '#' WHERE a.b.c > 1 OR isUndefined(a)");
-  for (const std::string_view payload : {"", "no json", "[1]", "5", "{\"a\":", "{\"a\":{\"b\":[]}}", "\xff\xfe", "null"}) {
+  Bench bench(
+      "SELECT a.b.c + 1 AS x, upper(a.b) AS y, (SELECT v FROM q.r) AS z FROM '#' WHERE a.b.c > 1 "
+      "OR isUndefined(a)");
+  for (const std::string_view payload :
+       {"", "no json", "[1]", "5", "{\"a\":", "{\"a\":{\"b\":[]}}", "\xff\xfe", "null"}) {
     INFO(payload);
     const std::string result = bench.run(payload);
     CHECK((result.starts_with("no match") || result.starts_with("{")));

@@ -8,8 +8,10 @@
 namespace twinmq::sql {
 namespace {
 
-std::string at(const std::string& path, std::string_view payload = R"({"a":{"b":[1,2,{"c":3}],"x y":4},"c":5})") {
-  return Bench("SELECT VALUE json_path(*, p) FROM '#'").run("{\"p\":\"" + path + "\"," + std::string(payload.substr(1)));
+std::string at(const std::string& path,
+               std::string_view payload = R"({"a":{"b":[1,2,{"c":3}],"x y":4},"c":5})") {
+  return Bench("SELECT VALUE json_path(*, p) FROM '#'")
+      .run("{\"p\":\"" + path + "\"," + std::string(payload.substr(1)));
 }
 
 }  // namespace
@@ -32,7 +34,8 @@ TEST_CASE("a path with a star or two dots leads to a list", "[sql]") {
 }
 
 TEST_CASE("what is no path is Undefined, and a long walk ends", "[sql]") {
-  for (const char* path : {"", "a", "$a", "$.", "$..", "$[", "$[1", "$['a", "$[x]", "$.a..", "$[99999999999999999999]"}) {
+  for (const char* path : {"", "a", "$a", "$.", "$..", "$[", "$[1", "$['a", "$[x]", "$.a..",
+                           "$[99999999999999999999]"}) {
     INFO(path);
     CHECK(at(path) == "undefined");
   }

@@ -8,7 +8,8 @@ namespace twinmq::sql {
 namespace {
 
 bool feeds_itself(std::string_view filters, std::string_view topic) {
-  const auto statement = Statement::compile("SELECT * FROM " + std::string(filters), {Dialect::Twinmq, Version::Twinmq});
+  const auto statement = Statement::compile("SELECT * FROM " + std::string(filters),
+                                            {Dialect::Twinmq, Version::Twinmq});
   REQUIRE(statement);
   return may_cover(*statement, topic);
 }

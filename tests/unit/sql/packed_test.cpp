@@ -49,7 +49,8 @@ TEST_CASE("MessagePack reads as its specification says", "[sql]") {
 }
 
 TEST_CASE("packed documents that are cut, endless or too deep are none", "[sql]") {
-  const auto hex = GENERATE(as<std::string>(), "", "a1", "9bffffffffffffffff", "7f6161", "62ff", "ff", "1c", "0000", "81");
+  const auto hex = GENERATE(as<std::string>(), "", "a1", "9bffffffffffffffff", "7f6161", "62ff",
+                            "ff", "1c", "0000", "81");
   CHECK(cbor(hex) == "none");
   std::string deep;
   for (int i = 0; i < 100'000; ++i) deep += "81";
@@ -62,7 +63,8 @@ TEST_CASE("packed documents that are cut, endless or too deep are none", "[sql]"
 }
 
 TEST_CASE("base64 goes there and back", "[sql]") {
-  for (const std::string bytes : {"", "a", "ab", "abc", "\xff\xfe\x00x"}) CHECK(from_base64(to_base64(bytes)) == bytes);
+  for (const std::string bytes : {"", "a", "ab", "abc", "\xff\xfe\x00x"})
+    CHECK(from_base64(to_base64(bytes)) == bytes);
   CHECK(from_base64("YQ") == "a");
   CHECK_FALSE(from_base64("Y"));
   CHECK_FALSE(from_base64("Y!=="));

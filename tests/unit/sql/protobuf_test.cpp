@@ -19,8 +19,8 @@ namespace pb = google::protobuf;
 
 using Field = pb::FieldDescriptorProto;
 
-Field& add(pb::DescriptorProto& message, const char* name, int number, Field::Type type, const char* type_name = nullptr,
-           bool repeated = false) {
+Field& add(pb::DescriptorProto& message, const char* name, int number, Field::Type type,
+           const char* type_name = nullptr, bool repeated = false) {
   Field& field = *message.add_field();
   field.set_name(name);
   field.set_number(number);
@@ -30,18 +30,19 @@ Field& add(pb::DescriptorProto& message, const char* name, int number, Field::Ty
   return field;
 }
 
-void add_map(pb::DescriptorProto& message, const char* name, const char* entry, int number, Field::Type key, Field::Type value,
-             const char* value_name = nullptr) {
+void add_map(pb::DescriptorProto& message, const char* name, const char* entry, int number,
+             Field::Type key, Field::Type value, const char* value_name = nullptr) {
   pb::DescriptorProto& nested = *message.add_nested_type();
   nested.set_name(entry);
   nested.mutable_options()->set_map_entry(true);
   add(nested, "key", 1, key);
   add(nested, "value", 2, value, value_name);
-  add(message, name, number, Field::TYPE_MESSAGE, (".plant.Reading." + std::string(entry)).c_str(), true);
+  add(message, name, number, Field::TYPE_MESSAGE, (".plant.Reading." + std::string(entry)).c_str(),
+      true);
 }
 
-// syntax = "proto3"; package plant; enum Mode { OFF = 0; ON = 1; } message Point { double x = 1; double y = 2; Point next = 3; }
-// message Reading { a field of every kind }
+// syntax = "proto3"; package plant; enum Mode { OFF = 0; ON = 1; } message Point { double x = 1;
+// double y = 2; Point next = 3; } message Reading { a field of every kind }
 pb::FileDescriptorProto reading_file() {
   pb::FileDescriptorProto file;
   file.set_name("lines/reading.proto");
@@ -62,18 +63,22 @@ pb::FileDescriptorProto reading_file() {
   reading.set_name("Reading");
   int number = 0;
   for (const auto& [name, type] :
-       {std::pair("i32", Field::TYPE_INT32), std::pair("s32", Field::TYPE_SINT32), std::pair("u32", Field::TYPE_UINT32),
-        std::pair("f32", Field::TYPE_FIXED32), std::pair("sf32", Field::TYPE_SFIXED32), std::pair("i64", Field::TYPE_INT64),
-        std::pair("s64", Field::TYPE_SINT64), std::pair("u64", Field::TYPE_UINT64), std::pair("f64", Field::TYPE_FIXED64),
-        std::pair("sf64", Field::TYPE_SFIXED64), std::pair("single", Field::TYPE_FLOAT), std::pair("whole", Field::TYPE_DOUBLE),
-        std::pair("flag", Field::TYPE_BOOL), std::pair("name", Field::TYPE_STRING), std::pair("raw", Field::TYPE_BYTES)})
+       {std::pair("i32", Field::TYPE_INT32), std::pair("s32", Field::TYPE_SINT32),
+        std::pair("u32", Field::TYPE_UINT32), std::pair("f32", Field::TYPE_FIXED32),
+        std::pair("sf32", Field::TYPE_SFIXED32), std::pair("i64", Field::TYPE_INT64),
+        std::pair("s64", Field::TYPE_SINT64), std::pair("u64", Field::TYPE_UINT64),
+        std::pair("f64", Field::TYPE_FIXED64), std::pair("sf64", Field::TYPE_SFIXED64),
+        std::pair("single", Field::TYPE_FLOAT), std::pair("whole", Field::TYPE_DOUBLE),
+        std::pair("flag", Field::TYPE_BOOL), std::pair("name", Field::TYPE_STRING),
+        std::pair("raw", Field::TYPE_BYTES)})
     add(reading, name, ++number, type);
   add(reading, "mode", 16, Field::TYPE_ENUM, ".plant.Mode");
   add(reading, "at", 17, Field::TYPE_MESSAGE, ".plant.Point");
   add(reading, "list", 18, Field::TYPE_INT32, nullptr, true);
   add(reading, "path", 19, Field::TYPE_MESSAGE, ".plant.Point", true);
   add_map(reading, "counts", "CountsEntry", 20, Field::TYPE_STRING, Field::TYPE_INT32);
-  add_map(reading, "places", "PlacesEntry", 21, Field::TYPE_INT32, Field::TYPE_MESSAGE, ".plant.Point");
+  add_map(reading, "places", "PlacesEntry", 21, Field::TYPE_INT32, Field::TYPE_MESSAGE,
+          ".plant.Point");
   reading.add_oneof_decl()->set_name("choice");
   add(reading, "left", 22, Field::TYPE_INT32).set_oneof_index(0);
   add(reading, "right", 23, Field::TYPE_STRING).set_oneof_index(0);
@@ -95,12 +100,14 @@ std::string encoded(std::string_view text, const std::string& type = "plant.Read
   pb::DescriptorPool pool;
   REQUIRE(pool.BuildFile(reading_file()) != nullptr);
   pb::DynamicMessageFactory factory;
-  const std::unique_ptr<pb::Message> message(factory.GetPrototype(pool.FindMessageTypeByName(type))->New());
+  const std::unique_ptr<pb::Message> message(
+      factory.GetPrototype(pool.FindMessageTypeByName(type))->New());
   REQUIRE(pb::TextFormat::ParseFromString(std::string(text), message.get()));
   return message->SerializeAsString();
 }
 
-std::string decoded(std::string_view bytes, std::string_view type = "plant.Reading", std::size_t room = 1 << 20) {
+std::string decoded(std::string_view bytes, std::string_view type = "plant.Reading",
+                    std::size_t room = 1 << 20) {
   static const auto types = std::move(*ProtobufTypes::read(descriptor_set()));
   const auto* const found = types->find(type);
   REQUIRE(found != nullptr);
@@ -138,34 +145,39 @@ TEST_CASE("every type of a Protobuf message has its value", "[sql]") {
   CHECK(member("at", "at { y: 2 next { x: 1 } }") == R"({"x":0,"y":2,"next":{"x":1,"y":0}})");
   CHECK(member("list", "list: [1, -2, 3]") == "[1,-2,3]");
   CHECK(member("path", "path { x: 1 } path { y: 1 }") == R"([{"x":1,"y":0},{"x":0,"y":1}])");
-  CHECK(member("counts", "counts { key: 'a' value: 1 } counts { value: 2 }").find("\"\":2") != std::string::npos);
+  CHECK(member("counts", "counts { key: 'a' value: 1 } counts { value: 2 }").find("\"\":2") !=
+        std::string::npos);
   CHECK(member("places", "places { key: -1 value { x: 1 } } ") == R"({"-1":{"x":1,"y":0}})");
   CHECK(member("right", "right: 'r'") == "\"r\"");
   CHECK(member("maybe", "maybe: 0") == "0");
 }
 
-TEST_CASE("what is absent from a Protobuf message has its default, where presence is not told", "[sql]") {
-  CHECK(decoded("") ==
-        R"({"i32":0,"s32":0,"u32":0,"f32":0,"sf32":0,"i64":0,"s64":0,"u64":0,"f64":0,"sf64":0,"single":0,"whole":0,)"
-        R"("flag":false,"name":"","raw":"","mode":"OFF","list":[],"path":[],"counts":{},"places":{}})");
+TEST_CASE("what is absent from a Protobuf message has its default, where presence is not told",
+          "[sql]") {
+  CHECK(
+      decoded("") ==
+      R"({"i32":0,"s32":0,"u32":0,"f32":0,"sf32":0,"i64":0,"s64":0,"u64":0,"f64":0,"sf64":0,"single":0,"whole":0,)"
+      R"("flag":false,"name":"","raw":"","mode":"OFF","list":[],"path":[],"counts":{},"places":{}})");
 }
 
 TEST_CASE("Protobuf messages that come in parts are put together", "[sql]") {
-  CHECK(decoded(encoded("x: 1", "plant.Point") + encoded("y: 2", "plant.Point") + encoded("x: 3", "plant.Point"), "plant.Point") ==
-        R"({"x":3,"y":2})");
-  CHECK(decoded(encoded("next { x: 1 }", "plant.Point") + encoded("next { y: 2 }", "plant.Point"), "plant.Point") ==
-        R"({"x":0,"y":0,"next":{"x":1,"y":2}})");
+  CHECK(decoded(encoded("x: 1", "plant.Point") + encoded("y: 2", "plant.Point") +
+                    encoded("x: 3", "plant.Point"),
+                "plant.Point") == R"({"x":3,"y":2})");
+  CHECK(decoded(encoded("next { x: 1 }", "plant.Point") + encoded("next { y: 2 }", "plant.Point"),
+                "plant.Point") == R"({"x":0,"y":0,"next":{"x":1,"y":2}})");
   const std::string both = encoded("left: 1") + encoded("right: 'r'");
   CHECK(decoded(both).find("left") == std::string::npos);
   // Lists in the older form, one value after the other; fields nobody knows; a map's key twice.
   CHECK(decoded("\x90\x01\x05\x90\x01\x06").find("\"list\":[5,6]") != std::string::npos);
   CHECK(decoded("\xf8\x7f\x01\x0b\x0b\x0c\x0c", "plant.Point") == R"({"x":0,"y":0})");
-  CHECK(decoded(encoded("counts { key: 'a' value: 1 }") + encoded("counts { key: 'a' value: 2 }")).find(R"("counts":{"a":2})") !=
-        std::string::npos);
+  CHECK(decoded(encoded("counts { key: 'a' value: 1 }") + encoded("counts { key: 'a' value: 2 }"))
+            .find(R"("counts":{"a":2})") != std::string::npos);
 }
 
 TEST_CASE("Protobuf messages that are none are refused within their budget", "[sql]") {
-  const std::string whole = encoded("name: 'abc' at { x: 1 } list: [1, 2, 3] counts { key: 'a' value: 1 } f64: 1");
+  const std::string whole =
+      encoded("name: 'abc' at { x: 1 } list: [1, 2, 3] counts { key: 'a' value: 1 } f64: 1");
   for (std::size_t size = 1; size < whole.size(); ++size) {
     const std::string part = decoded(whole.substr(0, size));
     CHECK((part == "nothing" || part.front() == '{'));
@@ -178,7 +190,7 @@ TEST_CASE("Protobuf messages that are none are refused within their budget", "[s
   std::string deep;
   for (int i = 0; i < 100; ++i) {
     std::string more(1, '\x1a');
-    for (std::size_t size = deep.size(); ; size >>= 7) {
+    for (std::size_t size = deep.size();; size >>= 7) {
       more += static_cast<char>(size < 128 ? size : (size & 127) | 128);
       if (size < 128) break;
     }
@@ -190,7 +202,8 @@ TEST_CASE("Protobuf messages that are none are refused within their budget", "[s
   std::string many;
   for (int i = 0; i < 100'000; ++i) many += std::string("\x9a\x01\x00", 3);
   CHECK(decoded(many) == "nothing");
-  CHECK(decoded(std::string("\x92\x01\x80\x80\x04", 5) + std::string(65536, '\x01'), "plant.Reading", 1 << 16) == "nothing");
+  CHECK(decoded(std::string("\x92\x01\x80\x80\x04", 5) + std::string(65536, '\x01'),
+                "plant.Reading", 1 << 16) == "nothing");
 }
 
 TEST_CASE("descriptors that are none are refused, and types are found by their names", "[sql]") {
@@ -212,14 +225,17 @@ TEST_CASE("descriptors that are none are refused, and types are found by their n
 
 TEST_CASE("decode reads Protobuf as AWS writes it, and in a shorter form", "[sql]") {
   struct Types : TestWorld {
-    const ProtobufTypes* protobuf_types(std::string_view name) override { return name == "lines/reading.desc" ? types.get() : nullptr; }
+    const ProtobufTypes* protobuf_types(std::string_view name) override {
+      return name == "lines/reading.desc" ? types.get() : nullptr;
+    }
     void note_undecodable() override { ++undecodable; }
     std::unique_ptr<ProtobufTypes> types = std::move(*ProtobufTypes::read(descriptor_set()));
     int undecodable = 0;
   };
   Types world;
   const auto run = [&](std::string_view expression, const std::string& payload) {
-    const auto statement = Statement::compile("SELECT VALUE " + std::string(expression) + " FROM '#'");
+    const auto statement =
+        Statement::compile("SELECT VALUE " + std::string(expression) + " FROM '#'");
     REQUIRE(statement);
     json::Arena document;
     Payload parsed(bytes_of(payload), document);
@@ -228,9 +244,11 @@ TEST_CASE("decode reads Protobuf as AWS writes it, and in a shorter form", "[sql
     return json::text_of(statement->evaluate({}, parsed, &world, state, scratch).value);
   };
   const std::string bytes = encoded("x: 1.5 y: 2", "plant.Point");
-  CHECK(run("decode(*, 'proto', 'lines/reading.desc', 'plant.Point')", bytes) == R"({"x":1.5,"y":2})");
+  CHECK(run("decode(*, 'proto', 'lines/reading.desc', 'plant.Point')", bytes) ==
+        R"({"x":1.5,"y":2})");
   CHECK(run("decode(*, 'proto', 'lines', 'reading.desc', 'reading', 'Point').x", bytes) == "1.5");
-  CHECK(run("decode(b, 'proto', 'lines/reading.desc', 'Point').y", R"({"b":")" + to_base64(bytes) + "\"}") == "2");
+  CHECK(run("decode(b, 'proto', 'lines/reading.desc', 'Point').y",
+            R"({"b":")" + to_base64(bytes) + "\"}") == "2");
   CHECK(world.undecodable == 0);
   CHECK(run("decode(*, 'proto', 'lines/reading.desc', 'Point')", "\x09") == "null");
   CHECK(run("decode(*, 'proto', 'lines/reading.desc', 'Nobody')", bytes) == "null");

@@ -20,7 +20,8 @@ class Example {
     if (text.starts_with("at  ")) now_ = std::stoll(rest);
     if (text.starts_with("on  ")) topic_ = rest;
     if (text.starts_with("by  ")) publisher_ = rest;
-    if (text.starts_with("in  ")) answer_ = !statement_->covers(topic_) ? "-" : grouped_ ? gather(rest) : run(rest);
+    if (text.starts_with("in  "))
+      answer_ = !statement_->covers(topic_) ? "-" : grouped_ ? gather(rest) : run(rest);
     if (!text.starts_with("out ")) return;
     ++checked;
     CHECK((answer_.starts_with("no match") ? "-" : answer_) == rest);
@@ -37,7 +38,8 @@ class Example {
  private:
   void begin(const std::string& sql) {
     sql_ = sql;
-    statement_ = std::make_unique<Statement>(std::move(*Statement::compile(sql, {Dialect::Twinmq, Version::Twinmq})));
+    statement_ = std::make_unique<Statement>(
+        std::move(*Statement::compile(sql, {Dialect::Twinmq, Version::Twinmq})));
     grouped_ = statement_->program().group != nullptr;
     windows_ = std::make_unique<Windows>(*statement_);
     bench_ = std::make_unique<Bench>(sql);

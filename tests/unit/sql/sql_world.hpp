@@ -26,12 +26,15 @@ class TestWorld : public World {
     if (thing != "lamp") return std::nullopt;
     return R"({"state":{"reported":{"on":true}},"name":")" + std::string(name) + "\"}";
   }
-  std::optional<json::Value> call(std::string_view function, std::span<const json::Value> arguments, json::Arena&) override {
-    if (function != "twice" || arguments.empty() || !arguments[0].is_small_integer()) return std::nullopt;
+  std::optional<json::Value> call(std::string_view function, std::span<const json::Value> arguments,
+                                  json::Arena&) override {
+    if (function != "twice" || arguments.empty() || !arguments[0].is_small_integer())
+      return std::nullopt;
     return json::Value::integer(2 * arguments[0].small_integer());
   }
 
-  std::optional<json::Value> look_up(std::string_view table, std::string_view key, json::Arena&) override {
+  std::optional<json::Value> look_up(std::string_view table, std::string_view key,
+                                     json::Arena&) override {
     return files.row(table, key);
   }
 
@@ -42,7 +45,8 @@ class TestWorld : public World {
 /// One statement over many messages.
 class Bench {
  public:
-  explicit Bench(std::string_view sql, StatementOptions options = {Dialect::Twinmq, Version::Twinmq})
+  explicit Bench(std::string_view sql,
+                 StatementOptions options = {Dialect::Twinmq, Version::Twinmq})
       : statement_(compile(sql, options)) {}
 
   /// "no match: …", "raw", "undefined" or the result as JSON.
@@ -52,10 +56,13 @@ class Bench {
     Payload parsed(bytes_of(payload), document_);
     event.now = now;
     const Evaluated result = statement_.evaluate(event, parsed, &world, state, scratch_, budget);
-    if (result.outcome != Outcome::Match) return "no match: " + std::string(describe(result.outcome));
+    if (result.outcome != Outcome::Match)
+      return "no match: " + std::string(describe(result.outcome));
     if (result.raw) return "raw";
     if (result.value.is_undefined()) return "undefined";
-    return json::text_of(result.value, statement_.version() == Version::V2015 ? json::Numbers::AsWritten : json::Numbers::Stripped);
+    return json::text_of(result.value, statement_.version() == Version::V2015
+                                           ? json::Numbers::AsWritten
+                                           : json::Numbers::Stripped);
   }
 
   Event event{.topic = "sensors/s1/data", .client_id = "dev-1"};
@@ -75,8 +82,11 @@ class Bench {
   Scratch scratch_;
 };
 
-inline std::string value_of(std::string_view expression, std::string_view payload = "{}", Version version = Version::V2016) {
-  return Bench("SELECT VALUE (" + std::string(expression) + ") FROM '#'", {Dialect::Twinmq, version}).run(payload);
+inline std::string value_of(std::string_view expression, std::string_view payload = "{}",
+                            Version version = Version::V2016) {
+  return Bench("SELECT VALUE (" + std::string(expression) + ") FROM '#'",
+               {Dialect::Twinmq, version})
+      .run(payload);
 }
 
 /// What is wrong with a statement; empty: nothing.

@@ -41,10 +41,14 @@ TEST_CASE("warnings name what can never be true", "[sql]") {
   CHECK(warned("SELECT a FROM 't' WHERE a > 5").empty());
   CHECK(warned("SELECT a FROM 't' WHERE a > 'x'").size() == 1);
   CHECK(warned("SELECT a FROM 't' WHERE a > 'x'", Version::Twinmq).empty());
-  CHECK(warned("SELECT a FROM 't' WHERE a = undefined").at(0).find("isUndefined()") != std::string::npos);
-  CHECK(warned("SELECT a FROM 't' WHERE regexp_matches(a, '(?=x)')").at(0).find("no regular expression") != std::string::npos);
+  CHECK(warned("SELECT a FROM 't' WHERE a = undefined").at(0).find("isUndefined()") !=
+        std::string::npos);
+  CHECK(warned("SELECT a FROM 't' WHERE regexp_matches(a, '(?=x)')")
+            .at(0)
+            .find("no regular expression") != std::string::npos);
   CHECK(warned("SELECT a / 0 AS b FROM 't'").size() == 1);
-  CHECK(warned("SELECT upper(a) AS b FROM 't' WHERE b = 'X'").at(0).find("alias") != std::string::npos);
+  CHECK(warned("SELECT upper(a) AS b FROM 't' WHERE b = 'X'").at(0).find("alias") !=
+        std::string::npos);
 }
 
 TEST_CASE("a condition stands by itself over a document and named values", "[sql]") {
@@ -52,7 +56,8 @@ TEST_CASE("a condition stands by itself over a document and named values", "[sql
   REQUIRE(condition);
   json::Arena arena;
   Scratch scratch;
-  const json::Value document = json::read(R"({"state":{"reported":{"temp":21}},"connected":false})", arena).value;
+  const json::Value document =
+      json::read(R"({"state":{"reported":{"temp":21}},"connected":false})", arena).value;
   const NamedValue connected[] = {{"connected", json::Value::boolean(true)}};
   CHECK(condition->holds(document, connected, scratch));
   CHECK_FALSE(condition->holds(document, {}, scratch));

@@ -7,7 +7,8 @@
 namespace twinmq::sql {
 namespace {
 
-std::string rendered(std::string_view text, std::string_view payload, std::string_view sql = "SELECT * FROM 't'") {
+std::string rendered(std::string_view text, std::string_view payload,
+                     std::string_view sql = "SELECT * FROM 't'") {
   const auto statement = Statement::compile(sql);
   const auto made = Template::compile(text, *statement);
   if (!made) return describe(text, made.error());

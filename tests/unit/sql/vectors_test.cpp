@@ -29,8 +29,10 @@ std::string file_text() {
 }
 
 std::string payload_of(const Value& vector) {
-  if (const Value text = vector.member("payloadText"); !text.is_undefined()) return std::string(text.text());
-  if (const Value bytes = vector.member("payloadBase64"); !bytes.is_undefined()) return from_base64(bytes.text()).value();
+  if (const Value text = vector.member("payloadText"); !text.is_undefined())
+    return std::string(text.text());
+  if (const Value bytes = vector.member("payloadBase64"); !bytes.is_undefined())
+    return from_base64(bytes.text()).value();
   return json::text_of(vector.member("payload"), json::Numbers::AsWritten);
 }
 
@@ -50,7 +52,8 @@ std::string shown(const Evaluated& evaluated, std::string_view payload) {
 
 std::string evaluate_vector(const Value& vector, Dialect dialect) {
   const auto statement =
-      Statement::compile(vector.member("sql").text(), {dialect, version_of(vector.member("sqlVersion").text()).value()});
+      Statement::compile(vector.member("sql").text(),
+                         {dialect, version_of(vector.member("sqlVersion").text()).value()});
   if (!statement) return describe(vector.member("sql").text(), statement.error());
   const std::string bytes = payload_of(vector);
   const auto properties = properties_of(vector);
@@ -59,7 +62,8 @@ std::string evaluate_vector(const Value& vector, Dialect dialect) {
   const auto ingest = basic_ingest(topic);
   event.topic = ingest ? ingest->topic : topic;
   event.now = 1'700'000'000'000;
-  event.client_id = vector.member("clientId").is_undefined() ? "dev-1" : vector.member("clientId").text();
+  event.client_id =
+      vector.member("clientId").is_undefined() ? "dev-1" : vector.member("clientId").text();
   event.user_properties = properties;
   json::Arena arena;
   Payload payload(bytes_of(bytes), arena);
@@ -67,7 +71,8 @@ std::string evaluate_vector(const Value& vector, Dialect dialect) {
   Scratch scratch;
   Zones zones;
   Evaluated evaluated{Outcome::OtherTopic};
-  if (ingest || statement->covers(topic)) evaluated = statement->evaluate(event, payload, &zones, state, scratch);
+  if (ingest || statement->covers(topic))
+    evaluated = statement->evaluate(event, payload, &zones, state, scratch);
   return shown(evaluated, bytes);
 }
 
@@ -88,12 +93,14 @@ TEST_CASE("every vector that is documented or inferred has the value AWS documen
     const std::string expected = json::text_of(vector.member("expected"));
     json::Arena own;
     const bool same = json::equal(json::read(result, own).value, vector.member("expected"));
-    INFO(vector.member("id").text() << " " << vector.member("sql").text() << "\nresult   " << result << "\nexpected " << expected);
+    INFO(vector.member("id").text() << " " << vector.member("sql").text() << "\nresult   " << result
+                                    << "\nexpected " << expected);
     if (confidence != "doubtful")
       CHECK(same);
     else if (!same)
-      WARN("differs from a doubtful vector: " << vector.member("id").text() << " " << vector.member("sql").text() << "\nresult   "
-                                              << result << "\nexpected " << expected << "\nnote     " << vector.member("note").text());
+      WARN("differs from a doubtful vector: "
+           << vector.member("id").text() << " " << vector.member("sql").text() << "\nresult   "
+           << result << "\nexpected " << expected << "\nnote     " << vector.member("note").text());
   }
 }
 

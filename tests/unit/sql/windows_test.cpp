@@ -15,7 +15,8 @@ namespace {
 /// Messages at virtual times, and what windows yield.
 class Stream {
  public:
-  explicit Stream(std::string_view sql, std::size_t groups_max = 1000) : statement_(make(sql)), windows(statement_, groups_max) {}
+  explicit Stream(std::string_view sql, std::size_t groups_max = 1000)
+      : statement_(make(sql)), windows(statement_, groups_max) {}
 
   /// The results that this message closes, with blanks between.
   std::string add(std::int64_t time, std::string_view payload) {
@@ -61,31 +62,40 @@ class Stream {
 }  // namespace
 
 TEST_CASE("a tumbling window yields one result for each group when its time is over", "[windows]") {
-  Stream stream("SELECT d, count(*) AS n, sum(t) AS s, avg(t) AS a, min(t) AS lo, max(t) AS hi, window_start() AS b, window_end() AS e "
-                "FROM 't' WHERE t > 0 GROUP BY d, TUMBLING('10s')");
+  Stream stream(
+      "SELECT d, count(*) AS n, sum(t) AS s, avg(t) AS a, min(t) AS lo, max(t) AS hi, "
+      "window_start() AS b, window_end() AS e "
+      "FROM 't' WHERE t > 0 GROUP BY d, TUMBLING('10s')");
   CHECK(stream.add(12'000, R"({"d":"y","t":0.1})").empty());
   CHECK(stream.add(13'000, R"({"d":"x","t":5})").empty());
   CHECK(stream.add(14'000, R"({"d":"y","t":0.2})").empty());
   CHECK(stream.add(14'000, R"({"d":"y","t":-1})").empty());
   CHECK(stream.windows.next_deadline() == 20'000);
   CHECK(stream.advance(19'999).empty());
-  CHECK(stream.advance(20'000) == R"({"d":"x","n":1,"s":5,"a":5,"lo":5,"hi":5,"b":10000,"e":20000} )"
-                                  R"({"d":"y","n":2,"s":0.3,"a":0.15,"lo":0.1,"hi":0.2,"b":10000,"e":20000})");
+  CHECK(stream.advance(20'000) ==
+        R"({"d":"x","n":1,"s":5,"a":5,"lo":5,"hi":5,"b":10000,"e":20000} )"
+        R"({"d":"y","n":2,"s":0.3,"a":0.15,"lo":0.1,"hi":0.2,"b":10000,"e":20000})");
   CHECK(stream.windows.groups() == 0);
   CHECK_FALSE(stream.windows.next_deadline());
   stream.add(21'000, R"({"d":"x","t":1})");
-  CHECK(stream.add(30'000, R"({"d":"x","t":2})") == R"({"d":"x","n":1,"s":1,"a":1,"lo":1,"hi":1,"b":20000,"e":30000})");
+  CHECK(stream.add(30'000, R"({"d":"x","t":2})") ==
+        R"({"d":"x","n":1,"s":1,"a":1,"lo":1,"hi":1,"b":20000,"e":30000})");
 }
 
 TEST_CASE("a window that cannot be counted rightly is refused with its place", "[windows]") {
   CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY HOPPING('1001s', '1s')"),
-             Catch::Contains("line 1, column 57: a message lies in at most 1000 windows: the step of these is '1001ms' or more"));
+             Catch::Contains("line 1, column 57: a message lies in at most 1000 windows: the step "
+                             "of these is '1001ms' or more"));
   CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY HOPPING('1000s', '1s')").empty());
-  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY HOPPING('10s')"), Catch::Contains("HOPPING takes two durations"));
+  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY HOPPING('10s')"),
+             Catch::Contains("HOPPING takes two durations"));
   CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY TUMBLING('10s', '5s')"),
-             Catch::Contains("line 1, column 56: TUMBLING takes one duration; HOPPING('10s', '5s') takes two"));
-  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY SLIDING('10s', '5s')"), Catch::Contains("SLIDING takes one duration"));
-  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY COUNT(10, 5)"), Catch::Contains("COUNT takes one number"));
+             Catch::Contains(
+                 "line 1, column 56: TUMBLING takes one duration; HOPPING('10s', '5s') takes two"));
+  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY SLIDING('10s', '5s')"),
+             Catch::Contains("SLIDING takes one duration"));
+  CHECK_THAT(fault_of("SELECT count(*) AS n FROM 't' GROUP BY COUNT(10, 5)"),
+             Catch::Contains("COUNT takes one number"));
   CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY SESSION('10s', '50s')").empty());
 }
 
@@ -142,7 +152,8 @@ TEST_CASE("a count window yields a result every so many messages", "[windows]") 
   CHECK(stream.add(2, R"({"t":9})").empty());
 }
 
-TEST_CASE("a sliding window yields a result for every message over the time before it", "[windows]") {
+TEST_CASE("a sliding window yields a result for every message over the time before it",
+          "[windows]") {
   Stream stream("SELECT count(*) AS n, sum(t) AS s FROM 't' GROUP BY SLIDING('10s')");
   CHECK(stream.add(0, R"({"t":1})") == R"({"n":1,"s":1})");
   CHECK(stream.add(9000, R"({"t":2})") == R"({"n":2,"s":3})");
@@ -150,7 +161,9 @@ TEST_CASE("a sliding window yields a result for every message over the time befo
 }
 
 TEST_CASE("with EVENT TIME messages make the time pass, and late ones are counted", "[windows]") {
-  Stream stream("SELECT count(*) AS n, window_start() AS b FROM 't' GROUP BY TUMBLING('10s') EVENT TIME ts LATE '5s'");
+  Stream stream(
+      "SELECT count(*) AS n, window_start() AS b FROM 't' GROUP BY TUMBLING('10s') EVENT TIME ts "
+      "LATE '5s'");
   stream.add(0, R"({"ts":1000})");
   stream.add(0, R"({"ts":12000})");
   stream.add(0, R"({"ts":2000})");
@@ -162,9 +175,12 @@ TEST_CASE("with EVENT TIME messages make the time pass, and late ones are counte
 }
 
 TEST_CASE("aggregates that keep values yield lists, medians and shares", "[windows]") {
-  Stream stream("SELECT median(t) AS m, percentile(t, 0.9) AS p, stddev(t) AS s, first(t) AS f, last(t) AS l, collect(t) AS c, "
-                "distinct(t) AS d, count(t) AS n FROM 't' GROUP BY COUNT(5)");
-  for (const char* value : {"4", "1", "1", "null"}) stream.add(0, std::string("{\"t\":") + value + "}");
+  Stream stream(
+      "SELECT median(t) AS m, percentile(t, 0.9) AS p, stddev(t) AS s, first(t) AS f, last(t) AS "
+      "l, collect(t) AS c, "
+      "distinct(t) AS d, count(t) AS n FROM 't' GROUP BY COUNT(5)");
+  for (const char* value : {"4", "1", "1", "null"})
+    stream.add(0, std::string("{\"t\":") + value + "}");
   CHECK(stream.add(0, R"({"t":2})") ==
         R"({"m":1.5,"p":3.4,"s":1.22474487139159,"f":4,"l":2,"c":[4,1,1,2],"d":[4,1,2],"n":4})");
 }
@@ -183,24 +199,30 @@ TEST_CASE("groups beyond the limit are dropped and counted", "[windows]") {
 }
 
 TEST_CASE("what is neither key nor aggregate is refused with its place", "[windows]") {
-  CHECK(fault_of("SELECT d, t FROM 't' GROUP BY d, COUNT(2)").starts_with("line 1, column 11: this is neither a key of GROUP BY"));
+  CHECK(fault_of("SELECT d, t FROM 't' GROUP BY d, COUNT(2)")
+            .starts_with("line 1, column 11: this is neither a key of GROUP BY"));
   CHECK(fault_of("SELECT a.b FROM 't' GROUP BY a, COUNT(2)").empty());
-  CHECK(fault_of("SELECT sum(*) AS s FROM 't' GROUP BY COUNT(2)").find("only count() takes *") != std::string::npos);
-  CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY d").find("needs a window") != std::string::npos);
-  CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY TUMBLING('10 parsecs')").find("a duration such as") != std::string::npos);
+  CHECK(fault_of("SELECT sum(*) AS s FROM 't' GROUP BY COUNT(2)").find("only count() takes *") !=
+        std::string::npos);
+  CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY d").find("needs a window") !=
+        std::string::npos);
+  CHECK(fault_of("SELECT count(*) AS n FROM 't' GROUP BY TUMBLING('10 parsecs')")
+            .find("a duration such as") != std::string::npos);
 }
 
 TEST_CASE("windows go on in another run as if there had been none between", "[windows]") {
-  const auto sql = GENERATE(as<std::string>(),
-                            "SELECT d, count(*) AS n, avg(t) AS a, stddev(t) AS s, collect(t) AS all FROM 't' GROUP BY d, TUMBLING('10s')",
-                            "SELECT d, count(*) AS n, max(t) AS m FROM 't' GROUP BY d, HOPPING('10s', '5s')",
-                            "SELECT d, sum(t) AS s, window_start() AS b FROM 't' GROUP BY d, SESSION('3s')",
-                            "SELECT d, sum(t) AS s, last(t) AS l FROM 't' GROUP BY d, SLIDING('10s')",
-                            "SELECT d, median(t) AS m FROM 't' GROUP BY d, COUNT(3)",
-                            "SELECT d, count(*) AS n FROM 't' GROUP BY d, TUMBLING('10s') EVENT TIME at LATE '2s'");
+  const auto sql = GENERATE(
+      as<std::string>(),
+      "SELECT d, count(*) AS n, avg(t) AS a, stddev(t) AS s, collect(t) AS all FROM 't' GROUP BY "
+      "d, TUMBLING('10s')",
+      "SELECT d, count(*) AS n, max(t) AS m FROM 't' GROUP BY d, HOPPING('10s', '5s')",
+      "SELECT d, sum(t) AS s, window_start() AS b FROM 't' GROUP BY d, SESSION('3s')",
+      "SELECT d, sum(t) AS s, last(t) AS l FROM 't' GROUP BY d, SLIDING('10s')",
+      "SELECT d, median(t) AS m FROM 't' GROUP BY d, COUNT(3)",
+      "SELECT d, count(*) AS n FROM 't' GROUP BY d, TUMBLING('10s') EVENT TIME at LATE '2s'");
   const auto payload = [](int i) {
-    return "{\"d\":" + std::to_string(i % 2) + ",\"t\":" + std::to_string(i * 7 % 11) + ".5,\"at\":" +
-           std::to_string(i * 900 - (i % 3) * 2500) + "}";
+    return "{\"d\":" + std::to_string(i % 2) + ",\"t\":" + std::to_string(i * 7 % 11) +
+           ".5,\"at\":" + std::to_string(i * 900 - (i % 3) * 2500) + "}";
   };
   Stream whole(sql);
   auto parts = std::make_unique<Stream>(sql);
@@ -209,8 +231,10 @@ TEST_CASE("windows go on in another run as if there had been none between", "[wi
   for (int i = 0; i < 60; ++i) {
     CHECK(parts->add(i * 900, payload(i)) == whole.add(i * 900, payload(i)));
     for (const auto& [name, text] : parts->windows.take_touched()) {
-      if (text) store[name] = *text;
-      else store.erase(name);
+      if (text)
+        store[name] = *text;
+      else
+        store.erase(name);
     }
     if (i % 5 != 4) continue;
     CHECK(parts->windows.groups() == whole.windows.groups());

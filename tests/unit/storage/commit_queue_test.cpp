@@ -131,12 +131,11 @@ TEST_CASE(
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<bool> told;
-  CommitQueue queue(store, Answers().sink(),
-                    {100, [&](bool full, std::uint64_t) {
-                       const std::scoped_lock lock(mutex);
-                       told.push_back(full);
-                       changed.notify_all();
-                     }});
+  CommitQueue queue(store, Answers().sink(), {100, [&](bool full, std::uint64_t) {
+                                                const std::scoped_lock lock(mutex);
+                                                told.push_back(full);
+                                                changed.notify_all();
+                                              }});
   const auto wait_for = [&](std::size_t count) {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return told.size() >= count; });
@@ -151,13 +150,15 @@ TEST_CASE(
   CHECK_FALSE(queue.full());
 }
 
-TEST_CASE("a write has the strongest durability of what is in it, and is never left out of the log") {
+TEST_CASE(
+    "a write has the strongest durability of what is in it, and is never left out of the log") {
   GatedStore store;
   Answers answers;
   CommitQueue queue(store, answers.sink());
-  for (const auto& [asked, expected] : {std::pair(Durability::None, Durability::OperatingSystem),
-                                        std::pair(Durability::OperatingSystem, Durability::OperatingSystem),
-                                        std::pair(Durability::Fsync, Durability::Fsync)}) {
+  for (const auto& [asked, expected] :
+       {std::pair(Durability::None, Durability::OperatingSystem),
+        std::pair(Durability::OperatingSystem, Durability::OperatingSystem),
+        std::pair(Durability::Fsync, Durability::Fsync)}) {
     const int before = store.commits;
     queue.submit(0, 1, put("a", "1"), asked);
     store.wait_for_commits(before + 1);
@@ -172,7 +173,8 @@ TEST_CASE("stopping writes what was submitted before") {
   storage::MemoryStore store;
   Answers answers;
   CommitQueue queue(store, answers.sink());
-  for (std::uint64_t id = 1; id <= 100; ++id) queue.submit(0, id, put("n", std::to_string(id)), Durability::None);
+  for (std::uint64_t id = 1; id <= 100; ++id)
+    queue.submit(0, id, put("n", std::to_string(id)), Durability::None);
   queue.stop();
   REQUIRE(answers.all.size() == 100);
   CHECK(answers.all.back().id == 100);

@@ -122,7 +122,9 @@ TEST_CASE("what a newer version wrote is refused and left alone") {
   CHECK(open(scratch / "data")->get("k").value() == "v");
 }
 
-TEST_CASE("older data come to the newest form step by step, each of which is repeated if it was cut short") {
+TEST_CASE(
+    "older data come to the newest form step by step, each of which is repeated if it was cut "
+    "short") {
   Scratch scratch;
   put(*open(scratch / "data"), "k", "v");
   storage::RocksDbParts newer = parts();
@@ -156,7 +158,8 @@ TEST_CASE("older data come to the newest form step by step, each of which is rep
   CHECK(RocksDbStore::open(scratch / "data", parts()).error().code == ErrorCode::Unavailable);
 }
 
-TEST_CASE("data whose format is no longer readable come through every step, unless told to be strict") {
+TEST_CASE(
+    "data whose format is no longer readable come through every step, unless told to be strict") {
   Scratch scratch;
   storage::RocksDbParts newer = parts();
   newer.form.number = 2;
@@ -171,7 +174,8 @@ TEST_CASE("data whose format is no longer readable come through every step, unle
   std::ofstream(scratch / "data/FORMAT") << std::string(2, '\0');
   storage::RocksDbParts strict = newer;
   strict.config.strict = true;
-  CHECK_THAT(RocksDbStore::open(scratch / "data", strict).error().detail, Catch::Contains("does not hold a format number"));
+  CHECK_THAT(RocksDbStore::open(scratch / "data", strict).error().detail,
+             Catch::Contains("does not hold a format number"));
   CHECK(RocksDbStore::open(scratch / "data", newer));
   CHECK(runs == 1);
   CHECK(RocksDbStore::open(scratch / "data", strict));

@@ -60,8 +60,9 @@ TEST_CASE("every name that Mosquitto's users know is published from the first ti
       "subscriptions/count",
       "shared_subscriptions/count",
   };
-  for (const char* load : {"messages/received", "messages/sent", "publish/received", "publish/sent",
-                           "publish/dropped", "bytes/received", "bytes/sent", "sockets", "connections"})
+  for (const char* load :
+       {"messages/received", "messages/sent", "publish/received", "publish/sent", "publish/dropped",
+        "bytes/received", "bytes/sent", "sockets", "connections"})
     for (const char* window : {"1min", "5min", "15min"})
       names.push_back(std::string("load/") + load + "/" + window);
   for (const std::string& name : names) {
