@@ -45,36 +45,7 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
   }
   if (!built) return built.error();
 
-  if (set->plan_.keeps_records && !(set->plan_.store_is_memory && set->plan_.shards == 1)) {
-    set->queue_ = std::make_unique<storage::CommitQueue>(
-        *set->plan_.store,
-        [group = &set->group_](const std::vector<storage::CommitQueue::Answer>& answers,
-                               const std::string& failure) {
-          if (!failure.empty() && group->log) {
-            group->log({LogLevel::Error, "commit failed", "reason=\"" + failure + "\""});
-          }
-          for (const auto& answer : answers)
-            group->inboxes[answer.shard]->answer(CommitAnswer{answer.id, answer.durable});
-        },
-        storage::RoomWatch{
-            set->plan_.free_bytes_min,
-            [set = set.get()](bool full, std::uint64_t bytes) { set->tell_room(full, bytes); }});
-    if (!set->queue_->started()) return set->queue_->started().error();
-    set->group_.submit = [queue = set->queue_.get()](core::ShardId shard, core::Commit commit) {
-      queue->submit(shard, commit.id, std::move(commit.batch), commit.durability);
-    };
-  }
-  if (set->queue_ && !set->plan_.store_is_memory) {
-    set->readers_ = std::make_unique<storage::ReaderPool>(
-        *set->plan_.store, kReaders, [group = &set->group_](storage::ReaderPool::Answer answer) {
-          group->inboxes[answer.shard]->answer(ReadAnswer{answer.id, std::move(answer.found)});
-        });
-    if (!set->readers_->started()) return set->readers_->started().error();
-    set->group_.read = [readers = set->readers_.get()](core::ShardId shard, std::uint64_t id,
-                                                       StoreRange range) {
-      readers->submit({shard, id, std::move(range)});
-    };
-  }
+  if (const Result<void> started = set->start_storage(); !started) return started.error();
   if (set->plan_.sys && set->plan_.sys_interval > Seconds(0)) {
     set->shards_.front()->set_periodic(
         set->plan_.sys_interval,
@@ -90,6 +61,38 @@ Result<std::shared_ptr<ShardSet>> ShardSet::start(Plan plan) {
     }
   }
   return set;
+}
+
+// A store in memory that one shard has for itself is written and read at once.
+Result<void> ShardSet::start_storage() {
+  if (plan_.keeps_records && !(plan_.store_is_memory && plan_.shards == 1)) {
+    queue_ = std::make_unique<storage::CommitQueue>(
+        *plan_.store,
+        [this](const std::vector<storage::CommitQueue::Answer>& answers,
+               const std::string& failure) {
+          if (!failure.empty()) log(LogLevel::Error, "commit failed", "reason=\"" + failure + "\"");
+          for (const auto& answer : answers)
+            group_.inboxes[answer.shard]->answer(CommitAnswer{answer.id, answer.durable});
+        },
+        storage::RoomWatch{plan_.free_bytes_min,
+                           [this](bool full, std::uint64_t bytes) { tell_room(full, bytes); }});
+    if (!queue_->started()) return queue_->started().error();
+    group_.submit = [queue = queue_.get()](core::ShardId shard, core::Commit commit) {
+      queue->submit(shard, commit.id, std::move(commit.batch), commit.durability);
+    };
+  }
+  if (queue_ && !plan_.store_is_memory) {
+    readers_ = std::make_unique<storage::ReaderPool>(
+        *plan_.store, kReaders, [this](storage::ReaderPool::Answer answer) {
+          group_.inboxes[answer.shard]->answer(ReadAnswer{answer.id, std::move(answer.found)});
+        });
+    if (!readers_->started()) return readers_->started().error();
+    group_.read = [readers = readers_.get()](core::ShardId shard, std::uint64_t id,
+                                             StoreRange range) {
+      readers->submit({shard, id, std::move(range)});
+    };
+  }
+  return {};
 }
 
 ShardSet::~ShardSet() {

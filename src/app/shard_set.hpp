@@ -111,6 +111,7 @@ class ShardSet {
   explicit ShardSet(Plan plan);
   Result<void> open_listeners();
   std::vector<net::Listener*> serving() const;
+  Result<void> start_storage();
   Result<std::vector<BuiltCore>> build();
   void install(std::vector<BuiltCore> built);
   void recover();

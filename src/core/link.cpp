@@ -280,30 +280,34 @@ bool Link::send_publish(const OutgoingPublish& publish) {
       head_size = mqtt::publish_head_size(head, version_);
     }
   }
-  if (head.payload_size >= kSharedPayloadMin || head_size > kHeadInPlaceMax) {
-    if (head_size > kHeadInPlaceMax) {  // a long list of user properties
-      shard_.packet.resize(head_size);
-      mqtt::write_publish_head(head, version_,
-                               reinterpret_cast<std::uint8_t*>(shard_.packet.data()));
-      output_.append(shard_.packet, shard_.chunks);
-    } else {
-      std::uint8_t* const out = output_.reserve(head_size, shard_.chunks);
-      mqtt::write_publish_head(head, version_, out);
-      output_.commit(head_size);
-    }
-    const MessageRef& message = publish.publication.shared();
-    output_.append_shared(message, message->payload(), shard_.chunks);
-  } else {
-    std::uint8_t* const out = output_.reserve(head_size + head.payload_size, shard_.chunks);
-    std::uint8_t* const end = mqtt::write_publish_head(head, version_, out);
-    if (head.payload_size > 0) std::memcpy(end, parts.payload.data(), head.payload_size);
-    output_.commit(head_size + head.payload_size);
-  }
+  write_publish(head, head_size, publish);
   shard_.counters.add(Metric::PacketsSent);
   shard_.counters.add(Metric::PublishSent);
   shard_.counters.add(Metric::PublishPayloadSent, head.payload_size);
   if (first) shard_.touch(*this);
   return true;
+}
+
+// Small payloads are copied behind their head, large ones stay where they are.
+void Link::write_publish(const mqtt::PublishHead& head, std::size_t head_size,
+                         const OutgoingPublish& publish) {
+  if (head.payload_size < kSharedPayloadMin && head_size <= kHeadInPlaceMax) {
+    std::uint8_t* const out = output_.reserve(head_size + head.payload_size, shard_.chunks);
+    std::uint8_t* const end = mqtt::write_publish_head(head, version_, out);
+    if (head.payload_size > 0) std::memcpy(end, publish.parts.payload.data(), head.payload_size);
+    return output_.commit(head_size + head.payload_size);
+  }
+  if (head_size > kHeadInPlaceMax) {  // a long list of user properties
+    shard_.packet.resize(head_size);
+    mqtt::write_publish_head(head, version_, reinterpret_cast<std::uint8_t*>(shard_.packet.data()));
+    output_.append(shard_.packet, shard_.chunks);
+  } else {
+    std::uint8_t* const out = output_.reserve(head_size, shard_.chunks);
+    mqtt::write_publish_head(head, version_, out);
+    output_.commit(head_size);
+  }
+  const MessageRef& message = publish.publication.shared();
+  output_.append_shared(message, message->payload(), shard_.chunks);
 }
 
 bool Link::has_more() const {

@@ -23,6 +23,7 @@
 #include "core/topic_alias.hpp"
 #include "core/transactions.hpp"
 #include "mqtt/decode.hpp"
+#include "mqtt/encode.hpp"
 #include "mqtt/packets.hpp"
 
 namespace twinmq::core {
@@ -141,6 +142,8 @@ class Link {
   void hold_if_too_much();
   void send(std::string_view packet);
   void send_ack_with_reason(mqtt::PacketType type, mqtt::PacketId id, ReasonCode code);
+  void write_publish(const mqtt::PublishHead& head, std::size_t head_size,
+                     const OutgoingPublish& publish);
   void watch_keep_alive();
   void detach_session();
   bool v5() const { return version_ == mqtt::Version::V5; }
@@ -169,7 +172,12 @@ class Link {
 
   // on_publish.cpp
   void on_publish(const mqtt::Frame& frame);
+  bool is_allowed(mqtt::Publish& packet);
   bool resolve_alias(mqtt::Publish& packet);
+  void answer_copy(mqtt::PacketId id);
+  bool keeps_receive_maximum(const mqtt::Publish& packet);
+  void route(const mqtt::Publish& packet);
+  Waiter waiter_for(const mqtt::Publish& packet, Batch& records);
   std::optional<ReasonCode> judge_publish(const mqtt::Publish& packet);
   std::optional<ReasonCode> filter_publish(mqtt::Publish& packet, std::string& payload);
   void answer_unrouted(const mqtt::Publish& packet, ReasonCode code);

@@ -38,6 +38,19 @@ std::string assign_client_id(Shard& shard) {
   }
 }
 
+std::optional<StoredWill> will_of(const mqtt::Connect& packet, std::uint64_t session_number) {
+  if (!packet.will) return std::nullopt;
+  MessageParts parts;
+  parts.topic = packet.will->topic;
+  parts.payload = packet.will->payload;
+  parts.properties = packet.will->properties;
+  parts.publisher = packet.client_id;
+  parts.publisher_session = session_number;
+  parts.qos = packet.will->qos;
+  parts.retain = packet.will->retain;
+  return StoredWill{Message::make(parts), packet.will->delay_seconds, packet.will->expiry_seconds};
+}
+
 }  // namespace
 
 void Link::on_connect(const mqtt::Frame& frame) {
@@ -202,20 +215,7 @@ void Link::open_session(const mqtt::Connect& packet, const std::string& principa
                           ? std::make_unique<Identity>(std::move(identity))
                           : nullptr;
 
-  std::optional<StoredWill> will;
-  if (packet.will) {
-    MessageParts parts;
-    parts.topic = packet.will->topic;
-    parts.payload = packet.will->payload;
-    parts.properties = packet.will->properties;
-    parts.publisher = packet.client_id;
-    parts.publisher_session = session->number();
-    parts.qos = packet.will->qos;
-    parts.retain = packet.will->retain;
-    will =
-        StoredWill{Message::make(parts), packet.will->delay_seconds, packet.will->expiry_seconds};
-  }
-  session->set_will(std::move(will));
+  session->set_will(will_of(packet, session->number()));
   session_ = session;
   session->attach(*this, expiry, inflight_max);
   phase_ = Phase::Storing;

@@ -26,32 +26,10 @@ void Link::on_publish(const mqtt::Frame& frame) {
   shard_.counters.add(Metric::PublishReceived);
   shard_.counters.add(Metric::PublishPayloadReceived, packet.payload.size());
 
-  if (!packet.subscription_ids.empty())  // [MQTT-3.3.4-6]
-    return refuse(
-        {ReasonCode::ProtocolError, "a client may not send a Subscription Identifier in PUBLISH"});
-  if (static_cast<std::uint8_t>(packet.qos) > shard_.parts.mqtt.qos_max)
-    return disconnect(ReasonCode::QoSNotSupported, "QoS above the maximum");
-  if (packet.retain && !shard_.offers_retain()) {
-    if (v5())
-      return disconnect(ReasonCode::RetainNotSupported, "retained messages are not offered");
-    packet.retain = false;  // MQTT 3.1.1 has no way to say so
-  }
-  if (!resolve_alias(packet)) return;
-  if (packet.qos == QoS::ExactlyOnce && session_->has_received(packet.packet_id)) {
-    // [MQTT-4.3.3-10]; what the store does not have yet is not acknowledged to a copy either.
-    if (!session_->is_settled(packet.packet_id)) {
-      owe(PacketType::Pubrec, packet.packet_id);
-      return;
-    }
-    return acknowledge(PacketType::Pubrec, packet.packet_id, ReasonCode::Success);
-  }
-  if (packet.qos != QoS::AtMostOnce &&
-      unanswered_ + session_->received_here() >= shard_.parts.mqtt.receive_maximum && v5()) {
-    if (shard_.parts.mqtt.receive_maximum_enforced)
-      return disconnect(ReasonCode::ReceiveMaximumExceeded,
-                        "more messages unacknowledged than Receive Maximum");
-    shard_.log_of_strangers(LogLevel::Warning, "receive maximum exceeded", who());
-  }
+  if (!is_allowed(packet) || !resolve_alias(packet)) return;
+  if (packet.qos == QoS::ExactlyOnce && session_->has_received(packet.packet_id))
+    return answer_copy(packet.packet_id);
+  if (!keeps_receive_maximum(packet)) return;
   if (const auto refusal = judge_publish(packet)) return refuse_publish(packet, *refusal);
   if (shard_.parts.store_full && may_be_stored(packet)) return refuse_for_room(packet);
 
@@ -60,7 +38,49 @@ void Link::on_publish(const mqtt::Frame& frame) {
     const auto answer = filter_publish(packet, payload);
     if (answer) return answer_unrouted(packet, *answer);
   }
+  route(packet);
+}
 
+// By the protocol, and by what this server offers.
+bool Link::is_allowed(mqtt::Publish& packet) {
+  if (!packet.subscription_ids.empty()) {  // [MQTT-3.3.4-6]
+    refuse(
+        {ReasonCode::ProtocolError, "a client may not send a Subscription Identifier in PUBLISH"});
+    return false;
+  }
+  if (static_cast<std::uint8_t>(packet.qos) > shard_.parts.mqtt.qos_max) {
+    disconnect(ReasonCode::QoSNotSupported, "QoS above the maximum");
+    return false;
+  }
+  if (packet.retain && !shard_.offers_retain()) {
+    if (v5()) {
+      disconnect(ReasonCode::RetainNotSupported, "retained messages are not offered");
+      return false;
+    }
+    packet.retain = false;  // MQTT 3.1.1 has no way to say so
+  }
+  return true;
+}
+
+// [MQTT-4.3.3-10]; what the store does not have yet is not acknowledged to a copy either.
+void Link::answer_copy(mqtt::PacketId id) {
+  if (session_->is_settled(id)) return acknowledge(PacketType::Pubrec, id, ReasonCode::Success);
+  owe(PacketType::Pubrec, id);
+}
+
+bool Link::keeps_receive_maximum(const mqtt::Publish& packet) {
+  if (packet.qos == QoS::AtMostOnce || !v5()) return true;
+  if (unanswered_ + session_->received_here() < shard_.parts.mqtt.receive_maximum) return true;
+  if (shard_.parts.mqtt.receive_maximum_enforced) {
+    disconnect(ReasonCode::ReceiveMaximumExceeded,
+               "more messages unacknowledged than Receive Maximum");
+    return false;
+  }
+  shard_.log_of_strangers(LogLevel::Warning, "receive maximum exceeded", who());
+  return true;
+}
+
+void Link::route(const mqtt::Publish& packet) {
   MessageParts parts;
   parts.topic = packet.topic;
   parts.payload = packet.payload;
@@ -74,22 +94,8 @@ void Link::on_publish(const mqtt::Frame& frame) {
   if (shard_.services.any() && !origin_.host)
     publication.set_publisher(session_->principal(), origin_.peer);
 
-  Waiter waiter;
   Batch records;
-  if (packet.qos != QoS::AtMostOnce) {
-    waiter.kind = Waiter::Kind::Link;
-    waiter.link = key;
-    waiter.token = first_promise_ + promises_.size();  // the one owed below
-    waiter.durability = shard_.parts.durability.of(packet.topic, origin_.durability);
-  }
-  if (packet.qos == QoS::ExactlyOnce) {
-    waiter.session = session_->key;
-    waiter.received = packet.packet_id;
-    waiter.new_if_refused = v5() || shard_.parts.limits.queue_full_v3 == QueueFullV3::Close;
-    session_->add_received(packet.packet_id);
-    if (session_->persistent())
-      shard_.parts.journal->received(session_->client_id(), packet.packet_id, records);
-  }
+  const Waiter waiter = waiter_for(packet, records);
   const auto outcome = goes_by_home(packet)
                            ? shard_.router.publish_at_home(publication, waiter, &records)
                            : shard_.router.publish(publication, waiter, &records);
@@ -102,6 +108,25 @@ void Link::on_publish(const mqtt::Frame& frame) {
     session_->await_settlement(packet.packet_id);
   }
   owe(type, packet.packet_id);
+}
+
+// Who is told how the message fared: the promise that route() owes next. What a QoS 2 message
+// changes in its session is added to the records.
+Waiter Link::waiter_for(const mqtt::Publish& packet, Batch& records) {
+  Waiter waiter;
+  if (packet.qos == QoS::AtMostOnce) return waiter;
+  waiter.kind = Waiter::Kind::Link;
+  waiter.link = key;
+  waiter.token = first_promise_ + promises_.size();
+  waiter.durability = shard_.parts.durability.of(packet.topic, origin_.durability);
+  if (packet.qos == QoS::AtLeastOnce) return waiter;
+  waiter.session = session_->key;
+  waiter.received = packet.packet_id;
+  waiter.new_if_refused = v5() || shard_.parts.limits.queue_full_v3 == QueueFullV3::Close;
+  session_->add_received(packet.packet_id);
+  if (session_->persistent())
+    shard_.parts.journal->received(session_->client_id(), packet.packet_id, records);
+  return waiter;
 }
 
 bool Link::resolve_alias(mqtt::Publish& packet) {
