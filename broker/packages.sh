@@ -9,7 +9,8 @@ build_packages=(
 )
 test_packages=(
   catch2 libbenchmark-dev mosquitto mosquitto-clients openssl python3 python3-paho-mqtt
-  libpaho-mqttpp-dev libpaho-mqtt-dev nodejs npm haproxy systemd testssl.sh libwslay-dev clang libclang-rt-14-dev chromium
+  libpaho-mqttpp-dev libpaho-mqtt-dev nodejs npm haproxy systemd testssl.sh libwslay-dev clang clang-format
+  libclang-rt-14-dev chromium
 )
 
 # install_missing PACKAGE...: installs those that are not there, and asks apt for nothing when all are.
