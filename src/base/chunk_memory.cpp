@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <new>
 
 #include <sys/mman.h>
+
+#include "base/assert.hpp"
 
 namespace twinmq::base {
 
@@ -40,7 +41,7 @@ std::size_t ChunkMemory::footprint(std::size_t used_in_last) const {
 ChunkMemory::Region ChunkMemory::new_region() {
   void* const taken =
       ::mmap(nullptr, 2 * kRegionBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (taken == MAP_FAILED) throw std::bad_alloc();
+  TWINMQ_ASSERT(taken != MAP_FAILED);  // no more than `new` can go on without memory
   auto* const begin = static_cast<std::byte*>(taken);
   const std::size_t before = -reinterpret_cast<std::uintptr_t>(begin) % kRegionBytes;
   if (before > 0) ::munmap(begin, before);
