@@ -96,4 +96,20 @@ inline Suback subscribe_with(Client& client, const std::string& filter, std::uin
   return client.subscribe(Filter{.filter = filter, .qos = qos}, {{Prop::SubscriptionId, id}});
 }
 
+/// Publishes a retained message and waits until it is in force for everybody.
+inline void retain(Broker& broker, const std::string& topic, const std::string& payload,
+                   unsigned qos = 1, Properties properties = {}, Version version = Version::V5) {
+  Client client(broker, version);
+  client.connect();
+  client.publish({.topic = topic,
+                  .payload = payload,
+                  .qos = qos,
+                  .retain = true,
+                  .properties = std::move(properties)});
+  if (qos > 0) return;
+  // Nobody acknowledges it, but what the same client asks for next comes behind it.
+  client.subscribe(topic, 0);
+  client.receive(topic, payload);
+}
+
 }  // namespace twinmq::testing

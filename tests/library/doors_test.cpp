@@ -398,12 +398,13 @@ TEST_CASE("each module can be off, and the rest works") {
 }
 
 TEST_CASE("modules that are off cost no thread") {
-  const auto threads_of_broker = [](bool modules) {
-    const auto count = [] {
-      const std::filesystem::directory_iterator all("/proc/self/task");
-      return std::distance(begin(all), end(all));
-    };
-    const auto before = count();
+#ifdef __SANITIZE_THREAD__
+  constexpr int kOwn = 2;  // the sanitizer has one, too
+#else
+  constexpr int kOwn = 1;
+#endif
+  // A thread that was joined may still be on its way out.
+  const auto has_threads = [](bool modules, int expected) {
     const auto broker = start_broker([&](Config& config) {
       config.node.shards = 2;
       config.modules.sessions = config.modules.retained = config.modules.access = modules;
@@ -414,10 +415,13 @@ TEST_CASE("modules that are off cost no thread") {
     client.connect("c");
     client.subscribe("t");
     client.publish("elsewhere", "x");
-    return count() - before;
+    return eventually([&] {
+      const std::filesystem::directory_iterator all("/proc/self/task");
+      return std::distance(begin(all), end(all)) == kOwn + expected;
+    });
   };
-  CHECK(threads_of_broker(false) == 2 + 1);     // the shards, and who watches host callbacks
-  CHECK(threads_of_broker(true) == 2 + 1 + 1);  // and the storage thread
+  CHECK(has_threads(false, 2 + 1));     // the shards, and who watches host callbacks
+  CHECK(has_threads(true, 2 + 1 + 1));  // and the storage thread
 }
 
 TEST_CASE("foreign $SYS topics take the place of the house's") {

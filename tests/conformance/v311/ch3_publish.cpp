@@ -8,11 +8,9 @@ namespace {
 
 const Version k4 = Version::V311;
 
-void retain(Broker& broker, const std::string& topic, const std::string& payload,
-            unsigned qos = 1) {
-  Client client(broker, k4);
-  client.connect();
-  client.publish({.topic = topic, .payload = payload, .qos = qos, .retain = true});
+void retain4(Broker& broker, const std::string& topic, const std::string& payload,
+             unsigned qos = 1) {
+  retain(broker, topic, payload, qos, {}, k4);
 }
 
 }  // namespace
@@ -58,7 +56,7 @@ TEST_CASE(
     "RETAIN 1",
     "[v311-3]") {
   Broker broker;
-  for (unsigned qos = 0; qos < 3; ++qos) retain(broker, "t/" + std::to_string(qos), "x", qos);
+  for (unsigned qos = 0; qos < 3; ++qos) retain4(broker, "t/" + std::to_string(qos), "x", qos);
   Client client(broker, k4);
   client.connect();
   client.subscribe("t/+", 2);
@@ -72,8 +70,8 @@ TEST_CASE(
 
 TEST_CASE("[MQTT-3.3.1-7] a retained message of QoS 0 replaces the old one", "[v311-3]") {
   Broker broker;
-  retain(broker, "t", "old", 1);
-  retain(broker, "t", "new", 0);
+  retain4(broker, "t", "old", 1);
+  retain4(broker, "t", "new", 0);
   Client client(broker, k4);
   client.connect();
   client.subscribe("t", 1);
@@ -94,12 +92,12 @@ TEST_CASE(
     "[MQTT-3.3.1-10] [MQTT-3.3.1-11] an empty retained payload removes, and is delivered, in 3.1.1",
     "[v311-3]") {
   Broker broker;
-  retain(broker, "t", "x");
+  retain4(broker, "t", "x");
   Client live(broker, k4);
   live.connect();
   live.subscribe("t", 1);
   live.receive("t", "x");
-  retain(broker, "t", "");
+  retain4(broker, "t", "");
   CHECK_FALSE(live.receive("t", "").retain);
   Client client(broker, k4);
   client.connect();
@@ -109,7 +107,7 @@ TEST_CASE(
 
 TEST_CASE("[MQTT-3.3.1-12] RETAIN 0 does not touch the store in 3.1.1", "[v311-3]") {
   Broker broker;
-  retain(broker, "t", "kept");
+  retain4(broker, "t", "kept");
   Client client(broker, k4);
   client.connect();
   client.publish("t", "passing", 1);
@@ -259,7 +257,7 @@ TEST_CASE(
 TEST_CASE("[MQTT-3.8.4-3] the same filter replaces in 3.1.1 and retained messages come again",
           "[v311-3]") {
   Broker broker;
-  retain(broker, "t", "kept");
+  retain4(broker, "t", "kept");
   Client client(broker, k4);
   client.connect();
   client.subscribe("t", 0);

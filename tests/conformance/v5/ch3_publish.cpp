@@ -3,21 +3,6 @@
 #include "conformance/cases.hpp"
 
 namespace twinmq::testing {
-namespace {
-
-/// Publishes a retained message and waits until it is in force.
-void retain(Broker& broker, const std::string& topic, const std::string& payload, unsigned qos = 1,
-            Properties properties = {}) {
-  Client client(broker);
-  client.connect();
-  client.publish({.topic = topic,
-                  .payload = payload,
-                  .qos = qos,
-                  .retain = true,
-                  .properties = std::move(properties)});
-}
-
-}  // namespace
 
 TEST_CASE("[MQTT-3.3.1-1] a redelivered PUBLISH has DUP 1 and its old identifier", "[v5-3.3]") {
   Broker broker;
