@@ -101,11 +101,13 @@ void Connections::shut(LinkKey link) {
   links_.on_shut(link);
 }
 
-void Connections::leave(const Parts& parts) {
+// Nothing counts the connection any more: before its peer can see the end of it, and come back.
+void Connections::leave(Parts& parts) {
   if (parts.listener != nullptr) {
     parts.listener->connections().leave();
     limits_.total.leave();
   }
+  parts.place = {};
   if (parts.peer) parts.peer->on_close();
 }
 
@@ -459,7 +461,8 @@ Instant Connections::next_deadline() const {
 void Connections::drop_all() {
   for (Connection& connection : connections_) {
     if (!connection.used) continue;
-    leave(take(connection));
+    Parts parts = take(connection);
+    leave(parts);
   }
   connections_.clear();
   closing_.clear();

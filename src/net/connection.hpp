@@ -166,7 +166,7 @@ class Connections {
   bool count_client(Connection& connection, const ConnectionFacts& facts);
   void end_handshake(FilterChain& filters);
   void refuse(LinkKey link, std::string_view why);
-  void leave(const Parts& parts);
+  void leave(Parts& parts);
   bool may_read(const Connection& connection) const;
   Sent send_once(Connection& connection, std::span<iovec> parts, std::size_t& sent);
   void shut(LinkKey link);

@@ -141,7 +141,8 @@ class HttpApi(unittest.TestCase):
     def test_publishing_and_what_is_retained(self):
         for shards in (1, 2, 4):
             # With none, an answer does not promise that the store has it already.
-            self.start("--set", "storage.durability=os",
+            folder = self.enterContext(tempfile.TemporaryDirectory())
+            self.start("--set", "storage.durability=os", "--data-dir", folder,
                        *(("--set", "modules.shadow=false") if shards == 2 else ()), shards=shards)
             client = Http(self.http)
             watcher = Client(self.mqtt, "watcher", clean=True)

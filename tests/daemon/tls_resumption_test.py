@@ -1,4 +1,4 @@
-"""TLS 1.3 takes up a session again by its ticket, as long as the trust lasts in which the ticket was given."""
+"""TLS takes up a session again by its ticket, as long as the trust lasts in which the ticket was given."""
 
 import os
 import subprocess
@@ -9,11 +9,11 @@ from tls_test import PATIENCE, Broker, setUpModule  # noqa: F401  (unittest call
 CONNECT = b"\x10\x10\0\4MQTT\5\2\0\0\0\0\3abc"
 
 
-class Tls13(unittest.TestCase):
-    def look(self, broker, *more):
+class Tickets(unittest.TestCase):
+    def look(self, broker, *more, version="-tls1_3"):
         """What openssl's client says of a connection on which CONNECT was answered; tickets come before the answer."""
         client = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{broker.port}", "-CAfile",
-                                   broker.file("ca.pem"), "-tls1_3", *more], stdin=subprocess.PIPE,
+                                   broker.file("ca.pem"), version, *more], stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
             client.stdin.write(CONNECT)
@@ -29,9 +29,10 @@ class Tls13(unittest.TestCase):
 
     def test_a_ticket_takes_a_session_up_again(self):
         with Broker() as broker:
-            saved = broker.file("session")
-            self.assertIn("New, TLSv1.3", self.look(broker, "-sess_out", saved))
-            self.assertIn("Reused, TLSv1.3", self.look(broker, "-sess_in", saved))
+            for version, name in (("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")):
+                saved = broker.file("session" + version)
+                self.assertIn("New, " + name, self.look(broker, "-sess_out", saved, version=version))
+                self.assertIn("Reused, " + name, self.look(broker, "-sess_in", saved, version=version))
 
     def test_a_ticket_outlives_a_renewed_certificate_and_not_the_trust_it_was_given_in(self):
         with Broker(ca="ca.pem", crl="empty.crl", verify="required") as broker:

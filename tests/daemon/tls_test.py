@@ -121,33 +121,7 @@ def refused(port, tls):
     return False
 
 
-class ResumingClient(Client):
-    """Begins with the session of an earlier one, if there is any."""
-
-    def __init__(self, port, client_id, tls, session=None):
-        self.session = session
-        super().__init__(port, client_id, tls)
-
-    def dial(self, port):
-        plain = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-        return self.tls.wrap_socket(plain, server_hostname="localhost", session=self.session)
-
-
 class Clients(unittest.TestCase):
-    def test_a_session_of_either_version_is_resumed(self):
-        with Broker() as broker:
-            for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-                tls = context()
-                tls.maximum_version = version
-                first = ResumingClient(broker.port, "first", tls)
-                # The ticket of TLS 1.3 comes behind the handshake.
-                first.ping()
-                again = ResumingClient(broker.port, "again", tls, first.socket.session)
-                self.assertEqual((first.socket.session_reused, again.socket.session_reused), (False, True))
-                again.ping()
-                first.disconnect()
-                again.disconnect()
-
     def test_mosquitto_clients_of_both_versions(self):
         with Broker() as broker:
             for version in ("tlsv1.2", "tlsv1.3"):
