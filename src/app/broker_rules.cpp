@@ -150,8 +150,9 @@ void HouseBroker::renew_rule_files() {
   auto files = read_rule_files(config);
   if (!files)
     return log(LogLevel::Error, "rule files kept", "reason=" + escaped(files.error().detail));
-  log(LogLevel::Info, "rule files renewed", (*files)->counted());
+  const std::string counted = (*files)->counted();
   install_rule_files(std::move(*files));
+  log(LogLevel::Info, "rule files renewed", counted);
 }
 
 }  // namespace twinmq::app
