@@ -143,6 +143,7 @@ void DurableQueue::added(std::size_t entries, std::size_t bytes) {
     const std::scoped_lock lock(mutex_);
     entries_ += entries;
     bytes_ += bytes;
+    ++additions_;
     news_ = true;
   }
   wake_.notify_all();
@@ -229,7 +230,9 @@ bool DurableQueue::read(std::vector<Waiting>& places, std::vector<SinkEntry>& ba
   {
     const std::scoped_lock lock(mutex_);
     news_ = false;
+    additions_read_ = additions_;
   }
+  no_more_fits_ = false;
   if (from_the_start_.exchange(false)) forget_heads();
   std::size_t bytes = 0;
   Batch damaged;
@@ -241,8 +244,10 @@ bool DurableQueue::read(std::vector<Waiting>& places, std::vector<SinkEntry>& ba
         records::sink_key(kSinkPrefix, name_, lane, heads_[lane]), to,
         [&](std::string_view key, std::string_view value) {
           if (places.size() == options_.batch_entries_max ||
-              (!batch.empty() && bytes + value.size() > options_.batch_bytes_max))
+              (!batch.empty() && bytes + value.size() > options_.batch_bytes_max)) {
+            no_more_fits_ = true;
             return false;
+          }
           auto entry = records::decode_sink_entry(value);
           if (!entry) {
             damaged.erase(key);
@@ -290,11 +295,13 @@ bool DurableQueue::drop_oldest(const std::vector<Waiting>& places) {
   return true;
 }
 
-// True: the batch was given time to grow, and must be read again. More waits than was read: no more
-// fits.
+// True: the batch must be read again, because it was given time to grow or did so while it was
+// read.
 bool DurableQueue::linger(const std::vector<SinkEntry>& batch) {
-  if (options_.linger.count() == 0 || batch.size() >= options_.batch_entries_max) return false;
-  if (entries_ > batch.size() || bytes_ >= options_.batch_bytes_max) return false;
+  if (options_.linger.count() == 0 || no_more_fits_) return false;
+  if (batch.size() >= options_.batch_entries_max) return false;
+  if (entries_ > batch.size() || bytes_ >= options_.batch_bytes_max)
+    return additions_ != additions_read_;
   const Milliseconds waited = parts_.wall() - batch.front().at;
   if (waited >= options_.linger || waited.count() < 0) return false;
   pause_until(options_.linger - waited, [this] {

@@ -102,12 +102,15 @@ class DurableQueue : public std::enable_shared_from_this<DurableQueue> {
   std::atomic<std::uint64_t> dropped_{0};
   std::atomic<std::uint64_t> dead_{0};
   std::atomic<std::uint64_t> to_drop_{0};
+  std::atomic<std::uint64_t> additions_{0};
   std::atomic<bool> from_the_start_{false};
 
   // Used by the thread alone.
   std::array<std::uint64_t, kLanes> heads_{};  ///< below them nothing was seen lately
   bool hinted_ = false;                        ///< some head is not 0
   std::size_t lane_ = 0;
+  bool no_more_fits_ = false;         ///< into the batch that was read
+  std::uint64_t additions_read_ = 0;  ///< before it was read
 
   std::mutex life_;  ///< held while the thread starts and ends
   mutable std::mutex mutex_;
